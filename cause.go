@@ -1,0 +1,170 @@
+package alipay
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"regexp"
+	"syscall"
+)
+
+// walk calls f for every error in the tree of err.
+func walk(err error, f func(error)) {
+	if err == nil {
+		return
+	}
+	f(err)
+	switch e := err.(type) {
+	case interface{ Unwrap() error }:
+		walk(e.Unwrap(), f)
+	case interface{ Unwrap() []error }:
+		for _, inner := range e.Unwrap() {
+			walk(inner, f)
+		}
+	}
+}
+
+func isDialError(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
+}
+
+// transportError is the failure of a base transport in words of its own: the
+// texts of net/http hold the URL and bytes of the answer, and those of a
+// caller's RoundTripper may hold anything. What is behind it is limited to
+// errors known to be safe.
+type transportError struct {
+	text    string
+	causes  []error
+	timeout bool
+}
+
+func (e *transportError) Error() string   { return e.text }
+func (e *transportError) Unwrap() []error { return e.causes }
+
+// Timeout and Temporary make it a [net.Error].
+func (e *transportError) Timeout() bool   { return e.timeout }
+func (e *transportError) Temporary() bool { return e.timeout }
+
+// Errors that may be passed on as they are: their texts are fixed.
+var safeSentinels = []error{
+	context.DeadlineExceeded, context.Canceled,
+	io.ErrUnexpectedEOF, io.EOF, net.ErrClosed, os.ErrDeadlineExceeded,
+}
+
+// Texts of net/http that are passed on word for word, and nothing around them.
+var safeTexts = regexp.MustCompile(`(` +
+	`server closed idle connection` +
+	`|TLS handshake timeout` +
+	`|timeout awaiting response headers` +
+	`|server gave HTTP response to HTTPS client` +
+	`|first record does not look like a TLS handshake` +
+	`|server response headers exceeded \d+ bytes; aborted` +
+	`|cannot rewind body after connection loss` +
+	`|malformed HTTP (?:response|version|status code)` +
+	`|malformed MIME header` +
+	`|unsupported transfer encoding` +
+	`|too many transfer encodings` +
+	`|bad Content-Length` +
+	`|invalid Content-Length` +
+	`|invalid byte in chunk length` +
+	`|malformed chunked encoding` +
+	`|stream error: stream ID \d+; [A-Z_0-9]+` +
+	`|connection error: [A-Z_0-9]+` +
+	`|graceful shutdown GOAWAY` +
+	`|sent GOAWAY and closed the connection` +
+	`|client connection lost` +
+	`|client conn not usable` +
+	`|client connection force closed` +
+	`|gzip: invalid (?:header|checksum)` +
+	`|malformed HTTP response` +
+	`|proxyconnect` +
+	`|unknown authority` +
+	`)`)
+
+// safeCause rebuilds err from what is known to be safe. It answers nil only for nil.
+func safeCause(err error) *transportError {
+	if err == nil {
+		return nil
+	}
+	e := &transportError{}
+	var timeout interface{ Timeout() bool }
+	e.timeout = errors.As(err, &timeout) && timeout.Timeout()
+
+	add := func(cause error) { e.causes = append(e.causes, cause) }
+	var (
+		op       *net.OpError
+		dns      *net.DNSError
+		errno    syscall.Errno
+		alert    tls.AlertError
+		verify   *tls.CertificateVerificationError
+		hostname x509.HostnameError
+		unknown  x509.UnknownAuthorityError
+		invalid  x509.CertificateInvalidError
+	)
+	for _, sentinel := range safeSentinels {
+		if errors.Is(err, sentinel) {
+			add(sentinel)
+		}
+	}
+	switch {
+	case errors.As(err, &dns):
+		e.text = "the host name could not be resolved"
+		if dns.IsNotFound {
+			e.text = "no such host"
+		}
+		add(&net.DNSError{Err: e.text, Name: dns.Name, IsTimeout: dns.IsTimeout, IsTemporary: dns.IsTemporary, IsNotFound: dns.IsNotFound})
+	case errors.As(err, &errno):
+		e.text = errno.Error()
+		add(errno)
+	case errors.As(err, &hostname):
+		e.text = "the server's TLS certificate is for another host name"
+		add(hostname)
+	case errors.As(err, &unknown):
+		e.text = "the server's TLS certificate is signed by an unknown authority"
+		add(unknown)
+	case errors.As(err, &invalid):
+		e.text = "the server's TLS certificate is not valid"
+		add(invalid)
+	case errors.As(err, &verify):
+		e.text = "the server's TLS certificate cannot be verified"
+	case errors.As(err, &alert):
+		e.text = alert.Error()
+		add(alert)
+	}
+	if e.text == "" {
+		walk(err, func(inner error) {
+			if e.text == "" {
+				e.text = safeTexts.FindString(inner.Error())
+			}
+		})
+	}
+	if e.text == "" && len(e.causes) > 0 {
+		e.text = e.causes[0].Error()
+	}
+	if e.text == "" {
+		e.text = "the transport failed"
+	}
+	if errors.As(err, &op) {
+		e.text = opText(op) + e.text
+	}
+	return e
+}
+
+// opText says what was being done and with whom, as net.OpError does.
+func opText(op *net.OpError) string {
+	switch op.Op {
+	case "dial", "read", "write", "proxyconnect", "socks connect", "remote error", "local error":
+	default:
+		return ""
+	}
+	text := op.Op
+	if addr, ok := op.Addr.(*net.TCPAddr); ok {
+		text += " " + addr.String()
+	}
+	return text + ": "
+}

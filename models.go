@@ -1,0 +1,246 @@
+package alipay
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+)
+
+// QueryType says how the identity is matched (query_type).
+type QueryType string
+
+// The query types of the platform.
+const (
+	QueryTypeExact QueryType = "exact" // 精确查询
+	QueryTypeDim   QueryType = "dim"   // 模糊查询
+)
+
+// IdentityType names the occupation that is checked (identity_type). Values
+// other than [IdentityTypeTeacher] are agreed with Zhima's support.
+type IdentityType string
+
+// The identity types of the platform.
+const (
+	IdentityTypeTeacher IdentityType = "04" // 教师
+)
+
+// CertType is the kind of identity document in [QueryParams].CertNo (cert_type).
+type CertType string
+
+// The identity documents that the platform knows.
+const (
+	CertTypeIDCard              CertType = "0" // 身份证
+	CertTypePassport            CertType = "1" // 护照
+	CertTypeHomeReturnPermit    CertType = "2" // 回乡证
+	CertTypeHKMacauTravelPermit CertType = "3" // 港澳往来通行证
+	CertTypeTaiwanTravelPermit  CertType = "4" // 台湾往来通行证
+	CertTypeHKMacauID           CertType = "5" // 港澳证件
+)
+
+// IdentityResult is the outcome of an identity check (identity_result). A value
+// that is not listed here is passed on as it came.
+type IdentityResult string
+
+// The outcomes of an identity check.
+const (
+	IdentityResultSuccess       IdentityResult = "SUCCESS"        // the identity can be trusted
+	IdentityResultFailed        IdentityResult = "FAILED"         // the identity cannot be trusted
+	IdentityResultWaitingVerify IdentityResult = "WAITING_VERIFY" // not known yet: ask again
+)
+
+// TokenStatus is the state of the order behind a once_token (token_status). A
+// value that is not listed here is passed on as it came.
+type TokenStatus string
+
+// The token states that the platform documents.
+const (
+	TokenStatusFinish TokenStatus = "FINISH" // the check has ended
+)
+
+// QueryParams holds the parameters of 职得身份认证查询接口. All are optional:
+// one that is empty is left out of the request.
+//
+// The values are personal. Printing and logging a QueryParams, with any verb of
+// fmt and with log/slog, shows which parameters are set and none of their
+// values. Its JSON is faithful, under the wire names, because it is the
+// caller's own data: do not write that to a log.
+type QueryParams struct {
+	// ConnKey is the out_agreement_no which the caller gave in the first step,
+	// when the check was created (conn_key).
+	ConnKey string `url:"conn_key,omitempty" json:"conn_key,omitempty"`
+	// OnceToken is the credential for one result (once_token). After the check
+	// has reached a final state only one query with it succeeds; to ask again
+	// the whole check must be started anew.
+	OnceToken string `url:"once_token,omitempty" json:"once_token,omitempty"`
+	// QueryType chooses exact or fuzzy matching (query_type).
+	QueryType QueryType `url:"query_type,omitempty" json:"query_type,omitempty"`
+	// IdentityType is the occupation to check (identity_type).
+	IdentityType IdentityType `url:"identity_type,omitempty" json:"identity_type,omitempty"`
+	// ServiceID is the credit service id assigned to the merchant, for example
+	// 2019120400000000000004450100 (service_id).
+	ServiceID string `url:"service_id,omitempty" json:"service_id,omitempty"`
+	// UserID is the Ant member id (user_id). Give UserID, OpenID or the
+	// identity document.
+	UserID string `url:"user_id,omitempty" json:"user_id,omitempty"`
+	// OpenID is the Ant open id (open_id). Give UserID, OpenID or the identity
+	// document.
+	OpenID string `url:"open_id,omitempty" json:"open_id,omitempty"`
+	// CertNo is the number of the identity document (cert_no).
+	CertNo string `url:"cert_no,omitempty" json:"cert_no,omitempty"`
+	// CertType is the kind of that document (cert_type).
+	CertType CertType `url:"cert_type,omitempty" json:"cert_type,omitempty"`
+}
+
+// String shows which parameters are set, and no value.
+func (p QueryParams) String() string { return p.shown().String() }
+
+// Format implements [fmt.Formatter]: every verb prints what String returns.
+func (p QueryParams) Format(f fmt.State, _ rune) { p.shown().writeTo(f) }
+
+// LogValue implements [slog.LogValuer] with what String returns.
+func (p QueryParams) LogValue() slog.Value { return p.shown().logValue() }
+
+func (p QueryParams) shown() shownFields {
+	return shownFields{"alipay.QueryParams", []shownField{
+		hidden("ConnKey", p.ConnKey),
+		hidden("OnceToken", p.OnceToken),
+		known("QueryType", p.QueryType, QueryTypeExact, QueryTypeDim),
+		known("IdentityType", p.IdentityType, IdentityTypeTeacher),
+		hidden("ServiceID", p.ServiceID),
+		hidden("UserID", p.UserID),
+		hidden("OpenID", p.OpenID),
+		hidden("CertNo", p.CertNo),
+		known("CertType", p.CertType, CertTypeIDCard, CertTypePassport, CertTypeHomeReturnPermit,
+			CertTypeHKMacauTravelPermit, CertTypeTaiwanTravelPermit, CertTypeHKMacauID),
+	}}
+}
+
+// QueryResponse is the verified answer of 职得身份认证查询接口. Every member is
+// optional: one that did not come, or came as null, is empty.
+//
+// The values are personal. Printing and logging a QueryResponse, with any verb
+// of fmt and with log/slog, shows the states and none of the ids. Its JSON is
+// faithful, under the wire names and with the members of Extra, because it is
+// the caller's own data: do not write that to a log.
+type QueryResponse struct {
+	// IdentityResult is the outcome (identity_result).
+	IdentityResult IdentityResult
+	// IdentityResultSkipURL is a mini-program link to the result page,
+	// alipays://… (identity_result_skip_url).
+	IdentityResultSkipURL string
+	// MerchantIdentityID is the same whenever the same user is checked again
+	// under this merchant (merchant_identity_id).
+	MerchantIdentityID string
+	// OpenID is the user's Ant open id (open_id).
+	OpenID string
+	// TokenStatus is the state of the order, for example FINISH (token_status).
+	TokenStatus TokenStatus
+	// UserID is the user's Ant member id (user_id).
+	UserID string
+	// Extra holds the members that this version of the library does not know,
+	// as they came. It is nil when there are none.
+	Extra map[string]json.RawMessage
+	// Meta is the answer this was decoded from: status, headers, ids, attempts
+	// and the raw body.
+	Meta Response `json:"-"`
+}
+
+// The members of an answer, in the order in which MarshalJSON writes them.
+func (r *QueryResponse) member(name string) (text *string, ok bool) {
+	switch name {
+	case "identity_result":
+		return (*string)(&r.IdentityResult), true
+	case "identity_result_skip_url":
+		return &r.IdentityResultSkipURL, true
+	case "merchant_identity_id":
+		return &r.MerchantIdentityID, true
+	case "open_id":
+		return &r.OpenID, true
+	case "token_status":
+		return (*string)(&r.TokenStatus), true
+	case "user_id":
+		return &r.UserID, true
+	}
+	return nil, false
+}
+
+// UnmarshalJSON is as lenient as Alipay's Java SDK: a number or boolean becomes
+// the string that spells it, null is empty, and unknown members go to Extra.
+// Meta is kept. With an error the receiver stays as it was.
+func (r *QueryResponse) UnmarshalJSON(data []byte) error {
+	if isNull(data) {
+		return nil // the convention of encoding/json
+	}
+	decoded := QueryResponse{Meta: r.Meta}
+	err := eachMember(data, func(name string, value []byte) error {
+		if text, ok := decoded.member(name); ok {
+			s, err := lenientString(value)
+			*text = s
+			return err
+		}
+		if decoded.Extra == nil {
+			decoded.Extra = make(map[string]json.RawMessage)
+		}
+		decoded.Extra[name] = bytes.Clone(value)
+		return nil
+	})
+	if err == nil {
+		*r = decoded
+	}
+	return err
+}
+
+// MarshalJSON writes the answer under its wire names, empty members left out,
+// followed by the members of Extra in alphabetical order.
+func (r QueryResponse) MarshalJSON() ([]byte, error) {
+	known, err := json.Marshal(struct {
+		IdentityResult        IdentityResult `json:"identity_result,omitempty"`
+		IdentityResultSkipURL string         `json:"identity_result_skip_url,omitempty"`
+		MerchantIdentityID    string         `json:"merchant_identity_id,omitempty"`
+		OpenID                string         `json:"open_id,omitempty"`
+		TokenStatus           TokenStatus    `json:"token_status,omitempty"`
+		UserID                string         `json:"user_id,omitempty"`
+	}{r.IdentityResult, r.IdentityResultSkipURL, r.MerchantIdentityID, r.OpenID, r.TokenStatus, r.UserID})
+	if err != nil {
+		return nil, err
+	}
+	out := bytes.TrimSuffix(known, []byte("}"))
+	for _, name := range slices.Sorted(maps.Keys(r.Extra)) {
+		if _, ok := r.member(name); ok {
+			continue
+		}
+		member, err := json.Marshal(map[string]json.RawMessage{name: r.Extra[name]})
+		if err != nil {
+			return nil, err
+		}
+		if len(out) > 1 {
+			out = append(out, ',')
+		}
+		out = append(out, member[1:len(member)-1]...)
+	}
+	return append(out, '}'), nil
+}
+
+// String shows the states and which other members came, and none of their values.
+func (r QueryResponse) String() string { return r.shown().String() }
+
+// Format implements [fmt.Formatter]: every verb prints what String returns.
+func (r QueryResponse) Format(f fmt.State, _ rune) { r.shown().writeTo(f) }
+
+// LogValue implements [slog.LogValuer] with what String returns.
+func (r QueryResponse) LogValue() slog.Value { return r.shown().logValue() }
+
+func (r QueryResponse) shown() shownFields {
+	return shownFields{"alipay.QueryResponse", append([]shownField{
+		known("IdentityResult", r.IdentityResult, IdentityResultSuccess, IdentityResultFailed, IdentityResultWaitingVerify),
+		hidden("IdentityResultSkipURL", r.IdentityResultSkipURL),
+		hidden("MerchantIdentityID", r.MerchantIdentityID),
+		hidden("OpenID", r.OpenID),
+		known("TokenStatus", r.TokenStatus, TokenStatusFinish),
+		hidden("UserID", r.UserID),
+		count("Extra", len(r.Extra)),
+	}, r.Meta.shown().fields...)}
+}
