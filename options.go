@@ -1,0 +1,300 @@
+package alipay
+
+import (
+	"log/slog"
+	"net/http"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// Version is the version of this library, sent as alipay-sdk-version.
+const Version = "0.1.0"
+
+// The defaults of a client.
+const (
+	defaultTimeout          = 10 * time.Second
+	defaultMaxResponseBytes = 1 << 20
+	defaultMaxClockSkew     = 10 * time.Minute
+)
+
+// Option configures a [Client].
+type Option func(*settings) error
+
+type settings struct {
+	httpClient       *http.Client
+	timeout          time.Duration
+	logger           *slog.Logger
+	retry            RetryPolicy
+	maxResponseBytes int64
+	maxClockSkew     time.Duration
+	clock            func() time.Time
+	userAgent        string
+	insecureHTTP     bool
+}
+
+func newSettings(opts []Option) (settings, error) {
+	s := settings{
+		maxResponseBytes: defaultMaxResponseBytes,
+		maxClockSkew:     defaultMaxClockSkew,
+		clock:            time.Now,
+		userAgent:        "alipay-go/" + Version + " (" + runtime.Version() + ")",
+	}
+	for _, opt := range opts {
+		if opt == nil {
+			continue
+		}
+		if err := opt(&s); err != nil {
+			return settings{}, err
+		}
+	}
+	if s.timeout == 0 && s.httpClient != nil {
+		s.timeout = s.httpClient.Timeout
+	}
+	if s.timeout <= 0 {
+		s.timeout = defaultTimeout
+	}
+	s.retry = s.retry.withDefaults()
+	return s, nil
+}
+
+// WithHTTPClient sends requests through the Transport of a client of the
+// caller's: for a proxy, tracing, or connection settings. Only its Transport
+// and its Timeout are used; its redirect policy and cookie jar are not, since
+// redirects are never followed. A nil Transport means the library's own. The
+// client is copied and never changed.
+//
+// An [*http.Transport] that allows TLS below 1.2 is refused by NewClient. One
+// that keeps few idle connections ([http.DefaultTransport] keeps 2 per host)
+// opens new ones under load.
+func WithHTTPClient(client *http.Client) Option {
+	return func(s *settings) error {
+		s.httpClient = nil
+		if client != nil {
+			copied := *client
+			s.httpClient = &copied
+		}
+		return nil
+	}
+}
+
+// WithTimeout bounds a whole call with all its attempts. The default is the
+// Timeout of the caller's http.Client, else 10 s. A context that ends earlier
+// ends the call earlier. Zero means the default.
+func WithTimeout(timeout time.Duration) Option {
+	return func(s *settings) error {
+		if timeout < 0 {
+			return &ConfigError{"WithTimeout", "the timeout is negative"}
+		}
+		s.timeout = timeout
+		return nil
+	}
+}
+
+// WithLogger logs every attempt at Debug and every retry and unknown outcome at
+// Warn, with path, status, code, request id, trace id, attempt, duration and
+// connection reuse: never a query, header, body or answer. The default is
+// silence.
+func WithLogger(logger *slog.Logger) Option {
+	return func(s *settings) error {
+		s.logger = logger
+		return nil
+	}
+}
+
+// WithRetryPolicy sets how attempts that certainly had no effect are repeated.
+func WithRetryPolicy(policy RetryPolicy) Option {
+	return func(s *settings) error {
+		if policy.MaxAttempts < 0 || policy.BaseDelay < 0 || policy.MaxDelay < 0 {
+			return &ConfigError{"WithRetryPolicy", "a member of the policy is negative; the zero value of each means its default"}
+		}
+		s.retry = policy
+		return nil
+	}
+}
+
+// WithMaxResponseBytes bounds the body of an answer, counted after
+// decompression. The default is 1 MiB; exactly the limit is fine. Zero means
+// the default.
+func WithMaxResponseBytes(limit int64) Option {
+	return func(s *settings) error {
+		switch {
+		case limit < 0:
+			return &ConfigError{"WithMaxResponseBytes", "the limit is negative"}
+		case limit == 0:
+			limit = defaultMaxResponseBytes
+		}
+		s.maxResponseBytes = limit
+		return nil
+	}
+}
+
+// WithMaxClockSkew bounds how far an answer's timestamp may be from the local
+// clock, both ways. The default is 10 minutes; zero means the default.
+func WithMaxClockSkew(skew time.Duration) Option {
+	return func(s *settings) error {
+		switch {
+		case skew < 0:
+			return &ConfigError{"WithMaxClockSkew", "the skew is negative"}
+		case skew == 0:
+			skew = defaultMaxClockSkew
+		}
+		s.maxClockSkew = skew
+		return nil
+	}
+}
+
+// WithClock sets the clock for the timestamps of requests, the freshness of
+// answers and the validity of certificates, for tests. The default, also for
+// nil, is [time.Now]. Timeouts and pauses go by the real clock.
+func WithClock(now func() time.Time) Option {
+	return func(s *settings) error {
+		if now == nil {
+			now = time.Now
+		}
+		s.clock = now
+		return nil
+	}
+}
+
+// WithUserAgent replaces the User-Agent header, which by default names the
+// library and the Go release. alipay-sdk-version names the library all the
+// same. Empty means the default.
+func WithUserAgent(userAgent string) Option {
+	return func(s *settings) error {
+		if hasControl(userAgent) {
+			return &ConfigError{"WithUserAgent", "the value holds a control character"}
+		}
+		if userAgent != "" {
+			s.userAgent = userAgent
+		}
+		return nil
+	}
+}
+
+// WithInsecureHTTP allows a base URL with http beyond loopback. Personal data
+// then travels in the clear: it is meant for a gateway stand-in in a test
+// network.
+func WithInsecureHTTP() Option {
+	return func(s *settings) error {
+		s.insecureHTTP = true
+		return nil
+	}
+}
+
+// RequestOption changes one call.
+type RequestOption func(*callOptions) error
+
+type callOptions struct {
+	appAuthToken string
+	requestID    string
+	header       http.Header
+	query        [][2]string
+}
+
+// WithAppAuthToken calls on behalf of another merchant (应用授权令牌,
+// alipay-app-auth-token), in place of the AppAuthToken of the config. Empty
+// means a call on one's own behalf.
+func WithAppAuthToken(token string) RequestOption {
+	return func(o *callOptions) error {
+		if !isVisibleASCII(token) {
+			return errRefused("WithAppAuthToken: the token holds a space, a control character or one beyond ASCII")
+		}
+		o.appAuthToken = token
+		return nil
+	}
+}
+
+// WithHeader sets a further request header. Refused are control characters and
+// the headers that are not the caller's to set: Authorization, those that begin
+// with alipay-, Host, Content-…, Transfer-Encoding, Connection, Expect,
+// Idempotency-Key and the like, which the library, the signature or safe
+// delivery depend on.
+func WithHeader(key, value string) RequestOption {
+	return func(o *callOptions) error {
+		if !isToken(key) {
+			return errRefused("WithHeader: the name is not a header name")
+		}
+		if reservedHeader(key) {
+			return errRefused("WithHeader: this header is not the caller's to set")
+		}
+		if hasControl(value) {
+			return errRefused("WithHeader: the value holds a control character")
+		}
+		if o.header == nil {
+			o.header = make(http.Header)
+		}
+		o.header.Set(key, value)
+		return nil
+	}
+}
+
+// WithQueryParam sets a query parameter beside those of the request, for one
+// that this version of the library does not know. It takes the place of a
+// parameter of the same name.
+func WithQueryParam(key, value string) RequestOption {
+	return func(o *callOptions) error {
+		if key == "" || hasControl(key) || hasControl(value) {
+			return errRefused("WithQueryParam: the name is empty, or name or value hold a control character")
+		}
+		o.query = append(o.query, [2]string{key, value})
+		return nil
+	}
+}
+
+// WithRequestID fixes alipay-request-id, 1 to 32 characters of A-Z, a-z, 0-9,
+// "_" and "-". By default every attempt has a random one of its own; a fixed
+// one serves all attempts of the call.
+func WithRequestID(id string) RequestOption {
+	return func(o *callOptions) error {
+		if !isRequestID(id) {
+			return errRefused("WithRequestID: the id is not 1 to 32 characters of A-Z, a-z, 0-9, _ and -")
+		}
+		o.requestID = id
+		return nil
+	}
+}
+
+func isRequestID(id string) bool {
+	for _, c := range []byte(id) {
+		if !isWordByte(c) && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return len(id) >= 1 && len(id) <= 32
+}
+
+// errRefused reports a call that was refused before sending.
+func errRefused(what string) error {
+	return &callError{what: what, reasons: []error{ErrNotDelivered}, outcome: notDelivered, permanent: true}
+}
+
+func reservedHeader(key string) bool {
+	key = http.CanonicalHeaderKey(key)
+	switch key {
+	case "Authorization", "Host", "Connection", "Expect", "Idempotency-Key", "X-Idempotency-Key",
+		"Accept", "User-Agent", // the library sets these
+		"Accept-Encoding", // would switch decompression off, and verification with it
+		"Te", "Trailer", "Upgrade", "Keep-Alive":
+		return true
+	}
+	for _, prefix := range []string{"Alipay-", "Content-", "Transfer-", "Proxy-"} {
+		if strings.HasPrefix(key, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+func hasControl(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r == 0x7f })
+}
+
+func isVisibleASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r <= 0x20 || r >= 0x7f })
+}
+
+// isToken reports whether s is a token of RFC 9110, section 5.6.2.
+func isToken(s string) bool {
+	return s != "" && isVisibleASCII(s) && !strings.ContainsAny(s, `"(),/:;<=>?@[\]{}`)
+}
