@@ -1,0 +1,181 @@
+package alipay
+
+import (
+	"context"
+	"crypto"
+	"crypto/rsa"
+	"errors"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	v3 "github.com/seed-39a49030/alipay/internal/v3"
+)
+
+// signer makes the Authorization header of one attempt.
+type signer struct {
+	appID     string
+	appCertSN string // certificate mode only
+	key       crypto.Signer
+	clock     func() time.Time
+}
+
+// sign signs a request as it will be on the wire. Nonce and timestamp are new
+// with every call.
+func (s *signer) sign(method, requestURI string, body []byte, appAuthToken string) (authorization string, err error) {
+	authString := v3.AuthString(s.appID, s.appCertSN, v3.NewID(), s.clock().UnixMilli())
+	signature, err := v3.Sign(s.key, v3.StringToSign(authString, method, requestURI, body, appAuthToken))
+	if err != nil {
+		return "", err
+	}
+	return v3.Authorization(authString, signature), nil
+}
+
+// signingTransport signs each attempt and hands it to the base transport. It is
+// bound to one origin: a request for any other scheme, host or port is neither
+// signed nor sent.
+type signingTransport struct {
+	base   http.RoundTripper
+	signer *signer
+	origin *url.URL // scheme, host, and the path prefix that the signature leaves out
+	baseIs baseKind
+}
+
+var (
+	errForeignOrigin = errors.New("the request is for another origin than the client's base URL; it was neither signed nor sent")
+	errSigner        = errors.New("the private key or Signer failed to sign")
+)
+
+// roundTrip signs req, whose body is given beside it, and sends it once. With
+// an error, watch knows whether the request may have been delivered.
+func (t *signingTransport) roundTrip(ctx context.Context, cancel context.CancelFunc, req *http.Request, body []byte, watch *deliveryWatch) (*http.Response, error) {
+	if req.URL.Scheme != t.origin.Scheme || req.URL.Host != t.origin.Host {
+		watch.refused = true
+		return nil, errForeignOrigin
+	}
+	requestURI := strings.TrimPrefix(req.URL.RequestURI(), t.origin.RawPath)
+	appAuthToken := ""
+	if v := req.Header[v3.HeaderAppAuthToken]; v != nil {
+		appAuthToken = v[0]
+	}
+	authorization, err := t.signer.sign(req.Method, requestURI, body, appAuthToken)
+	if err != nil {
+		watch.refused = true
+		return nil, &signerError{err}
+	}
+	if err := ctx.Err(); err != nil { // a Signer may take its time
+		watch.refused = true
+		return nil, err
+	}
+	req.Header["Authorization"] = []string{authorization}
+	return t.base.RoundTrip(watch.attach(ctx, cancel, req, body))
+}
+
+// signerError keeps what a caller's Signer said reachable.
+type signerError struct{ cause error }
+
+func (e *signerError) Error() string { return errSigner.Error() + ": " + e.cause.Error() }
+func (e *signerError) Unwrap() error { return e.cause }
+
+// verifier checks answers: signature, freshness, certificate. It works on the
+// body as received, before anything has read it.
+type verifier struct {
+	key     *rsa.PublicKey            // public-key mode
+	certs   map[string]*rsa.PublicKey // certificate mode: by SN
+	maxSkew time.Duration
+	clock   func() time.Time
+}
+
+// headerValue returns a header of an answer; the literal null means absent.
+func headerValue(h http.Header, name string) string {
+	v := strings.TrimSpace(h.Get(name))
+	if v == "null" {
+		return ""
+	}
+	return v
+}
+
+func isSigned(h http.Header) bool { return headerValue(h, v3.HeaderSignature) != "" }
+
+// verify reports nil, or one of ErrResponseUnsigned, ErrUnknownCertificate,
+// ErrResponseSignature and ErrResponseStale.
+func (v *verifier) verify(h http.Header, body []byte) error {
+	signature := headerValue(h, v3.HeaderSignature)
+	if signature == "" {
+		return ErrResponseUnsigned
+	}
+	timestamp := headerValue(h, v3.HeaderTimestamp)
+	content := v3.SignedContent(timestamp, headerValue(h, v3.HeaderNonce), body)
+	candidates, err := v.keysFor(headerValue(h, v3.HeaderSN))
+	if err != nil {
+		return err
+	}
+	for i, key := range candidates {
+		if v3.Verify(key, content, signature) == nil {
+			break
+		}
+		if i == len(candidates)-1 {
+			return ErrResponseSignature
+		}
+	}
+	return v.checkFreshness(timestamp)
+}
+
+// keysFor returns the keys that may have signed: in certificate mode the one
+// that alipay-sn names, or all where the header is missing.
+func (v *verifier) keysFor(sn string) ([]*rsa.PublicKey, error) {
+	if v.certs == nil {
+		return []*rsa.PublicKey{v.key}, nil
+	}
+	if sn == "" {
+		return slices.Collect(maps.Values(v.certs)), nil
+	}
+	key, ok := v.certs[strings.ToLower(sn)]
+	if !ok {
+		return nil, &unknownCertificate{came: sn, configured: slices.Sorted(maps.Keys(v.certs))}
+	}
+	return []*rsa.PublicKey{key}, nil
+}
+
+func (v *verifier) checkFreshness(timestamp string) error {
+	ms, err := strconv.ParseInt(timestamp, 10, 64)
+	if err != nil {
+		return ErrResponseStale
+	}
+	now, then := v.clock(), time.UnixMilli(ms)
+	if then.Before(now.Add(-v.maxSkew)) || then.After(now.Add(v.maxSkew)) {
+		return &staleAnswer{off: now.Sub(then).Round(time.Second)}
+	}
+	return nil
+}
+
+// unknownCertificate says which certificate an answer names and which are
+// configured, for whoever has to install the new one.
+type unknownCertificate struct {
+	came       string
+	configured []string
+}
+
+func (e *unknownCertificate) Error() string {
+	came := e.came
+	if len(came) > 64 || !isRequestID(came[:min(len(came), 32)]) {
+		came = "(not a serial number)"
+	}
+	return ErrUnknownCertificate.Error() + ": alipay-sn is " + came + ", configured: " + strings.Join(e.configured, ", ") +
+		"; download the current 支付宝公钥证书 and add it to AlipayPublicCertContent"
+}
+
+func (e *unknownCertificate) Unwrap() error { return ErrUnknownCertificate }
+
+// staleAnswer says how far off an answer's timestamp is.
+type staleAnswer struct{ off time.Duration }
+
+func (e *staleAnswer) Error() string {
+	return ErrResponseStale.Error() + ": its timestamp is " + e.off.String() + " behind the local clock; check the clock (NTP)"
+}
+
+func (e *staleAnswer) Unwrap() error { return ErrResponseStale }
