@@ -1,0 +1,293 @@
+package alipay_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-39a49030/alipay"
+)
+
+// callers are the ways in which a merchant's program may send requests, each
+// of which brings habits of its own.
+func callers() map[string]func(base *http.Transport) []alipay.Option {
+	with := func(rt http.RoundTripper) []alipay.Option {
+		return []alipay.Option{alipay.WithHTTPClient(&http.Client{Transport: rt})}
+	}
+	return map[string]func(*http.Transport) []alipay.Option{
+		"caller's transport": func(base *http.Transport) []alipay.Option { return with(base) },
+		"wrapped":            func(base *http.Transport) []alipay.Option { return with(roundTripper(base.RoundTrip)) },
+		"cloning": func(base *http.Transport) []alipay.Option {
+			return with(roundTripper(func(r *http.Request) (*http.Response, error) {
+				return base.RoundTrip(r.Clone(r.Context()))
+			}))
+		},
+		"repeating by itself": func(base *http.Transport) []alipay.Option {
+			return with(roundTripper(func(r *http.Request) (resp *http.Response, err error) {
+				for range 3 {
+					if resp, err = base.RoundTrip(r); err == nil {
+						return resp, nil
+					}
+				}
+				return nil, err
+			}))
+		},
+		"repeating with a body of its own": func(base *http.Transport) []alipay.Option {
+			return with(roundTripper(func(r *http.Request) (resp *http.Response, err error) {
+				for range 3 {
+					again := r.Clone(r.Context())
+					again.Body, again.TransferEncoding = http.NoBody, nil
+					if resp, err = base.RoundTrip(again); err == nil {
+						return resp, nil
+					}
+				}
+				return nil, err
+			}))
+		},
+	}
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func TestQueryIsDeliveredAtMostOnceOverHTTP1(t *testing.T) {
+	// The server answers the first request of each connection, and hangs up
+	// after it has read the second: what net/http answers by sending again.
+	makers := callers()
+	makers["default"] = func(*http.Transport) []alipay.Option { return nil }
+	for name, options := range makers {
+		t.Run(name, func(t *testing.T) {
+			var requests atomic.Int64
+			hold := make(chan struct{})
+			base := rawServer(t, func(conn net.Conn, number int) {
+				r := bufio.NewReader(conn)
+				if _, err := readRequest(r); err != nil {
+					return
+				}
+				<-hold
+				_, _ = conn.Write([]byte(rawAnswer(200, waitingBody)))
+				if _, err := readRequest(r); err == nil {
+					requests.Add(1)
+				}
+			})
+			client := newClient(t, base, options(&http.Transport{MaxIdleConnsPerHost: 64})...)
+			// Several idle connections: net/http would try them all.
+			const idle = 8
+			var all sync.WaitGroup
+			for range idle {
+				all.Go(func() {
+					_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+					assert.NoError(t, err)
+				})
+			}
+			time.AfterFunc(300*time.Millisecond, func() { close(hold) })
+			all.Wait()
+
+			_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+			require.ErrorIs(t, err, alipay.ErrOutcomeUnknown)
+			assert.NotErrorIs(t, err, alipay.ErrNotDelivered)
+			assert.EqualValues(t, 1, requests.Load(), "requests that reached the server")
+		})
+	}
+}
+
+func TestQueryIsDeliveredAtMostOnceOverHTTP2(t *testing.T) {
+	refuse := map[string]struct {
+		refusal func(c h2conn, stream uint32)
+		unknown bool
+	}{
+		"REFUSED_STREAM":            {func(c h2conn, stream uint32) { c.reset(stream, codeRefused) }, false},
+		"GOAWAY below the stream":   {func(c h2conn, stream uint32) { c.goAway(stream-2, codeNo) }, false},
+		"PROTOCOL_ERROR":            {func(c h2conn, stream uint32) { c.reset(stream, codeProtocol) }, true},
+		"INTERNAL_ERROR":            {func(c h2conn, stream uint32) { c.reset(stream, codeInternal) }, true},
+		"GOAWAY at the stream, end": {func(c h2conn, stream uint32) { c.goAway(stream, codeNo); c.Close() }, true},
+		"connection lost":           {func(c h2conn, stream uint32) { c.Close() }, true},
+	}
+	for callerName, options := range callers() {
+		for name, tt := range refuse {
+			t.Run(callerName+"/"+name, func(t *testing.T) {
+				var seen atomic.Int64
+				base, httpClient := serveHTTP2(t, func(c h2conn, stream uint32, _ int) {
+					if seen.Add(1) == 1 {
+						h := http.Header{}
+						signHeader(h, []byte(waitingBody), time.Now())
+						c.respond(stream, 200, h, waitingBody)
+						return
+					}
+					tt.refusal(c, stream)
+				})
+				client := newClient(t, base, append(options(httpClient.Transport.(*http.Transport)),
+					alipay.WithRetryPolicy(alipay.RetryPolicy{MaxAttempts: 1}), alipay.WithTimeout(5*time.Second))...)
+				_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+				require.NoError(t, err)
+				_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+				require.Error(t, err)
+				assert.EqualValues(t, 2, seen.Load(), "requests that reached the server: %v", err)
+				assert.False(t, errors.Is(err, alipay.ErrNotDelivered) && errors.Is(err, alipay.ErrOutcomeUnknown))
+				switch {
+				case tt.unknown:
+					assert.ErrorIs(t, err, alipay.ErrOutcomeUnknown)
+				case !strings.HasPrefix(callerName, "repeating"): // those lose the evidence
+					assert.ErrorIs(t, err, alipay.ErrNotDelivered)
+				}
+			})
+		}
+	}
+}
+
+func TestARefusedHTTP2StreamIsTriedAgainWithANewSignature(t *testing.T) {
+	for name, refuse := range map[string]func(h2conn, uint32){
+		"REFUSED_STREAM": func(c h2conn, stream uint32) { c.reset(stream, codeRefused) },
+		"GOAWAY":         func(c h2conn, stream uint32) { c.goAway(0, codeNo) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var seen atomic.Int64
+			base, httpClient := serveHTTP2(t, func(c h2conn, stream uint32, _ int) {
+				if seen.Add(1) == 1 {
+					refuse(c, stream)
+					return
+				}
+				h := http.Header{}
+				signHeader(h, []byte(successBody), time.Now())
+				c.respond(stream, 200, h, successBody)
+			})
+			client := newClient(t, base, alipay.WithHTTPClient(httpClient))
+			got, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+			require.NoError(t, err)
+			assert.Equal(t, 2, got.Meta.Attempts)
+			assert.EqualValues(t, 2, seen.Load())
+		})
+	}
+}
+
+func TestNoBodyAndNoBodyHeadersAreOnTheWire(t *testing.T) {
+	heads := make(chan string, 1)
+	base := rawServer(t, func(conn net.Conn, _ int) {
+		r := bufio.NewReader(conn)
+		head, _ := readRequest(r)
+		heads <- head
+		_, _ = conn.Write([]byte(rawAnswer(200, successBody)))
+		rest, _ := io.ReadAll(r)
+		assert.Empty(t, rest)
+	})
+	client := newClient(t, base)
+	_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+	require.NoError(t, err)
+	head := <-heads
+	assert.NotContains(t, head, "Content-Length")
+	assert.NotContains(t, head, "Transfer-Encoding")
+	assert.NotContains(t, head, "Content-Type")
+	client.CloseIdleConnections()
+}
+
+func TestWhatDidNotLeaveIsTriedAgain(t *testing.T) {
+	t.Run("no connection", func(t *testing.T) {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		base := "http://" + listener.Addr().String()
+		listener.Close()
+		var log bytes.Buffer
+		client := newClient(t, base, logTo(&log), alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Millisecond}))
+		_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+		require.ErrorIs(t, err, alipay.ErrNotDelivered)
+		assert.NotErrorIs(t, err, alipay.ErrOutcomeUnknown)
+		assert.Contains(t, err.Error(), "connection refused")
+		assert.Contains(t, err.Error(), strings.TrimPrefix(base, "http://")+jobworthPath)
+		assert.NotContains(t, err.Error(), "?")
+		assert.Equal(t, 3, strings.Count(log.String(), "alipay: attempt"))
+		assert.Equal(t, 2, strings.Count(log.String(), "alipay: retry"))
+	})
+	t.Run("TLS handshake fails", func(t *testing.T) {
+		s := serve(t, func(http.ResponseWriter, *http.Request) {}, overTLS)
+		client := newClient(t, s.URL, alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Millisecond}))
+		_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+		require.ErrorIs(t, err, alipay.ErrNotDelivered)
+		assert.Zero(t, s.requests.Load())
+		assert.Contains(t, err.Error(), "unknown authority")
+	})
+	t.Run("cancelled before sending", func(t *testing.T) {
+		s := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, successBody) })
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err := newClient(t, s.URL).ZhimaCustomerJobworthAuthentication.Query(ctx, testParams())
+		require.ErrorIs(t, err, alipay.ErrNotDelivered)
+		assert.ErrorIs(t, err, context.Canceled)
+		assert.Zero(t, s.requests.Load())
+	})
+}
+
+func TestATransportThatHidesItsTraceCountsAsSent(t *testing.T) {
+	hide := func(err error) []alipay.Option {
+		return []alipay.Option{
+			alipay.WithHTTPClient(&http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) { return nil, err })}),
+			alipay.WithRetryPolicy(alipay.RetryPolicy{MaxAttempts: 1}),
+		}
+	}
+	for name, tt := range map[string]struct {
+		err  error
+		want error
+	}{
+		"any error":        {errors.New("https://x/?cert_no=" + testCertNo), alipay.ErrOutcomeUnknown},
+		"a dial error":     {&net.OpError{Op: "dial", Net: "tcp", Err: errors.New(testCertNo)}, alipay.ErrNotDelivered},
+		"neither nor":      {nil, alipay.ErrOutcomeUnknown},
+		"a forged refusal": {errors.New("x http2: Transport: cannot retry err [stream error: stream ID 1; REFUSED_STREAM] after Request.Body was written"), alipay.ErrOutcomeUnknown},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := newClient(t, "http://127.0.0.1:1", hide(tt.err)...).ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+			require.ErrorIs(t, err, tt.want)
+			assert.NotContains(t, err.Error(), testCertNo)
+		})
+	}
+}
+
+func TestConnectionsAreReusedInSteadyState(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, waitingBody) })
+	client := newClient(t, s.URL)
+	const callers, rounds = 100, 5
+	run := func() {
+		var all sync.WaitGroup
+		for range callers {
+			all.Go(func() {
+				for range rounds {
+					_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+					assert.NoError(t, err)
+				}
+			})
+		}
+		all.Wait()
+	}
+	run()
+	warm := s.connections.Load()
+	run()
+	assert.Equal(t, warm, s.connections.Load(), "connections after the warm-up")
+}
+
+func TestTLSBelow12IsRefused(t *testing.T) {
+	for name, config := range map[string]*tls.Config{
+		"MinVersion TLS 1.0": {MinVersion: tls.VersionTLS10},
+		"MinVersion TLS 1.1": {MinVersion: tls.VersionTLS11},
+		"MaxVersion TLS 1.1": {MaxVersion: tls.VersionTLS11},
+	} {
+		t.Run(name, func(t *testing.T) {
+			httpClient := &http.Client{Transport: &http.Transport{TLSClientConfig: config}}
+			_, err := alipay.NewClient(testConfig(t, ""), alipay.WithHTTPClient(httpClient))
+			var mistake *alipay.ConfigError
+			require.ErrorAs(t, err, &mistake)
+			assert.Equal(t, "WithHTTPClient", mistake.Field)
+		})
+	}
+}
