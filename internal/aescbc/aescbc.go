@@ -1,0 +1,86 @@
+// Package aescbc is the content encryption of the v3 protocol: AES/CBC/PKCS#7
+// with a zero IV, carried as standard base64.
+package aescbc
+
+import (
+	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// ErrDecrypt is the answer of Decrypt to every text it cannot decrypt. One
+// value for all causes, so that nobody can probe the padding through it.
+var ErrDecrypt = errors.New("content cannot be decrypted")
+
+// zeroIV is what the v3 protocol, content encryption, prescribes. Equal texts
+// therefore encrypt alike; only the signature around it makes it safe to use.
+var zeroIV [aes.BlockSize]byte
+
+// Cipher encrypts and decrypts bodies under one key. It is safe for concurrent
+// use; the key schedule is computed once, in New.
+type Cipher struct {
+	block cipher.Block
+}
+
+// New makes a Cipher from the base64 text of a key of 16, 24 or 32 bytes, as the
+// console shows it. Its errors never show any of the key.
+func New(base64Key string) (*Cipher, error) {
+	const expected = "expected standard base64 of 16, 24 or 32 bytes"
+	text := strings.TrimSpace(base64Key)
+	if text == "" {
+		return nil, errors.New("the AES key is empty; " + expected)
+	}
+	key, err := base64.StdEncoding.DecodeString(text)
+	if err != nil { // its text holds a position only, but says nothing of use either
+		return nil, errors.New("the AES key is not base64; " + expected)
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, fmt.Errorf("the AES key has %d bytes; %s", len(key), expected)
+	}
+	return &Cipher{block}, nil
+}
+
+// Encrypt returns the base64 of plain encrypted.
+func (c *Cipher) Encrypt(plain []byte) []byte {
+	pad := aes.BlockSize - len(plain)%aes.BlockSize
+	buf := make([]byte, len(plain)+pad)
+	copy(buf, plain)
+	copy(buf[len(plain):], bytes.Repeat([]byte{byte(pad)}, pad))
+	cipher.NewCBCEncrypter(c.block, zeroIV[:]).CryptBlocks(buf, buf)
+	return base64.StdEncoding.AppendEncode(nil, buf)
+}
+
+// Decrypt is the inverse of Encrypt. White space around the base64 is ignored;
+// whatever else is wrong is ErrDecrypt.
+func (c *Cipher) Decrypt(base64Text []byte) ([]byte, error) {
+	buf, err := base64.StdEncoding.AppendDecode(nil, bytes.TrimSpace(base64Text))
+	if err != nil || len(buf) == 0 || len(buf)%aes.BlockSize != 0 {
+		return nil, ErrDecrypt
+	}
+	cipher.NewCBCDecrypter(c.block, zeroIV[:]).CryptBlocks(buf, buf)
+
+	// Every byte of the last block is looked at, whatever the padding says.
+	last := buf[len(buf)-aes.BlockSize:]
+	pad := int(last[aes.BlockSize-1])
+	good := subtle.ConstantTimeLessOrEq(1, pad) & subtle.ConstantTimeLessOrEq(pad, aes.BlockSize)
+	for i, b := range last {
+		inPadding := subtle.ConstantTimeLessOrEq(aes.BlockSize-i, pad)
+		good &= (inPadding ^ 1) | subtle.ConstantTimeByteEq(b, byte(pad))
+	}
+	if good != 1 {
+		return nil, ErrDecrypt
+	}
+	return buf[:len(buf)-pad], nil
+}
+
+// Format keeps the key schedule, which gives the key away, out of every fmt verb.
+func (Cipher) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, "aescbc.Cipher(redacted)")
+}

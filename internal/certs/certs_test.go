@@ -1,0 +1,449 @@
+package certs
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed-39a49030/alipay/internal/keys"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const vectors = "../../testdata/vectors/"
+
+// now lies within the validity of the vectors' certificates.
+var now = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func text(tb testing.TB, name string) string {
+	tb.Helper()
+	raw, err := os.ReadFile(vectors + name)
+	require.NoError(tb, err)
+	return string(raw)
+}
+
+func parse(tb testing.TB, name string) []Certificate {
+	tb.Helper()
+	certs, err := Parse(text(tb, name))
+	require.NoError(tb, err)
+	return certs
+}
+
+func TestSNIsThatOfTheVectors(t *testing.T) {
+	raw, err := os.ReadFile(vectors + "vectors.json")
+	require.NoError(t, err)
+	var v struct {
+		CertSN     map[string]string `json:"cert_sn"`
+		RootCertSN map[string]string `json:"root_cert_sn"`
+	}
+	require.NoError(t, json.Unmarshal(raw, &v))
+	require.NotEmpty(t, v.CertSN)
+	require.NotEmpty(t, v.RootCertSN)
+	for name, want := range v.CertSN {
+		certs := parse(t, name)
+		assert.Equal(t, want, certs[0].SN, name)
+		sn, err := SN(certs[0].Raw)
+		require.NoError(t, err)
+		assert.Equal(t, want, sn, name)
+	}
+	for name, want := range v.RootCertSN {
+		sn, err := RootSN(parse(t, name))
+		require.NoError(t, err)
+		assert.Equal(t, want, sn, name)
+	}
+}
+
+func TestIssuerNameIsTheJDKs(t *testing.T) {
+	raw, err := os.ReadFile("testdata/jdk_names.json")
+	require.NoError(t, err)
+	var golden map[string]*string // hex of the DER → X500Principal.getName() of JDK 17, null where it throws
+	require.NoError(t, json.Unmarshal(raw, &golden))
+	require.Greater(t, len(golden), 300)
+	for der, want := range golden {
+		got, err := IssuerName(must(hex.DecodeString(der)))
+		if want == nil {
+			assert.Error(t, err, der)
+			continue
+		}
+		require.NoError(t, err, der)
+		assert.Equal(t, *want, got, der)
+	}
+}
+
+func TestParseKeepsFileOrderAndSkipsNothing(t *testing.T) {
+	certs := parse(t, "root_bundle.crt")
+	require.Len(t, certs, 4)
+	var rsaSigned, readable []bool
+	for _, c := range certs {
+		rsaSigned = append(rsaSigned, c.RSASignature)
+		readable = append(readable, c.X509 != nil)
+		assert.Regexp(t, "^[0-9a-f]{32}$", c.SN)
+		assert.NotEmpty(t, c.Raw)
+		assert.Equal(t, c.X509 == nil, c.Err != nil)
+	}
+	assert.Equal(t, []bool{false, true, false, true}, rsaSigned, "SM2, RSA-SHA256, ECDSA, RSA-SHA1")
+	assert.Equal(t, []bool{false, true, true, true}, readable, "crypto/x509 refuses SM2")
+	assert.Equal(t, ErrUnsupported, certs[0].Err)
+
+	leafFirst := parse(t, "alipay_public_cert.crt")
+	require.Len(t, leafFirst, 2)
+	assert.False(t, IsCA(leafFirst[0].X509))
+	assert.True(t, IsCA(leafFirst[1].X509))
+}
+
+func TestParseUndoesTheManglingsOfPastedText(t *testing.T) {
+	chain := text(t, "alipay_public_cert.crt")
+	want := parse(t, "alipay_public_cert.crt")
+	for name, mangled := range map[string]string{
+		"CRLF":             strings.ReplaceAll(chain, "\n", "\r\n"),
+		"\\n spelled out":  strings.ReplaceAll(chain, "\n", `\n`),
+		"squeezed":         strings.ReplaceAll(chain, "\n", " "),
+		"BOM and indented": "\ufeff  " + strings.ReplaceAll(chain, "\n", "\n  "),
+		"text around":      "subject=/C=CN\nissuer: x\n" + strings.ReplaceAll(chain, "-----BEGIN", "1 s:CN = x\n-----BEGIN") + "\n---\nServer certificate",
+		"wrong label":      strings.ReplaceAll(chain, "CERTIFICATE", "PUBLIC KEY"),
+	} {
+		got, err := Parse(mangled)
+		require.NoError(t, err, name)
+		require.Len(t, got, 2, name)
+		assert.Equal(t, want[0].SN, got[0].SN, name)
+		assert.Equal(t, want[1].Raw, got[1].Raw, name)
+	}
+	bare, err := Parse(base64.StdEncoding.EncodeToString(want[0].Raw))
+	require.NoError(t, err)
+	require.Len(t, bare, 1)
+	assert.Equal(t, want[0].SN, bare[0].SN)
+}
+
+func TestParseSaysWhatIsWrong(t *testing.T) {
+	cert := text(t, "app_public_cert.crt")
+	for name, tc := range map[string]struct{ text, want string }{
+		"nothing":         {" \n", "no certificate in the text"},
+		"a path":          {"/etc/certs/app.crt", "a file path instead of a file's content instead of a certificate"},
+		"a public key":    {text(t, "app_public.pem"), "an RSA-2048 public key (SPKI, PEM) instead of a certificate"},
+		"a private key":   {cert + text(t, "app_private_pkcs8.pem"), "block 2 of 2: an RSA-2048 private key (PKCS#8, PEM) instead of a certificate"},
+		"cut short":       {cert[:700], "base64 cut short"},
+		"second cut":      {cert + cert[:700], "block 2 of 2: "},
+		"prose":           {"s3cr3t words!", "not base64"},
+		"far too many":    {strings.Repeat("-----BEGIN CERTIFICATE-----\n", maxCertificates+1), "more than 200"},
+		"issuer corrupt":  {base64.StdEncoding.EncodeToString(forge(t, []byte{0x30, 2, 5, 0})), "not a well-formed X.500 name"},
+		"no such version": {"MAA=", "neither a key nor a certificate"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			certs, err := Parse(tc.text)
+			require.Error(t, err)
+			assert.Nil(t, certs)
+			assert.Contains(t, err.Error(), tc.want)
+			assert.NotContains(t, err.Error(), "s3cr3t")
+		})
+	}
+}
+
+// forge builds a certificate around a DER issuer name, with extra members
+// replacing serial number or key.
+func forge(tb testing.TB, issuer []byte, replace ...func(*skeleton)) []byte {
+	tb.Helper()
+	algorithm := must(asn1.Marshal(pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{1, 2, 156, 10197, 1, 501}}))
+	empty := asn1.RawValue{FullBytes: []byte{0x30, 0}}
+	s := skeleton{
+		Serial: asn1.RawValue{FullBytes: []byte{2, 1, 7}}, Algorithm: asn1.RawValue{FullBytes: algorithm}, Issuer: asn1.RawValue{FullBytes: issuer},
+		Validity: empty, Subject: empty, Key: empty,
+	}
+	for _, f := range replace {
+		f(&s)
+	}
+	return must(asn1.Marshal(struct {
+		TBS       skeleton
+		Algorithm asn1.RawValue
+		Signature asn1.BitString
+	}{s, s.Algorithm, asn1.BitString{}}))
+}
+
+type skeleton struct{ Serial, Algorithm, Issuer, Validity, Subject, Key asn1.RawValue }
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+func TestSerialNumberIsWrittenAsJavaDoes(t *testing.T) {
+	for serial, want := range map[string]string{
+		"020107":                 "8f14e45fceea167a5a36dedd4bea2543", // md5 of "7"
+		"0201ff":                 "6bb61e3b7bce0931da574d19d1d82c88", // of "-1"
+		"02020080":               "76dc611d6ebaafc66cc0879c71b5db5c", // of "128"
+		"02020007":               "8f14e45fceea167a5a36dedd4bea2543", // not the shortest form
+		"020900ffffffffffffffff": "7e7825a3d8588a756abd0ce2ed07e121", // of "18446744073709551615"
+	} {
+		sn, err := SN(forge(t, []byte{0x30, 0}, func(s *skeleton) { s.Serial.FullBytes = must(hex.DecodeString(serial)) }))
+		require.NoError(t, err)
+		assert.Equal(t, want, sn, serial)
+	}
+}
+
+func TestSNRefusesWhatIsNoCertificate(t *testing.T) {
+	good := parse(t, "app_public_cert.crt")[0].Raw
+	for name, der := range map[string][]byte{
+		"nothing": nil, "empty": {0x30, 0}, "trailing": append(append([]byte(nil), good...), 0), "cut": good[:len(good)-1],
+		"no serial": forge(t, []byte{0x30, 0}, func(s *skeleton) { s.Serial.FullBytes = []byte{2, 0} }),
+		"key":       must(base64.StdEncoding.DecodeString("MCowBQYDK2VwAyEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")),
+	} {
+		_, err := SN(der)
+		assert.Error(t, err, name)
+	}
+}
+
+func TestRootSNNeedsAnRSARoot(t *testing.T) {
+	bundle := parse(t, "root_bundle.crt")
+	_, err := RootSN([]Certificate{bundle[0], bundle[2]})
+	assert.Equal(t, ErrNoRSA, err)
+	_, err = RootSN(nil)
+	assert.Equal(t, ErrNoRSA, err)
+}
+
+func TestSelfSignedIsToldFromIssued(t *testing.T) {
+	odd := parse(t, "odd_issuer.crt")[0].X509
+	assert.True(t, IsSelfSigned(odd))
+	for _, root := range parse(t, "root_bundle.crt")[1:] {
+		assert.True(t, IsSelfSigned(root.X509), "ECDSA and SHA-1 ones too")
+		assert.True(t, IsCA(root.X509))
+	}
+	for _, name := range []string{"app_public_cert.crt", "alipay_public_cert.crt", "expired_alipay_cert.crt"} {
+		c := parse(t, name)[0].X509
+		assert.False(t, IsSelfSigned(c), name)
+		assert.False(t, IsCA(c), name)
+	}
+	assert.False(t, IsSelfSigned(nil))
+	assert.False(t, IsCA(nil))
+}
+
+// authority issues certificates. P-256, since RSA keys take long to generate.
+type authority struct {
+	cert Certificate
+	key  crypto.Signer
+}
+
+var serial int64
+
+func ecKey(tb testing.TB) *ecdsa.PrivateKey {
+	tb.Helper()
+	return must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+}
+
+// issue signs a certificate of subject; parent nil makes it self-signed.
+func issue(tb testing.TB, subject string, parent *authority, change ...func(*x509.Certificate)) *authority {
+	tb.Helper()
+	serial++
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: subject},
+		NotBefore: now.AddDate(-1, 0, 0), NotAfter: now.AddDate(1, 0, 0),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	for _, f := range change {
+		f(template)
+	}
+	a := &authority{key: ecKey(tb)}
+	signer, issuer := a.key, template
+	if parent != nil {
+		signer, issuer = parent.key, parent.cert.X509
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, issuer, a.key.Public(), signer)
+	require.NoError(tb, err)
+	certs, err := Parse(string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
+	require.NoError(tb, err)
+	a.cert = certs[0]
+	return a
+}
+
+func leafOf(c *x509.Certificate) { c.IsCA, c.BasicConstraintsValid, c.KeyUsage = false, false, 0 }
+
+func bundle(all ...*authority) (certs []Certificate) {
+	for _, a := range all {
+		certs = append(certs, a.cert)
+	}
+	return certs
+}
+
+func TestCheckChainOfTheVectors(t *testing.T) {
+	chain, roots := parse(t, "alipay_public_cert.crt"), parse(t, "root_bundle.crt")
+	for _, name := range []string{"alipay_public_cert.crt", "app_public_cert.crt", "expired_alipay_cert.crt"} {
+		leaf := parse(t, name)[0].X509
+		result, reason := CheckChain(leaf, chain, roots, now)
+		assert.Equal(t, Verified, result, "%s: %s", name, reason)
+		result, _ = CheckChain(leaf, nil, roots, now)
+		assert.Equal(t, Unchecked, result, name)
+		result, reason = CheckChain(leaf, chain, roots[2:], now)
+		assert.Equal(t, Foreign, result, name)
+		assert.Contains(t, reason, "not in the root bundle")
+	}
+	odd := parse(t, "odd_issuer.crt")[0].X509
+	result, _ := CheckChain(odd, chain, roots, now)
+	assert.Equal(t, Unchecked, result)
+}
+
+func TestCheckChain(t *testing.T) {
+	root := issue(t, "root", nil)
+	middle := issue(t, "middle", root)
+	low := issue(t, "low", middle)
+	otherRoot := issue(t, "root", nil) // same name, another key
+	otherMiddle := issue(t, "middle", otherRoot)
+	orphan := issue(t, "orphan", issue(t, "nobody", nil))
+	expired := issue(t, "middle", root, func(c *x509.Certificate) { c.NotAfter = now.AddDate(0, -1, 0) })
+	future := issue(t, "middle", root, func(c *x509.Certificate) { c.NotBefore = now.AddDate(0, 1, 0) })
+	oldRoot := issue(t, "root", nil, func(c *x509.Certificate) { c.NotAfter = now.AddDate(0, -1, 0) })
+	noCA := issue(t, "middle", root, leafOf)
+	noSigner := issue(t, "middle", root, func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCRLSign })
+	short := issue(t, "middle", root, func(c *x509.Certificate) { c.MaxPathLenZero = true })
+	lowOfShort := issue(t, "low", short)
+	leaf := func(by *authority) *x509.Certificate { return issue(t, "leaf", by, leafOf).cert.X509 }
+	leafOfMiddle := leaf(middle)
+	// Two authorities that vouch for one another: a loop of issuer names.
+	loopA := issue(t, "loop A", issue(t, "loop B", nil))
+	loopB := issue(t, "loop B", loopA)
+	backA := &authority{key: loopA.key}
+	{
+		der, err := x509.CreateCertificate(rand.Reader, loopA.cert.X509, loopB.cert.X509, loopA.key.Public(), loopB.key)
+		require.NoError(t, err)
+		backA.cert = must(Parse(base64.StdEncoding.EncodeToString(der)))[0]
+	}
+	sm2 := parse(t, "root_bundle.crt")[0]
+
+	for name, tc := range map[string]struct {
+		leaf                 *x509.Certificate
+		intermediates, roots []Certificate
+		want                 ChainResult
+		reason               string
+	}{
+		"leaf under the root":                 {leaf(root), nil, bundle(root), Verified, ""},
+		"one intermediate":                    {leafOfMiddle, bundle(middle), bundle(root), Verified, ""},
+		"two, in any order":                   {leaf(low), bundle(middle, low), bundle(otherRoot, root), Verified, ""},
+		"two, in the other order":             {leaf(low), bundle(low, middle), bundle(root), Verified, ""},
+		"the leaf itself among them":          {leafOfMiddle, append(bundle(middle), Certificate{X509: leafOfMiddle}), bundle(root), Verified, ""},
+		"the root among them":                 {leafOfMiddle, bundle(root, middle), bundle(root), Verified, ""},
+		"an SM2 root in the bundle":           {leafOfMiddle, append([]Certificate{sm2}, bundle(middle)...), append([]Certificate{sm2}, bundle(root)...), Verified, ""},
+		"several by one name, one works":      {leafOfMiddle, bundle(otherMiddle, expired, noCA, middle), bundle(otherRoot, root), Verified, ""},
+		"a root past its validity":            {leaf(oldRoot), nil, bundle(oldRoot), Verified, ""},
+		"pathlen 0 above a leaf":              {leaf(short), bundle(short), bundle(root), Verified, ""},
+		"nobody there":                        {leafOfMiddle, nil, nil, Unchecked, ""},
+		"intermediate missing":                {leafOfMiddle, bundle(orphan), bundle(root), Unchecked, ""},
+		"lower intermediate missing":          {leaf(low), bundle(middle), bundle(root), Unchecked, ""},
+		"self-signed":                         {otherMiddle.cert.X509, nil, bundle(middle), Unchecked, ""},
+		"another's intermediate":              {leafOfMiddle, bundle(otherMiddle), bundle(root, otherRoot), Foreign, "it is not signed by the intermediate certificate of its issuer's name"},
+		"another's root":                      {leafOfMiddle, bundle(middle), bundle(otherRoot), Foreign, "its intermediate certificate is not signed by the root certificate of its issuer's name"},
+		"leaf of another's root":              {leaf(otherRoot), nil, bundle(root), Foreign, "it is not signed by the root certificate of its issuer's name"},
+		"issuer of the intermediate missing":  {leaf(orphan), bundle(orphan), bundle(root), Foreign, "the issuer of its intermediate certificate is not in the root bundle"},
+		"upper intermediate missing":          {leaf(low), bundle(low), bundle(root), Foreign, "the issuer of its intermediate certificate is not in the root bundle"},
+		"no roots":                            {leafOfMiddle, bundle(middle), nil, Foreign, "not in the root bundle"},
+		"expired intermediate":                {leaf(expired), bundle(expired), bundle(root), Foreign, "valid from 2029-01-01 to 2029-12-01 only"},
+		"intermediate of the future":          {leaf(future), bundle(future), bundle(root), Foreign, "valid from 2030-02-01 to 2031-01-01 only"},
+		"an intermediate that is no CA":       {leaf(noCA), bundle(noCA), bundle(root), Foreign, "no certification authority"},
+		"a CA that may not sign certificates": {leaf(noSigner), bundle(noSigner), bundle(root), Foreign, "not signed by"},
+		"pathlen 0 above an intermediate":     {leaf(lowOfShort), bundle(short, lowOfShort), bundle(root), Foreign, "longer than allowed"},
+		"a loop":                              {leaf(loopB), bundle(loopB, backA, loopA), bundle(root), Foreign, "not in the root bundle"},
+		"no leaf":                             {nil, bundle(middle), bundle(root), Foreign, "cannot be read"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, reason := CheckChain(tc.leaf, tc.intermediates, tc.roots, now)
+			assert.Equal(t, tc.want, got, reason)
+			if tc.want == Foreign {
+				assert.Contains(t, reason, tc.reason)
+			} else {
+				assert.Empty(t, reason)
+			}
+		})
+	}
+}
+
+// A merchant's own certificate comes from the issuer of Alipay's, is X.509 v1 and
+// so lacks the extension that denies it the right to issue.
+func TestMerchantsCertificateIsNoIntermediate(t *testing.T) {
+	merchant := parse(t, "app_public_cert.crt")[0]
+	key := keys.Inspect(text(t, "app_private_pkcs8.pem")).Private
+	require.Equal(t, 1, merchant.X509.Version)
+	require.True(t, key.PublicKey.Equal(merchant.X509.PublicKey.(*rsa.PublicKey)))
+	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Alipay"}}, merchant.X509, key.Public(), key)
+	require.NoError(t, err)
+	forged := must(x509.ParseCertificate(der))
+
+	intermediates := append(parse(t, "alipay_public_cert.crt"), merchant)
+	result, reason := CheckChain(forged, intermediates, parse(t, "root_bundle.crt"), now)
+	assert.Equal(t, Foreign, result)
+	assert.Contains(t, reason, "no certification authority")
+}
+
+func TestCheckChainIsBoundedForHostileBundles(t *testing.T) {
+	// A clique: every certificate bears the one name that also is its issuer's,
+	// and the same key, so every signature holds and every path goes on.
+	a := issue(t, "clique", nil)
+	var clique []Certificate
+	for i := range maxCertificates {
+		template := *a.cert.X509
+		template.SerialNumber = big.NewInt(int64(1000 + i))
+		der, err := x509.CreateCertificate(rand.Reader, &template, a.cert.X509, a.key.Public(), a.key)
+		require.NoError(t, err)
+		clique = append(clique, must(Parse(base64.StdEncoding.EncodeToString(der)))...)
+	}
+	leaf := issue(t, "leaf", a, leafOf).cert.X509
+	start := time.Now()
+	result, reason := CheckChain(leaf, clique, nil, now)
+	assert.Equal(t, Foreign, result)
+	assert.Contains(t, reason, "too many")
+	assert.Less(t, time.Since(start), 5*time.Second)
+}
+
+func TestHugeKeysAreNotUsed(t *testing.T) {
+	n := new(big.Int).Lsh(big.NewInt(1), 100_000)
+	n.Add(n, big.NewInt(1))
+	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{SerialNumber: big.NewInt(1)}, &x509.Certificate{}, &rsa.PublicKey{N: n, E: 1<<31 - 1}, ecKey(t))
+	require.NoError(t, err)
+	_, err = Parse(base64.StdEncoding.EncodeToString(der))
+	require.Error(t, err)
+	assert.Contains(t, err.Error(), "larger than any real key")
+}
+
+func TestResultsHaveNames(t *testing.T) {
+	assert.Equal(t, "verified unchecked foreign", fmt.Sprint(Verified, " ", Unchecked, " ", Foreign))
+}
+
+func FuzzParseCertificates(f *testing.F) {
+	roots := parse(f, "root_bundle.crt")
+	f.Fuzz(func(t *testing.T, text string) {
+		certs, err := Parse(text)
+		if err != nil {
+			if certs != nil || len(err.Error()) > 600 {
+				t.Fatal("an error with certificates, or with a tale")
+			}
+			return
+		}
+		if len(certs) == 0 {
+			t.Fatal("neither certificates nor an error")
+		}
+		for _, c := range certs {
+			if len(c.SN) != 32 || (c.X509 == nil) != (c.Err != nil) {
+				t.Fatalf("incomplete: %q, %v", c.SN, c.Err)
+			}
+			if sn, err := SN(c.Raw); err != nil || sn != c.SN {
+				t.Fatal("SN changed its mind")
+			}
+			IsSelfSigned(c.X509)
+			IsCA(c.X509)
+			CheckChain(c.X509, certs, roots, now)
+		}
+		_, _ = RootSN(certs)
+	})
+}

@@ -1,0 +1,153 @@
+package certs
+
+import (
+	"bytes"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// ChainResult is what CheckChain found.
+type ChainResult int
+
+// The results.
+const (
+	Foreign   ChainResult = iota // the chain is there, but it does not hold
+	Unchecked                    // the issuer of the leaf is not at hand
+	Verified                     // every signature up to a root holds
+)
+
+// String names the result.
+func (r ChainResult) String() string {
+	switch r {
+	case Verified:
+		return "verified"
+	case Unchecked:
+		return "unchecked"
+	default:
+		return "foreign"
+	}
+}
+
+// Bounds on the search through a hostile bundle.
+const (
+	maxSignatureChecks = 100
+	maxDepth           = 10
+)
+
+// CheckChain follows issuer names from leaf through intermediates, in any order,
+// to one of roots. Every signature on the way must hold, and every intermediate
+// must be a CA in its validity period; of several certificates by one name any
+// may do. Neither the leaf's own dates nor the roots' are looked at.
+//
+// Unchecked means that no certificate by the name of leaf's issuer is among them.
+// With Foreign comes the reason, which is safe to show. Certificates without X509
+// are skipped. A self-signed leaf, too, is Unchecked unless it is a root: ask
+// IsSelfSigned.
+func CheckChain(leaf *x509.Certificate, intermediates, roots []Certificate, now time.Time) (ChainResult, string) {
+	if leaf == nil {
+		return Foreign, "the certificate cannot be read"
+	}
+	s := search{intermediates: intermediates, roots: roots, now: now}
+	switch found, holds := s.climb([]*x509.Certificate{leaf}); {
+	case holds:
+		return Verified, ""
+	case s.checks >= maxSignatureChecks:
+		return Foreign, "too many certificates by one name to try them all"
+	case found:
+		return Foreign, s.reason
+	default:
+		return Unchecked, ""
+	}
+}
+
+type search struct {
+	intermediates, roots []Certificate
+	now                  time.Time
+	checks               int    // signatures checked so far
+	reason               string // why the longest attempt failed
+	depth                int    // how long it was
+}
+
+// climb looks for the issuer of the last certificate of path: found says whether
+// there is any by that name, holds whether a path through one reaches a root.
+func (s *search) climb(path []*x509.Certificate) (found, holds bool) {
+	child := path[len(path)-1]
+	for _, c := range s.roots {
+		if c.X509 == nil || !bytes.Equal(c.X509.RawSubject, child.RawIssuer) {
+			continue
+		}
+		found = true
+		if s.signs(c.X509, path, "root certificate") {
+			return true, true
+		}
+	}
+	for _, c := range s.intermediates {
+		if c.X509 == nil || !bytes.Equal(c.X509.RawSubject, child.RawIssuer) || slices.ContainsFunc(path, c.X509.Equal) {
+			continue
+		}
+		found = true
+		if !s.mayIssue(c.X509, path) || !s.signs(c.X509, path, "intermediate certificate") {
+			continue
+		}
+		above, holds := s.climb(append(slices.Clone(path), c.X509))
+		if holds {
+			return true, true
+		}
+		if !above {
+			s.failed(path, "the issuer of its intermediate certificate is not in the root bundle")
+		}
+	}
+	return found, false
+}
+
+// mayIssue checks what an intermediate must be before its signature counts. A
+// certificate without basic constraints is no CA, whatever its version: the
+// platform's customers hold such certificates of the very same issuer.
+func (s *search) mayIssue(c *x509.Certificate, path []*x509.Certificate) bool {
+	const day = time.DateOnly
+	between := len(path) - 1 // intermediates below c
+	switch {
+	case !c.BasicConstraintsValid || !c.IsCA:
+		s.failed(path, "the certificate by its issuer's name is no certification authority")
+	case s.now.Before(c.NotBefore) || s.now.After(c.NotAfter):
+		s.failed(path, fmt.Sprintf("its intermediate certificate is valid from %s to %s only", c.NotBefore.UTC().Format(day), c.NotAfter.UTC().Format(day)))
+	case len(path) >= maxDepth, c.MaxPathLen >= 0 && (c.MaxPathLen > 0 || c.MaxPathLenZero) && between > c.MaxPathLen:
+		s.failed(path, "its chain of intermediate certificates is longer than allowed")
+	default:
+		return true
+	}
+	return false
+}
+
+// signs reports whether issuer signed the last certificate of path.
+func (s *search) signs(issuer *x509.Certificate, path []*x509.Certificate, what string) bool {
+	if s.checks >= maxSignatureChecks {
+		return false
+	}
+	s.checks++
+	err := path[len(path)-1].CheckSignatureFrom(issuer)
+	if err == nil {
+		return true
+	}
+	subject := "it"
+	if len(path) > 1 {
+		subject = "its intermediate certificate"
+	}
+	var insecure x509.InsecureAlgorithmError
+	if errors.As(err, &insecure) {
+		s.failed(path, subject+" is signed with an algorithm that is no longer safe")
+	} else {
+		s.failed(path, subject+" is not signed by the "+what+" of its issuer's name")
+	}
+	return false
+}
+
+// failed keeps the reason of the attempt that came farthest.
+func (s *search) failed(path []*x509.Certificate, reason string) {
+	if len(path) > s.depth {
+		s.depth, s.reason = len(path), reason
+	}
+}

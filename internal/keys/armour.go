@@ -1,0 +1,162 @@
+package keys
+
+import (
+	"encoding/base64"
+	"regexp"
+	"strings"
+	"unicode"
+)
+
+// maxText bounds the work done for a text; a real one has a few kilobytes.
+const maxText = 1 << 20
+
+const (
+	defectAlphabet  = "it holds characters that are not base64"
+	defectPadding   = "an '=' in the middle of the base64: something is glued to its end"
+	defectGluedKeys = "two keys glued together in one base64 text"
+	defectGlued     = "two things glued together in one base64 text"
+	defectLength    = "base64 cut short: its last character is a lone one"
+	defectNoEnd     = "the -----END line is missing: the text was cut short"
+	defectNoBegin   = "the -----BEGIN line is missing or damaged"
+	defectNothing   = "nothing between the -----BEGIN and -----END lines"
+)
+
+// block is one stretch of base64 found in a text.
+type block struct {
+	pem       bool
+	label     string // of the PEM armour; a hint only, and never shown
+	encrypted bool   // Proc-Type: 4,ENCRYPTED
+	der       []byte
+	defect    string
+}
+
+// split finds the pieces of base64 in text: its PEM blocks, or else the whole of
+// it. encoding/pem is no help here, since it skips in silence what it dislikes
+// and wants line ends where a pasted text has spaces.
+func split(text string) []block {
+	text = unescape(text)
+	const begin, end, dashes = "-----BEGIN", "-----END", "-----"
+	head, rest, found := strings.Cut(text, begin)
+	if !found {
+		// The END line alone, or a BEGIN line that lost a dash.
+		body, _, cut := strings.Cut(text, end)
+		b := newBlock(cut, "", unquote(body))
+		if cut || strings.Contains(head, "BEGIN ") {
+			b.defect = defectNoBegin
+		}
+		return []block{b}
+	}
+	var blocks []block
+	for found {
+		var part string
+		part, rest, found = strings.Cut(rest, begin)
+		label, body, ok := strings.Cut(part, dashes)
+		label = strings.Join(strings.Fields(label), " ")
+		if !ok || len(label) > 64 {
+			blocks = append(blocks, block{pem: true, defect: defectNoBegin})
+			continue
+		}
+		body, _, ended := strings.Cut(body, end)
+		b := newBlock(true, label, body)
+		if !ended && (b.defect == "" || b.defect == defectNothing) {
+			b.defect = defectNoEnd
+		}
+		blocks = append(blocks, b)
+	}
+	// openssl ecparam puts the curve in a block of its own before the key.
+	var kept []block
+	for _, b := range blocks {
+		if !strings.HasSuffix(b.label, "PARAMETERS") {
+			kept = append(kept, b)
+		}
+	}
+	if kept == nil {
+		kept = blocks
+	}
+	return kept
+}
+
+func newBlock(pem bool, label, body string) block {
+	b := block{pem: pem, label: label}
+	if pem && strings.Contains(body, ":") {
+		b.encrypted = strings.Contains(body, "Proc-Type:") && strings.Contains(body, "ENCRYPTED")
+		if !b.encrypted {
+			body = pemHeader.ReplaceAllString(body, "")
+		}
+	}
+	if b.encrypted {
+		return b // what follows are the headers and a ciphertext
+	}
+	b.der, b.defect = decode(body)
+	if b.defect == "" && len(b.der) == 0 {
+		b.defect = defectNothing
+	}
+	return b
+}
+
+var (
+	pemHeader = regexp.MustCompile(`(?m)^.*:.*$`)
+	// Line ends spelled out, once or (JSON in JSON) several times over, and the
+	// backslash a shell or a properties file wants at the end of a line.
+	spelledOut = regexp.MustCompile(`\\+(?:[nrt]|\r?\n)`)
+)
+
+// unescape turns every line end, spelled out or real, into "\n".
+func unescape(text string) string {
+	text = spelledOut.ReplaceAllString(text, "\n")
+	return strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text)
+}
+
+// unquote strips blanks and quotes around text.
+func unquote(text string) string {
+	return strings.TrimFunc(text, func(r rune) bool { return blank(r) || strings.ContainsRune("\"'`", r) })
+}
+
+// blank is every character that shows as nothing; beside white space, the marks
+// that web pages and editors leave behind (byte order mark, zero-width space).
+func blank(r rune) bool {
+	return unicode.IsSpace(r) || r == '\ufeff' || r == '\u200b'
+}
+
+// decode reads base64 with or without padding, with blanks anywhere. With a
+// defect the DER is what came before it.
+func decode(text string) (der []byte, defect string) {
+	text = strings.Map(func(r rune) rune {
+		if blank(r) {
+			return -1
+		}
+		return r
+	}, text)
+	text = strings.TrimRight(text, "=")
+	if i := strings.IndexFunc(text, func(r rune) bool { return r != '=' && !inAlphabet(r) }); i >= 0 {
+		text, defect = text[:i], defectAlphabet
+	}
+	if first, second, found := strings.Cut(text, "="); found {
+		text = first
+		if defect == "" {
+			defect = defectPadding
+			if tail, _ := decodeRaw(strings.TrimLeft(second, "=")); startsLikeDER(tail) {
+				defect = defectGlued
+			}
+		}
+	}
+	der, whole := decodeRaw(text)
+	if !whole && defect == "" {
+		defect = defectLength
+	}
+	return der, defect
+}
+
+func inAlphabet(r rune) bool {
+	return 'A' <= r && r <= 'Z' || 'a' <= r && r <= 'z' || '0' <= r && r <= '9' || r == '+' || r == '/'
+}
+
+// decodeRaw decodes base64 without padding up to the first thing that is wrong.
+func decodeRaw(text string) (der []byte, whole bool) {
+	whole = true
+	if len(text)%4 == 1 {
+		text, whole = text[:len(text)-1], false
+	}
+	der, err := base64.RawStdEncoding.DecodeString(text)
+	return der, whole && err == nil
+}

@@ -1,0 +1,260 @@
+// Package keys says what a pasted text really is: which kind of key or
+// certificate, in which form, and what is wrong with it. Keys reach a
+// configuration through consoles, environment variables, JSON and chat windows,
+// so every mangling these do to a text is undone first. The DER inside decides;
+// labels and file names are at most a hint.
+package keys
+
+import (
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+)
+
+// Kind is what a text turned out to be.
+type Kind int
+
+// The kinds. Only PrivateRSA, PublicRSA and Certificate are of use to the v3
+// protocol; the others exist so that a mistake can be called by its name.
+const (
+	Unknown            Kind = iota // none of those below
+	Empty                          // nothing, or white space only
+	PathLike                       // the path of a file where its content belongs
+	PrivateRSA                     // PKCS#8 or PKCS#1
+	PublicRSA                      // SPKI or PKCS#1
+	PrivateOther                   // a private key of another algorithm
+	PublicOther                    // a public key of another algorithm
+	EncryptedPrivate               // a private key under a password
+	Certificate                    // one or several X.509 certificates, whatever their keys
+	CertificateRequest             // PKCS#10
+	OtherFormat                    // OpenSSH, PKCS#12, PKCS#7, PGP…: Form says which
+)
+
+// String names the kind in plain words, with an article where one fits.
+func (k Kind) String() string {
+	switch k {
+	case Empty:
+		return "nothing at all"
+	case PathLike:
+		return "a file path instead of a file's content"
+	case PrivateRSA:
+		return "an RSA private key"
+	case PublicRSA:
+		return "an RSA public key"
+	case PrivateOther:
+		return "a private key that is not RSA"
+	case PublicOther:
+		return "a public key that is not RSA"
+	case EncryptedPrivate:
+		return "a private key encrypted with a password"
+	case Certificate:
+		return "a certificate"
+	case CertificateRequest:
+		return "a certificate request"
+	case OtherFormat:
+		return "key material in another format"
+	default:
+		return "neither a key nor a certificate"
+	}
+}
+
+// Material is what one text, or one PEM block of it, holds. It prints as its
+// String under every fmt verb and in JSON, so that no key can slip into a log.
+type Material struct {
+	Kind      Kind
+	Form      string          // "PKCS#8", "PKCS#1", "SPKI", "X.509", "SEC 1", "PKCS#10", "OpenSSH"…, "" where unknown
+	Algorithm string          // "RSA", "EC", "SM2", "Ed25519"…; of a certificate, that of its key; "" where unknown
+	PEM       bool            // came in PEM armour, not as bare base64
+	Bits      int             // size of the RSA modulus; 0 where there is none or it was cut off
+	Private   *rsa.PrivateKey // of PrivateRSA; nil if there is a Defect
+	Public    *rsa.PublicKey  // of the RSA private key, public key or certificate; nil if there is a Defect
+	DER       []byte          // as far as it could be decoded
+
+	// Defect is "" or says what is wrong with the material, in fixed words and
+	// numbers that are safe to show. Kind is then the best guess there is.
+	Defect string
+}
+
+// Inspect says what text is. Several certificates in one text are one
+// Certificate (the first); any other company is a Defect.
+func Inspect(text string) Material {
+	all := InspectAll(text)
+	first := all[0]
+	if len(all) == 1 {
+		return first
+	}
+	onlyCertificates, onlyKeys := true, true
+	for _, m := range all {
+		onlyCertificates = onlyCertificates && m.Kind == Certificate
+		onlyKeys = onlyKeys && m.isKey()
+	}
+	switch {
+	case onlyCertificates:
+		for i, m := range all {
+			if m.Defect != "" {
+				return first.defective(fmt.Sprintf("certificate %d of %d: %s", i+1, len(all), m.Defect))
+			}
+		}
+		return first
+	case onlyKeys:
+		return first.defective(fmt.Sprintf("%s keys glued together in one text: %s", count(len(all)), enumerate(all)))
+	default:
+		return first.defective(fmt.Sprintf("%s things glued together in one text: %s", count(len(all)), enumerate(all)))
+	}
+}
+
+// InspectAll says what each PEM block of text is, in order; a text without PEM
+// armour is one piece. There is always at least one Material.
+func InspectAll(text string) []Material {
+	if len(text) > maxText {
+		return []Material{{Defect: "longer than 1 MiB; no key or certificate is"}}
+	}
+	switch plain := unquote(text); {
+	case plain == "":
+		return []Material{{Kind: Empty}}
+	case pathLike(plain):
+		return []Material{{Kind: PathLike}}
+	case strings.HasPrefix(plain, "ssh-"): // ssh-rsa AAAA… comment
+		return []Material{{Kind: OtherFormat, Form: "OpenSSH"}}
+	}
+	var all []Material
+	for _, b := range split(text) {
+		all = append(all, b.inspect())
+	}
+	return all
+}
+
+// pathShape matches one line that begins as paths do, or ends in an extension
+// keys are kept under. A random base64 text may begin with a slash but then
+// usually ends in '=', which the names of files do not.
+var pathShape = regexp.MustCompile(`(?i)^(?:` +
+	`(?:/|~[\w.-]*/|~\\|\.{1,2}[/\\]|[a-z]:[/\\]|\\\\|file:|\$\{?[a-z_]\w*\}?[/\\]|%\w+%[/\\])[^\x00-\x1f]*[^=\x00-\x1f]` +
+	`|[^\x00-\x1f]*[^\s/\\]\.(?:pem|key|crt|cert|cer|der|txt|pub|p8|pk8|p12|pfx|p7b|csr|jks)` +
+	`)$`)
+
+// pathLike reports whether a text is a file's path rather than its content.
+func pathLike(text string) bool {
+	const longest = 1024
+	return len(text) <= longest && pathShape.MatchString(text) && !LooksLikeContent(text)
+}
+
+// LooksLikeContent reports whether something given as a file path is really the
+// content of a key or certificate file: PEM, several lines, or long base64 of a
+// DER SEQUENCE.
+func LooksLikeContent(path string) bool {
+	if strings.Contains(path, "-----BEGIN") || strings.ContainsAny(strings.TrimSpace(path), "\r\n") {
+		return true
+	}
+	if len(path) < 60 || len(path) > maxText { // the shortest public key there is, Ed25519's, makes 60
+		return false
+	}
+	der, defect := decode(unquote(unescape(path)))
+	e, ok := element(der)
+	return ok && e.tag == tagSequence && defect != defectAlphabet
+}
+
+// isKey reports whether m is a key of any kind.
+func (m Material) isKey() bool {
+	switch m.Kind {
+	case PrivateRSA, PublicRSA, PrivateOther, PublicOther, EncryptedPrivate:
+		return true
+	}
+	return false
+}
+
+// defective returns m with a Defect and without the keys, which nobody should
+// use then.
+func (m Material) defective(why string) Material {
+	m.Defect, m.Private, m.Public = why, nil, nil
+	return m
+}
+
+// String describes the material in plain words and never shows any of it:
+// "an RSA-2048 private key (PKCS#8, PEM)".
+func (m Material) String() string {
+	algorithm := m.Algorithm
+	if m.Bits > 0 {
+		algorithm = fmt.Sprintf("RSA-%d", m.Bits)
+	}
+	what := m.Kind.String()
+	switch m.Kind {
+	case PrivateRSA, PublicRSA, PrivateOther, PublicOther:
+		half := "private key"
+		if m.Kind == PublicRSA || m.Kind == PublicOther {
+			half = "public key"
+		}
+		if algorithm != "" {
+			what = article(algorithm) + " " + algorithm + " " + half
+		}
+	case Certificate, CertificateRequest:
+		if algorithm != "" {
+			what += " with " + article(algorithm) + " " + algorithm + " key"
+		}
+	case OtherFormat:
+		if m.Form != "" {
+			what = article(m.Form) + " " + m.Form + " file"
+		}
+		return what
+	case Unknown, Empty, PathLike:
+		return what
+	}
+	armour := "base64"
+	if m.PEM {
+		armour = "PEM"
+	}
+	if m.Form != "" {
+		armour = m.Form + ", " + armour
+	}
+	return what + " (" + armour + ")"
+}
+
+// Fingerprint is the lower-case hex SHA-256 of the public key as SPKI, so both
+// halves of one pair and its certificate show the same; "" without a Public.
+func (m Material) Fingerprint() string {
+	if m.Public == nil {
+		return ""
+	}
+	spki, err := x509.MarshalPKIXPublicKey(m.Public)
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(spki)
+	return hex.EncodeToString(sum[:])
+}
+
+// Format makes every fmt verb print String, never the key.
+func (m Material) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, m.String()) }
+
+// MarshalText does the same for encoding/json and slog.
+func (m Material) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
+
+func article(noun string) string {
+	// By sound: an RSA key, an EC key, an SM2 key, an X25519 key, a DSA key.
+	if strings.HasPrefix(noun, "RSA") || strings.ContainsAny(noun[:1], "AEFMOSX") {
+		return "an"
+	}
+	return "a"
+}
+
+func count(n int) string {
+	if n == 2 {
+		return "two"
+	}
+	return fmt.Sprint(n)
+}
+
+func enumerate(all []Material) string {
+	if len(all) > 3 {
+		return fmt.Sprintf("%s, %s and others", all[0], all[1])
+	}
+	words := make([]string, len(all))
+	for i, m := range all {
+		words[i] = m.String()
+	}
+	return strings.Join(words[:len(words)-1], ", ") + " and " + words[len(words)-1]
+}

@@ -1,0 +1,469 @@
+package keys
+
+import (
+	"crypto/dsa" //nolint:staticcheck // what a user may paste by mistake
+	"crypto/ecdh"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/asn1"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const vectors = "../../testdata/vectors/"
+
+func read(tb testing.TB, name string) string {
+	tb.Helper()
+	raw, err := os.ReadFile(name)
+	require.NoError(tb, err)
+	return string(raw)
+}
+
+func derOf(tb testing.TB, text string) []byte {
+	tb.Helper()
+	b, _ := pem.Decode([]byte(text))
+	require.NotNil(tb, b)
+	return b.Bytes
+}
+
+func armour(label string, der []byte) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: label, Bytes: der}))
+}
+
+func base64Of(der []byte) string { return base64.StdEncoding.EncodeToString(der) }
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// wrap breaks text into lines of n characters.
+func wrap(text string, n int, eol string) string {
+	var lines []string
+	for len(text) > n {
+		lines, text = append(lines, text[:n]), text[n:]
+	}
+	return strings.Join(append(lines, text), eol)
+}
+
+// forms are the manglings a PEM text goes through on its way to a configuration.
+func forms(tb testing.TB, pemText string) map[string]string {
+	tb.Helper()
+	block, _ := pem.Decode([]byte(pemText))
+	require.NotNil(tb, block)
+	bare := base64Of(block.Bytes)
+	begin, end := "-----BEGIN "+block.Type+"-----", "-----END "+block.Type+"-----"
+	replaced := func(eol string) string { return strings.ReplaceAll(pemText, "\n", eol) }
+	quoted := must(json.Marshal(pemText))
+	twice := must(json.Marshal(string(quoted)))
+	return map[string]string{
+		"PEM as it is":                   pemText,
+		"PEM without last line end":      strings.TrimSpace(pemText),
+		"PEM with CRLF":                  replaced("\r\n"),
+		"PEM with lone CR":               replaced("\r"),
+		"PEM with \\n spelled out":       replaced(`\n`),
+		"PEM with \\r\\n spelled out":    replaced(`\r\n`),
+		"PEM as a JSON string":           string(quoted),
+		"PEM as JSON in JSON":            string(twice),
+		"PEM with shell continuations":   replaced("\\\n"),
+		"PEM with BOM":                   "\ufeff" + pemText,
+		"PEM indented":                   "  \t" + replaced("\n    "),
+		"PEM with blank lines":           replaced("\n\n"),
+		"PEM with trailing spaces":       replaced(" \t\n"),
+		"PEM in double quotes":           `"` + pemText + `"`,
+		"PEM in single quotes":           "'" + pemText + "'",
+		"PEM squeezed on one line":       replaced(" "),
+		"PEM without any line end":       replaced(""),
+		"PEM with base64 in one line":    begin + "\n" + bare + "\n" + end,
+		"PEM in lines of 20":             begin + "\n" + wrap(bare, 20, "\n") + "\n" + end,
+		"PEM with no-break spaces":       replaced("\u00a0\n\u200b"),
+		"PEM with text around":           "Bag Attributes\n    friendlyName: x\nKey Attributes: <No Attributes>\n" + pemText + "\nlast words",
+		"PEM with a header":              begin + "\nComment: made by hand\n\n" + bare + "\n" + end,
+		"PEM with wrong label":           strings.ReplaceAll(pemText, block.Type, "PUBLIC KEY"),
+		"PEM with unknown label":         strings.ReplaceAll(pemText, block.Type, "SOMETHING"),
+		"PEM without padding":            begin + "\n" + strings.TrimRight(bare, "=") + "\n" + end,
+		"PEM with END line cut in half":  begin + "\n" + bare + "\n-----END",
+		"bare in one line":               bare,
+		"bare in lines of 64":            wrap(bare, 64, "\n"),
+		"bare in lines of 7":             wrap(bare, 7, "\n"),
+		"bare with CRLF":                 wrap(bare, 76, "\r\n") + "\r\n",
+		"bare with lone CR":              wrap(bare, 76, "\r"),
+		"bare with \\n spelled out":      wrap(bare, 64, `\n`) + `\n`,
+		"bare with \\r\\n spelled out":   wrap(bare, 64, `\r\n`),
+		"bare with spaces":               wrap(bare, 64, " "),
+		"bare with tabs":                 "\t" + wrap(bare, 64, "\t"),
+		"bare indented":                  "   " + wrap(bare, 64, "\n   ") + "  ",
+		"bare with BOM":                  "\ufeff" + bare,
+		"bare in double quotes":          `"` + bare + `"`,
+		"bare in single quotes, spaced":  ` ' ` + bare + ` ' `,
+		"bare with BOM, quotes and CRLF": "\ufeff\"" + wrap(bare, 64, "\r\n") + "\"\r\n",
+		"bare without padding":           strings.TrimRight(bare, "="),
+	}
+}
+
+func TestInspectAcceptsEveryFormOfAnRSAKey(t *testing.T) {
+	app := must(x509.ParsePKCS8PrivateKey(derOf(t, read(t, vectors+"app_private_pkcs8.pem")))).(*rsa.PrivateKey)
+	for name, tc := range map[string]struct {
+		pem, form, says string
+		kind            Kind
+	}{
+		"PKCS#8":        {read(t, vectors+"app_private_pkcs8.pem"), "PKCS#8", "an RSA-2048 private key (PKCS#8, %s)", PrivateRSA},
+		"PKCS#1":        {read(t, vectors+"app_private_pkcs1.pem"), "PKCS#1", "an RSA-2048 private key (PKCS#1, %s)", PrivateRSA},
+		"SPKI":          {read(t, vectors+"app_public.pem"), "SPKI", "an RSA-2048 public key (SPKI, %s)", PublicRSA},
+		"PKCS#1 public": {armour("RSA PUBLIC KEY", x509.MarshalPKCS1PublicKey(&app.PublicKey)), "PKCS#1", "an RSA-2048 public key (PKCS#1, %s)", PublicRSA},
+		"X.509":         {read(t, vectors+"app_public_cert.crt"), "X.509", "a certificate with an RSA-2048 key (X.509, %s)", Certificate},
+	} {
+		for form, text := range forms(t, tc.pem) {
+			t.Run(name+"/"+form, func(t *testing.T) {
+				m := Inspect(text)
+				require.Empty(t, m.Defect)
+				assert.Equal(t, tc.kind, m.Kind)
+				assert.Equal(t, tc.form, m.Form)
+				assert.Equal(t, "RSA", m.Algorithm)
+				assert.Equal(t, 2048, m.Bits)
+				assert.Equal(t, strings.HasPrefix(form, "PEM"), m.PEM)
+				assert.Equal(t, derOf(t, tc.pem), m.DER)
+				require.NotNil(t, m.Public)
+				assert.True(t, m.Public.Equal(&app.PublicKey))
+				if tc.kind == PrivateRSA {
+					require.NotNil(t, m.Private)
+					assert.True(t, m.Private.Equal(app))
+				} else {
+					assert.Nil(t, m.Private)
+				}
+				came := "base64"
+				if m.PEM {
+					came = "PEM"
+				}
+				assert.Equal(t, fmt.Sprintf(tc.says, came), m.String())
+			})
+		}
+	}
+}
+
+func TestFingerprintIsThatOfThePair(t *testing.T) {
+	app := Inspect(read(t, vectors+"app_public.pem")).Fingerprint()
+	assert.Regexp(t, "^[0-9a-f]{64}$", app)
+	for _, name := range []string{"app_private_pkcs8.pem", "app_private_pkcs1.pem", "app_public_cert.crt"} {
+		assert.Equal(t, app, Inspect(read(t, vectors+name)).Fingerprint(), name)
+	}
+	alipay := Inspect(read(t, vectors+"alipay_public.pem")).Fingerprint()
+	assert.NotEqual(t, app, alipay)
+	assert.Equal(t, alipay, Inspect(read(t, vectors+"alipay_private_pkcs8.pem")).Fingerprint())
+	assert.Equal(t, alipay, Inspect(read(t, vectors+"alipay_public_cert.crt")).Fingerprint(), "leaf first, intermediate after it")
+	assert.Empty(t, Inspect(read(t, vectors+"ec_private.pem")).Fingerprint())
+}
+
+func TestSmallRSAKeysShowTheirSize(t *testing.T) {
+	m := Inspect(read(t, vectors+"rsa1024_private_pkcs8.pem"))
+	assert.Empty(t, m.Defect)
+	assert.Equal(t, "an RSA-1024 private key (PKCS#8, PEM)", m.String())
+	assert.NotNil(t, m.Private)
+
+	const pkcs1 = "testdata/rsa512_private_pkcs1.pem"
+	m = Inspect(read(t, pkcs1))
+	assert.Equal(t, PrivateRSA, m.Kind)
+	assert.Equal(t, 512, m.Bits)
+	key := must(x509.ParsePKCS1PrivateKey(derOf(t, read(t, pkcs1))))
+	for name, der := range map[string][]byte{
+		"SPKI":   must(x509.MarshalPKIXPublicKey(&key.PublicKey)),
+		"PKCS#1": x509.MarshalPKCS1PublicKey(&key.PublicKey),
+	} {
+		m = Inspect(base64Of(der))
+		assert.Empty(t, m.Defect, name)
+		assert.Equal(t, "an RSA-512 public key ("+name+", base64)", m.String())
+	}
+}
+
+// sm2Private is a PKCS#8 SM2 key; only its algorithm identifier is of interest.
+func sm2(tb testing.TB, private bool) []byte {
+	tb.Helper()
+	type algorithmID struct{ Algorithm, Curve asn1.ObjectIdentifier }
+	id := algorithmID{asn1.ObjectIdentifier{1, 2, 840, 10045, 2, 1}, asn1.ObjectIdentifier{1, 2, 156, 10197, 1, 301}}
+	if private {
+		return must(asn1.Marshal(struct {
+			Version int
+			ID      algorithmID
+			Key     []byte
+		}{0, id, make([]byte, 40)}))
+	}
+	return must(asn1.Marshal(struct {
+		ID  algorithmID
+		Key asn1.BitString
+	}{id, asn1.BitString{Bytes: make([]byte, 65), BitLength: 65 * 8}}))
+}
+
+func TestInspectCallsOtherMaterialByItsName(t *testing.T) {
+	ec := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	edPublic, ed, err := ed25519.GenerateKey(rand.Reader)
+	require.NoError(t, err)
+	x := must(ecdh.X25519().GenerateKey(rand.Reader))
+	app := Inspect(read(t, vectors+"app_private_pkcs8.pem")).Private
+	csr := must(x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, app))
+	dsaPrivate := must(asn1.Marshal([]*big.Int{big.NewInt(0), new(big.Int).Lsh(big.NewInt(1), 1023), new(big.Int).Lsh(big.NewInt(1), 159), big.NewInt(77), big.NewInt(88), big.NewInt(99)}))
+	bothEC := armour("EC PARAMETERS", must(asn1.Marshal(asn1.ObjectIdentifier{1, 2, 840, 10045, 3, 1, 7}))) + read(t, vectors+"ec_private.pem")
+	crl := must(x509.CreateRevocationList(rand.Reader, &x509.RevocationList{Number: big.NewInt(1)},
+		&x509.Certificate{KeyUsage: x509.KeyUsageCRLSign, SubjectKeyId: []byte{1}}, app))
+
+	for name, tc := range map[string]struct {
+		text string
+		kind Kind
+		says string
+	}{
+		"EC, SEC 1":           {read(t, vectors+"ec_private.pem"), PrivateOther, "an EC private key (SEC 1, PEM)"},
+		"EC, after its curve": {bothEC, PrivateOther, "an EC private key (SEC 1, PEM)"},
+		"EC, PKCS#8":          {base64Of(must(x509.MarshalPKCS8PrivateKey(ec))), PrivateOther, "an EC private key (PKCS#8, base64)"},
+		"EC, SPKI":            {base64Of(must(x509.MarshalPKIXPublicKey(&ec.PublicKey))), PublicOther, "an EC public key (SPKI, base64)"},
+		"Ed25519":             {armour("PRIVATE KEY", must(x509.MarshalPKCS8PrivateKey(ed))), PrivateOther, "an Ed25519 private key (PKCS#8, PEM)"},
+		"Ed25519, public":     {base64Of(must(x509.MarshalPKIXPublicKey(edPublic))), PublicOther, "an Ed25519 public key (SPKI, base64)"},
+		"X25519":              {base64Of(must(x509.MarshalPKCS8PrivateKey(x))), PrivateOther, "an X25519 private key (PKCS#8, base64)"},
+		"SM2":                 {base64Of(sm2(t, true)), PrivateOther, "an SM2 private key (PKCS#8, base64)"},
+		"SM2, public":         {base64Of(sm2(t, false)), PublicOther, "an SM2 public key (SPKI, base64)"},
+		"DSA":                 {armour("DSA PRIVATE KEY", dsaPrivate), PrivateOther, "a DSA private key (OpenSSL's own form, PEM)"},
+		"DSA, public":         {read(t, "testdata/dsa_public.pem"), PublicOther, "a DSA public key (SPKI, PEM)"},
+		"RSA-PSS":             {read(t, "testdata/rsapss_private.pem"), PrivateOther, "an RSA-PSS private key (PKCS#8, PEM)"},
+		"encrypted, PKCS#8":   {read(t, "testdata/encrypted_pkcs8.pem"), EncryptedPrivate, "a private key encrypted with a password (PKCS#8, PEM)"},
+		"encrypted, bare":     {base64Of(derOf(t, read(t, "testdata/encrypted_pkcs8.pem"))), EncryptedPrivate, "a private key encrypted with a password (PKCS#8, base64)"},
+		"encrypted, PKCS#1":   {read(t, "testdata/encrypted_pkcs1.pem"), EncryptedPrivate, "a private key encrypted with a password (PKCS#1, PEM)"},
+		"encrypted, squeezed": {strings.ReplaceAll(read(t, "testdata/encrypted_pkcs1.pem"), "\n", " "), EncryptedPrivate, "a private key encrypted with a password (PKCS#1, PEM)"},
+		"certificate request": {armour("CERTIFICATE REQUEST", csr), CertificateRequest, "a certificate request with an RSA key (PKCS#10, PEM)"},
+		"revocation list":     {armour("X509 CRL", crl), OtherFormat, "a certificate revocation list file"},
+		"OpenSSH":             {armour("OPENSSH PRIVATE KEY", []byte("openssh-key-v1\x00rest")), OtherFormat, "an OpenSSH file"},
+		"OpenSSH, bare":       {base64Of([]byte("openssh-key-v1\x00rest")), OtherFormat, "an OpenSSH file"},
+		"OpenSSH, public":     {"ssh-rsa AAAAB3NzaC1yc2E= me@here", OtherFormat, "an OpenSSH file"},
+		"PGP":                 {"-----BEGIN PGP PRIVATE KEY BLOCK-----\nVersion: 1\n\nlQdGBF8=\n=abcd\n-----END PGP PRIVATE KEY BLOCK-----", OtherFormat, "a PGP file"},
+		"PKCS#12":             {base64Of([]byte(derOf(t, read(t, "testdata/bundle.p12.pem")))), OtherFormat, "a PKCS#12 file"},
+		"PKCS#12, labelled":   {read(t, "testdata/bundle.p12.pem"), OtherFormat, "a PKCS#12 file"},
+		"PKCS#7":              {read(t, "testdata/chain.p7b.pem"), OtherFormat, "a PKCS#7 file"},
+		"nothing":             {"", Empty, "nothing at all"},
+		"white space":         {"\ufeff \r\n\t", Empty, "nothing at all"},
+		"empty quotes":        {`""`, Empty, "nothing at all"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := Inspect(tc.text)
+			assert.Empty(t, m.Defect)
+			assert.Equal(t, tc.kind, m.Kind)
+			assert.Equal(t, tc.says, m.String())
+			assert.Nil(t, m.Private)
+			assert.Nil(t, m.Public)
+		})
+	}
+	assert.IsType(t, &dsa.PublicKey{}, must(x509.ParsePKIXPublicKey(derOf(t, read(t, "testdata/dsa_public.pem")))), "fixture")
+}
+
+func TestCertificatesOfOtherAlgorithmsAreCertificates(t *testing.T) {
+	var algorithms []string
+	for _, m := range InspectAll(read(t, vectors+"root_bundle.crt")) {
+		assert.Equal(t, Certificate, m.Kind)
+		assert.Empty(t, m.Defect)
+		algorithms = append(algorithms, m.Algorithm)
+	}
+	assert.Equal(t, []string{"SM2", "RSA", "EC", "RSA"}, algorithms)
+	assert.Equal(t, "a certificate with an SM2 key (X.509, PEM)", Inspect(read(t, vectors+"root_bundle.crt")).String())
+}
+
+func TestInspectSaysWhatIsWrong(t *testing.T) {
+	private := read(t, vectors+"app_private_pkcs8.pem")
+	public := read(t, vectors+"app_public.pem")
+	cert := read(t, vectors+"app_public_cert.crt")
+	der, publicDER, certDER := derOf(t, private), derOf(t, public), derOf(t, cert)
+	bare, barePublic := base64Of(der), base64Of(publicDER)
+	noEnd := private[:strings.Index(private, "-----END")]
+	patched := func(der []byte, at int, to byte) string {
+		der = append([]byte(nil), der...)
+		der[at] = to
+		return base64Of(der)
+	}
+	unaligned := base64Of(append(append([]byte(nil), publicDER...), publicDER...))
+	require.NotContains(t, unaligned[:len(unaligned)-4], "=")
+
+	for name, tc := range map[string]struct {
+		text   string
+		kind   Kind
+		defect string
+	}{
+		"bare, cut short":               {bare[:400], PrivateRSA, "base64 cut short: the DER announces 1217 bytes, 300 came"},
+		"bare, cut at a lone character": {bare[:401], PrivateRSA, "base64 cut short: the DER announces 1217 bytes, 300 came"},
+		"bare, last character lost":     {bare[:len(bare)-5], PrivateRSA, "base64 cut short: the DER announces 1217 bytes, 12"},
+		"PKCS#1, cut short":             {base64Of(derOf(t, read(t, vectors+"app_private_pkcs1.pem"))[:200]), PrivateRSA, "base64 cut short"},
+		"PKCS#1, cut inside modulus":    {base64Of(derOf(t, read(t, vectors+"app_private_pkcs1.pem"))[:100]), PrivateRSA, "base64 cut short"},
+		"SPKI, cut short":               {barePublic[:200], PublicRSA, "base64 cut short: the DER announces 294 bytes, 150 came"},
+		"certificate, cut short":        {base64Of(certDER[:len(certDER)-10]), Certificate, "base64 cut short"},
+		"PEM, cut short":                {private[:800], PrivateRSA, "base64 cut short: the DER announces 1217 bytes"},
+		"PEM, END line missing":         {noEnd, PrivateRSA, "END line is missing"},
+		"PEM, BEGIN line missing":       {private[strings.Index(private, "\n"):], PrivateRSA, "BEGIN line is missing"},
+		"PEM, BEGIN line lost a dash":   {private[1:], Unknown, "BEGIN line is missing or damaged"},
+		"PEM, BEGIN line unfinished":    {strings.Replace(private, "KEY-----", "KEY", 1), Unknown, "BEGIN line is missing or damaged"},
+		"PEM, nothing inside":           {"-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----", PrivateOther, "nothing between"},
+		"one extra character":           {strings.TrimRight(barePublic, "=") + "A", PublicRSA, "base64 cut short: its last character"},
+
+		"two PEM keys":                              {private + public, PrivateRSA, "two keys glued together in one text: an RSA-2048 private key (PKCS#8, PEM) and an RSA-2048 public key (SPKI, PEM)"},
+		"two PEM keys, no line end":                 {strings.TrimSpace(private) + public, PrivateRSA, "two keys glued together"},
+		"the same key twice":                        {private + private, PrivateRSA, "two keys glued together"},
+		"three keys":                                {private + public + private, PrivateRSA, "3 keys glued together"},
+		"key and certificate":                       {private + cert, PrivateRSA, "two things glued together in one text: an RSA-2048 private key (PKCS#8, PEM) and a certificate with an RSA-2048 key (X.509, PEM)"},
+		"certificate and key":                       {cert + private, Certificate, "two things glued together"},
+		"five of them":                              {strings.Repeat(private+cert, 3), PrivateRSA, "6 things glued together"},
+		"two bare keys, padding":                    {bare + "\n" + barePublic, PrivateRSA, "two keys glued together"},
+		"two bare keys, no padding":                 {unaligned, PublicRSA, "two keys glued together"},
+		"two keys in one PEM":                       {armour("PUBLIC KEY", append(append([]byte(nil), publicDER...), publicDER...)), PublicRSA, "two keys glued together"},
+		"two bare certificates":                     {base64Of(append(append([]byte(nil), certDER...), certDER...)), Certificate, "two things glued together"},
+		"second certificate cut":                    {cert + cert[:500], Certificate, "certificate 2 of 2: base64 cut short"},
+		"padding in the middle":                     {barePublic[:100] + "==" + barePublic[100:], PublicRSA, "'=' in the middle"},
+		"stray bytes":                               {base64Of(append(append([]byte(nil), publicDER...), 0, 0)), PublicRSA, "2 stray bytes after the end"},
+		"illegal character":                         {barePublic[:120] + "*" + barePublic[120:], PublicRSA, "not base64"},
+		"illegal character in PEM":                  {strings.Replace(public, "M", "é", 2), PublicOther, "not base64"},
+		"ellipsis":                                  {barePublic[:60] + "..." + barePublic[300:], PublicRSA, "not base64"},
+		"prose":                                     {"please put the key here!", Unknown, "not base64"},
+		"words that are base64":                     {"changeme", Unknown, "no DER of a key"},
+		"AES key":                                   {"AAECAwQFBgcICQoLDA0ODw==", Unknown, "no DER of a key"},
+		"DER of something else":                     {base64Of([]byte{0x30, 3, 2, 1, 5}), Unknown, "neither a key nor a certificate"},
+		"indefinite length":                         {base64Of([]byte{0x30, 0x80, 2, 1, 5, 0, 0}), Unknown, "no DER of a key"},
+		"corrupt, labelled RSA PRIVATE KEY":         {armour("RSA PRIVATE KEY", []byte("not DER at all")), PrivateRSA, "no DER of a key"},
+		"other DER, labelled RSA PRIVATE KEY":       {armour("RSA PRIVATE KEY", []byte{0x30, 3, 2, 1, 5}), PrivateRSA, "neither a key nor a certificate"},
+		"corrupt, labelled EC PRIVATE KEY":          {armour("EC PRIVATE KEY", []byte("not DER at all")), PrivateOther, "no DER of a key"},
+		"other DER, labelled EC PRIVATE KEY":        {armour("EC PRIVATE KEY", []byte{0x30, 3, 2, 1, 5}), PrivateOther, "neither a key nor a certificate"},
+		"corrupt, labelled ENCRYPTED PRIVATE KEY":   {armour("ENCRYPTED PRIVATE KEY", []byte("not DER at all")), EncryptedPrivate, "no DER of a key"},
+		"other DER, labelled ENCRYPTED PRIVATE KEY": {armour("ENCRYPTED PRIVATE KEY", []byte{0x30, 3, 2, 1, 5}), EncryptedPrivate, "neither a key nor a certificate"},
+		"corrupt, labelled RSA PUBLIC KEY":          {armour("RSA PUBLIC KEY", []byte("not DER at all")), PublicRSA, "no DER of a key"},
+		"other DER, labelled RSA PUBLIC KEY":        {armour("RSA PUBLIC KEY", []byte{0x30, 3, 2, 1, 5}), PublicRSA, "neither a key nor a certificate"},
+		"corrupt, labelled PUBLIC KEY":              {armour("PUBLIC KEY", []byte("not DER at all")), PublicOther, "no DER of a key"},
+		"other DER, labelled PUBLIC KEY":            {armour("PUBLIC KEY", []byte{0x30, 3, 2, 1, 5}), PublicOther, "neither a key nor a certificate"},
+		"corrupt, labelled CERTIFICATE REQUEST":     {armour("CERTIFICATE REQUEST", []byte("not DER at all")), CertificateRequest, "no DER of a key"},
+		"other DER, labelled CERTIFICATE REQUEST":   {armour("CERTIFICATE REQUEST", []byte{0x30, 3, 2, 1, 5}), CertificateRequest, "neither a key nor a certificate"},
+		"corrupt, labelled CERTIFICATE":             {armour("CERTIFICATE", []byte("not DER at all")), Certificate, "no DER of a key"},
+		"other DER, labelled CERTIFICATE":           {armour("CERTIFICATE", []byte{0x30, 3, 2, 1, 5}), Certificate, "neither a key nor a certificate"},
+		"private exponent damaged":                  {patched(der, 600, der[600]^1), PrivateRSA, "do not fit together"},
+		"private, inner DER damaged":                {patched(der, 26, 0x31), PrivateRSA, "corrupt"},
+		"modulus even":                              {patched(publicDER, len(publicDER)-6, 0), PublicRSA, "not possible"},
+		"exponent even":                             {patched(publicDER, len(publicDER)-1, 0), PublicRSA, "not possible"},
+		"certificate corrupt":                       {patched(certDER, 9, 0x7f), Unknown, "neither a key nor a certificate"},
+		"far too long":                              {strings.Repeat("M", maxText+1), Unknown, "longer than 1 MiB"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := Inspect(tc.text)
+			assert.Equal(t, tc.kind, m.Kind, "%v: %s", m, m.Defect)
+			assert.Contains(t, m.Defect, tc.defect)
+			assert.Nil(t, m.Private)
+			assert.Nil(t, m.Public)
+			assert.Empty(t, m.Fingerprint())
+		})
+	}
+}
+
+func TestHugeModulusIsRefusedBeforeAnyArithmetic(t *testing.T) {
+	n := new(big.Int).Lsh(big.NewInt(1), 600_000)
+	n.Add(n, big.NewInt(1))
+	der := must(asn1.Marshal(struct {
+		N *big.Int
+		E int
+	}{n, 65537}))
+	m := Inspect(base64Of(der))
+	assert.Equal(t, PublicRSA, m.Kind)
+	assert.Contains(t, m.Defect, "larger than any real")
+	assert.Nil(t, m.Public)
+}
+
+func TestPathsAreToldFromContent(t *testing.T) {
+	for _, path := range []string{
+		"/etc/keys/app.pem", "/etc/keys/app", "./app.pem", "../secret/app", "~/x", "~user/x", `C:\keys\app.pem`, "d:/keys/app",
+		`\\server\share\app`, "app_private_key.pem", "keys/app.txt", "KEY.PEM", `"/etc/keys/app.pem"`, " ./app.pem\n", "/密钥/应用 私钥.txt",
+		"file:///etc/keys/app", "$HOME/keys/app", "${HOME}/keys/app", `%USERPROFILE%\keys\app`, `C:\new\readme`, "MIIkeys/app.crt",
+		"/" + strings.Repeat("verylongdirectory/", 20) + "app",
+	} {
+		m := Inspect(path)
+		assert.Equal(t, PathLike, m.Kind, path)
+		assert.Equal(t, "a file path instead of a file's content", m.String())
+		assert.False(t, LooksLikeContent(path), path)
+	}
+	public := read(t, vectors+"app_public.pem")
+	for name, content := range forms(t, public) {
+		assert.NotEqual(t, PathLike, Inspect(content).Kind, name)
+		assert.True(t, LooksLikeContent(content), name)
+	}
+	for name, content := range map[string]string{
+		"cut short":       base64Of(derOf(t, public))[:100],
+		"several lines":   "a\nb",
+		"PEM on one line": "-----BEGIN PUBLIC KEY-----",
+	} {
+		assert.True(t, LooksLikeContent(content), name)
+	}
+	for _, path := range []string{"", "app", "MIIB", "/" + strings.Repeat("a", 2000), strings.Repeat("M", maxText+1)} {
+		assert.False(t, LooksLikeContent(path))
+	}
+	for _, text := range []string{"/8CAwQFBgcICQoLDA0ODw==", "//79/Pv6+fj39vX08/Lx8A=="} {
+		assert.Equal(t, Unknown, Inspect(text).Kind, "an AES key may begin with a slash")
+	}
+}
+
+func TestMaterialNeverPrintsItself(t *testing.T) {
+	m := Inspect(read(t, vectors+"app_private_pkcs8.pem"))
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x"} {
+		assert.Equal(t, m.String(), fmt.Sprintf(verb, m))
+		assert.Equal(t, m.String(), fmt.Sprintf(verb, &m))
+	}
+	assert.Equal(t, `"an RSA-2048 private key (PKCS#8, PEM)"`, string(must(json.Marshal(m))))
+}
+
+// words is everything String and Defect may be made of.
+var words = regexp.MustCompile(`^[a-zA-Z0-9#'.,:;()=\- ]*$`)
+
+func TestNoPartOfTheInputIsEverShown(t *testing.T) {
+	const secret = "S3CR3T"
+	for _, text := range []string{
+		secret, "/keys/" + secret, "-----BEGIN " + secret + "-----", "-----BEGIN " + secret + " PRIVATE KEY-----\nMIIE" + secret + "*\n-----END",
+		"-----BEGIN " + strings.Repeat(secret, 40), "ssh-rsa " + secret, secret + "=" + secret, "MII" + secret + "\xff", base64Of([]byte("\x30\x10" + secret)),
+	} {
+		m := Inspect(text)
+		assert.NotContains(t, m.String()+m.Defect+m.Form+m.Algorithm, secret)
+		assert.Regexp(t, words, m.String()+m.Defect)
+	}
+}
+
+func FuzzInspect(f *testing.F) {
+	f.Fuzz(func(t *testing.T, text string) {
+		m := Inspect(text)
+		if shown := m.String() + m.Defect; len(shown) > 600 || !words.MatchString(shown) {
+			t.Fatalf("unexpected words: %q", shown)
+		}
+		if m.Defect != "" && (m.Private != nil || m.Public != nil) {
+			t.Fatal("a defective key was handed out")
+		}
+		if m.Defect == "" {
+			switch m.Kind {
+			case Unknown:
+				t.Fatal("nothing is said about what it is")
+			case PrivateRSA:
+				if m.Private == nil || m.Public == nil || m.Fingerprint() == "" || m.Private.N.BitLen() != m.Bits {
+					t.Fatal("an RSA private key without the key")
+				}
+			case PublicRSA:
+				if m.Private != nil || m.Public == nil || m.Fingerprint() == "" || m.Public.N.BitLen() != m.Bits {
+					t.Fatal("an RSA public key without the key")
+				}
+			}
+			if len(m.DER) > 0 && m.Kind != EncryptedPrivate && m.Kind != OtherFormat {
+				if again := Inspect(base64Of(m.DER)); again.Kind != m.Kind || again.Defect != "" || again.Fingerprint() != m.Fingerprint() {
+					t.Fatalf("its DER says otherwise: %v, %s", again, again.Defect)
+				}
+			}
+		}
+		LooksLikeContent(text)
+	})
+}
