@@ -214,10 +214,10 @@ func (c AlipayConfig) resolveSigner() (crypto.Signer, *rsa.PublicKey, error) {
 	switch {
 	case m.Kind == keys.PathLike:
 		return nil, nil, isPath(field)
+	case m.Kind == keys.PrivateRSA && m.Bits > 0 && m.Bits < minKeyBits:
+		return nil, nil, &ConfigError{field, tooShort(m.Bits)}
 	case m.Defect != "":
 		cure = "copy the application's private key (应用私钥) again, whole"
-	case m.Kind == keys.PrivateRSA && m.Bits < minKeyBits:
-		return nil, nil, &ConfigError{field, tooShort(m.Bits)}
 	case m.Kind == keys.PrivateRSA:
 		return m.Private, m.Public, nil
 	case m.Kind == keys.EncryptedPrivate:
@@ -346,12 +346,12 @@ func (c AlipayConfig) resolveAlipayKey(own *rsa.PublicKey) (*rsa.PublicKey, erro
 	switch {
 	case m.Kind == keys.PathLike:
 		return nil, isPath(field)
+	case m.Kind == keys.PublicRSA && m.Bits > 0 && m.Bits < minKeyBits:
+		return nil, &ConfigError{field, tooShort(m.Bits)}
 	case m.Defect != "":
 		cure = "copy Alipay's public key (支付宝公钥) again from the console, whole"
 	case m.Kind == keys.PublicRSA && own.Equal(m.Public):
 		return nil, &ConfigError{field, ownKeyGiven}
-	case m.Kind == keys.PublicRSA && m.Bits < minKeyBits:
-		return nil, &ConfigError{field, tooShort(m.Bits)}
 	case m.Kind == keys.PublicRSA:
 		return m.Public, nil
 	case m.Kind == keys.Certificate:
