@@ -1,0 +1,504 @@
+package alipay_test
+
+import (
+	"bufio"
+	"context"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-39a49030/alipay"
+	"github.com/seed-39a49030/alipay/internal/aescbc"
+	v3 "github.com/seed-39a49030/alipay/internal/v3"
+)
+
+// received is a request as the server saw it.
+type received struct {
+	method, target, body string
+	header               http.Header
+}
+
+// checking verifies what it receives over the request target exactly as it
+// came, less a path prefix, and answers with body.
+func checking(t testing.TB, prefix, body string) (*server, func() received) {
+	block, _ := pem.Decode([]byte(vector(t, "app_public.pem")))
+	key, err := x509.ParsePKIXPublicKey(block.Bytes)
+	require.NoError(t, err)
+	var mu sync.Mutex
+	var last received
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		got, _ := io.ReadAll(r.Body)
+		c, err := v3.ParseAuthorization(r.Header.Get("Authorization"))
+		assert.NoError(t, err)
+		content := v3.StringToSign(c.AuthString, r.Method, strings.TrimPrefix(r.RequestURI, prefix), got, r.Header.Get("alipay-app-auth-token"))
+		assert.NoError(t, v3.Verify(key.(*rsa.PublicKey), content, c.Signature), "signature over %s", r.RequestURI)
+		mu.Lock()
+		last = received{r.Method, r.RequestURI, string(got), r.Header.Clone()}
+		mu.Unlock()
+		answer(w, 200, body)
+	})
+	return s, func() received {
+		mu.Lock()
+		defer mu.Unlock()
+		return last
+	}
+}
+
+func TestWhatIsSignedIsWhatIsOnTheWire(t *testing.T) {
+	s, last := checking(t, "", successBody)
+	client := newClient(t, s.URL)
+	values := []string{
+		"uuid 含空格+plus", "2f1c/8e=&?", "a%20b", "%", "\x00\x7f\n", "~-._!*'();:@&=+$,/?#[]", "\xff\xfe", "🀄", " lead and trail ",
+		strings.Repeat("长", 3000),
+	}
+	for _, value := range values {
+		params := &alipay.QueryParams{
+			ConnKey: value, OnceToken: value, QueryType: alipay.QueryType(value), IdentityType: alipay.IdentityType(value),
+			ServiceID: value, UserID: value, OpenID: value, CertNo: value, CertType: alipay.CertType(value),
+		}
+		_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), params)
+		require.NoError(t, err)
+		path, rawQuery, _ := strings.Cut(last().target, "?")
+		assert.Equal(t, jobworthPath, path)
+		assert.NotContains(t, rawQuery, "+", "a space goes out as %20")
+		got, err := url.ParseQuery(rawQuery)
+		require.NoError(t, err)
+		assert.Len(t, got, 9)
+		for name, list := range got {
+			assert.Equal(t, []string{value}, list, name)
+		}
+	}
+}
+
+func TestTheVectorsQueryGoesOutAsItsRequestURI(t *testing.T) {
+	var v struct {
+		Query    map[string]string `json:"query"`
+		Requests []struct {
+			RequestURI string `json:"request_uri"`
+		} `json:"requests"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(vector(t, "vectors.json")), &v))
+	data, err := json.Marshal(v.Query)
+	require.NoError(t, err)
+	var params alipay.QueryParams
+	require.NoError(t, json.Unmarshal(data, &params))
+	s, last := checking(t, "", successBody)
+	_, err = newClient(t, s.URL).ZhimaCustomerJobworthAuthentication.Query(t.Context(), &params)
+	require.NoError(t, err)
+	assert.Equal(t, v.Requests[0].RequestURI, last().target)
+}
+
+func TestNilAndEmptyParamsSendNoQuery(t *testing.T) {
+	s, last := checking(t, "", successBody)
+	client := newClient(t, s.URL)
+	for _, params := range []*alipay.QueryParams{nil, {}} {
+		_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), params)
+		require.NoError(t, err)
+		assert.Equal(t, jobworthPath, last().target)
+	}
+}
+
+func TestEveryRequestCarriesTheHeadersOfTheProtocol(t *testing.T) {
+	s, last := checking(t, "", successBody)
+	client := newClient(t, s.URL)
+	seen := map[string]bool{}
+	for range 3 {
+		_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil)
+		require.NoError(t, err)
+		h := last().header
+		assert.Equal(t, "application/json", h.Get("Accept"))
+		assert.Regexp(t, "^[A-Za-z0-9_-]{1,32}$", h.Get("alipay-request-id"))
+		assert.Contains(t, h.Get("alipay-sdk-version"), alipay.Version)
+		assert.Contains(t, h.Get("User-Agent"), alipay.Version)
+		assert.Empty(t, h.Values("alipay-app-auth-token"))
+		assert.Empty(t, h.Values("alipay-root-cert-sn"))
+		assert.Empty(t, h.Values("alipay-encrypt-type"))
+		c, err := v3.ParseAuthorization(h.Get("Authorization"))
+		require.NoError(t, err)
+		assert.Equal(t, "2021000000000001", c.AppID)
+		ms, err := strconv.ParseInt(c.Timestamp, 10, 64)
+		require.NoError(t, err)
+		assert.WithinDuration(t, time.Now(), time.UnixMilli(ms), time.Minute)
+		for _, unique := range []string{c.Nonce, h.Get("alipay-request-id")} {
+			assert.False(t, seen[unique])
+			seen[unique] = true
+		}
+	}
+}
+
+func TestTheAppAuthTokenIsSignedPerClientAndPerCall(t *testing.T) {
+	s, last := checking(t, "", successBody)
+	config := testConfig(t, s.URL)
+	config.AppAuthToken = "of-the-client"
+	client, err := alipay.NewClient(config)
+	require.NoError(t, err)
+	for _, tt := range []struct {
+		opts []alipay.RequestOption
+		want []string
+	}{
+		{nil, []string{"of-the-client"}},
+		{[]alipay.RequestOption{alipay.WithAppAuthToken(testAuthTok)}, []string{testAuthTok}},
+		{[]alipay.RequestOption{alipay.WithAppAuthToken("")}, nil},
+		{nil, []string{"of-the-client"}},
+	} {
+		_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil, tt.opts...)
+		require.NoError(t, err)
+		assert.Equal(t, tt.want, last().header.Values("alipay-app-auth-token"))
+	}
+}
+
+func TestRequestOptionsReachTheWireAndNothingElse(t *testing.T) {
+	s, last := checking(t, "", successBody)
+	client := newClient(t, s.URL)
+	q := url.Values{"once_token": {"from the request"}}
+	_, err := client.Do(t.Context(), &alipay.Request{Path: jobworthPath, Query: q}, nil,
+		alipay.WithHeader("x-trace", "t1"), alipay.WithQueryParam("new_one", "a b"), alipay.WithQueryParam("once_token", "over"),
+		alipay.WithRequestID("r-1"), nil)
+	require.NoError(t, err)
+	assert.Equal(t, jobworthPath+"?new_one=a%20b&once_token=over", last().target)
+	assert.Equal(t, "t1", last().header.Get("X-Trace"))
+	assert.Equal(t, "r-1", last().header.Get("alipay-request-id"))
+	assert.Equal(t, url.Values{"once_token": {"from the request"}}, q, "the caller's map")
+}
+
+func TestWhatIsNotTheCallersToSetIsRefusedBeforeSending(t *testing.T) {
+	s := serve(t, signed(200, successBody))
+	client := newClient(t, s.URL)
+	refused := map[string]alipay.RequestOption{
+		"header name empty":         alipay.WithHeader("", "x"),
+		"header name with space":    alipay.WithHeader("a b", "x"),
+		"header value with newline": alipay.WithHeader("X-A", "a\r\nAuthorization: b"),
+		"header value with NUL":     alipay.WithHeader("X-A", "a\x00"),
+		"header value with tab":     alipay.WithHeader("X-A", "a\tb"),
+		"query name empty":          alipay.WithQueryParam("", "x"),
+		"query with newline":        alipay.WithQueryParam("a", "b\n"),
+		"request id empty":          alipay.WithRequestID(""),
+		"request id of 33":          alipay.WithRequestID(strings.Repeat("a", 33)),
+		"request id with a dot":     alipay.WithRequestID("a.b"),
+		"request id beyond ASCII":   alipay.WithRequestID("é"),
+		"token with newline":        alipay.WithAppAuthToken("a\nb"),
+		"token with space":          alipay.WithAppAuthToken("a b"),
+	}
+	for _, name := range []string{
+		"Authorization", "authorization", "alipay-request-id", "Alipay-Signature", "ALIPAY-ANYTHING", "Host", "Content-Type",
+		"content-length", "Content-Encoding", "Transfer-Encoding", "Connection", "Expect", "Idempotency-Key", "X-Idempotency-Key",
+		"Accept-Encoding", "TE", "Trailer", "Upgrade", "Proxy-Authorization", "Accept", "User-Agent",
+	} {
+		refused["header "+name] = alipay.WithHeader(name, "x")
+	}
+	for name, opt := range refused {
+		t.Run(name, func(t *testing.T) {
+			_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil, opt)
+			require.ErrorIs(t, err, alipay.ErrNotDelivered)
+		})
+	}
+	for name, call := range map[string]func() error{
+		"nil request": func() error { _, err := client.Do(t.Context(), nil, nil); return err },
+		"method": func() error {
+			_, err := client.Do(t.Context(), &alipay.Request{Method: "TRACE", Path: "/v3/x"}, nil)
+			return err
+		},
+		"relative path":     func() error { _, err := client.Do(t.Context(), &alipay.Request{Path: "v3/x"}, nil); return err },
+		"query in the path": func() error { _, err := client.Do(t.Context(), &alipay.Request{Path: "/v3/x?a=b"}, nil); return err },
+		"path with newline": func() error { _, err := client.Do(t.Context(), &alipay.Request{Path: "/v3/x\n"}, nil); return err },
+		"bad escape":        func() error { _, err := client.Do(t.Context(), &alipay.Request{Path: "/v3/%zz"}, nil); return err },
+		"query of ints": func() error {
+			_, err := client.Do(t.Context(), &alipay.Request{Path: "/v3/x", Query: 7}, nil)
+			return err
+		},
+		"GET with a body": func() error {
+			_, err := client.Do(t.Context(), &alipay.Request{Path: "/v3/x", Body: 7}, nil)
+			return err
+		},
+		"body not JSON": func() error {
+			_, err := client.Do(t.Context(), &alipay.Request{Method: "POST", Path: "/v3/x", Body: json.RawMessage("{")}, nil)
+			return err
+		},
+		"body a channel": func() error {
+			_, err := client.Do(t.Context(), &alipay.Request{Method: "POST", Path: "/v3/x", Body: make(chan int)}, nil)
+			return err
+		},
+		"out no pointer": func() error {
+			_, err := client.Do(t.Context(), &alipay.Request{Path: "/v3/x"}, alipay.QueryResponse{})
+			return err
+		},
+		"out nil pointer": func() error {
+			_, err := client.Do(t.Context(), &alipay.Request{Path: "/v3/x"}, (*alipay.QueryResponse)(nil))
+			return err
+		},
+		"nil context": func() error { _, err := client.Do(noContext, &alipay.Request{Path: "/v3/x"}, nil); return err },
+		"nil client": func() error {
+			_, err := (*alipay.Client)(nil).Do(t.Context(), &alipay.Request{Path: "/v3/x"}, nil)
+			return err
+		},
+		"zero service": func() error {
+			_, err := new(alipay.ZhimaCustomerJobworthAuthentication).Query(t.Context(), nil)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) { require.ErrorIs(t, call(), alipay.ErrNotDelivered) })
+	}
+	assert.Zero(t, s.requests.Load())
+}
+
+var noContext context.Context
+
+func TestABodyOnTheWireIsTheBodySigned(t *testing.T) {
+	s, last := checking(t, "", `{"ok":true}`)
+	client := newClient(t, s.URL)
+	for _, method := range []string{"POST", "PUT", "PATCH", "DELETE"} {
+		for name, tt := range map[string]struct {
+			body any
+			want string
+		}{
+			"struct":      {struct{ A string }{"单品 <满10减1> & \u2028"}, "{\"A\":\"单品 <满10减1> & \\u2028\"}"},
+			"raw message": {json.RawMessage(`{ "activity_name": "单品特价满10减1活动"}`), `{ "activity_name": "单品特价满10减1活动"}`},
+			"bytes":       {[]byte(`[1, 2]`), `[1, 2]`},
+			"nil":         {nil, ""},
+		} {
+			t.Run(method+" "+name, func(t *testing.T) {
+				var out struct{ OK bool }
+				resp, err := client.Do(t.Context(), &alipay.Request{Method: method, Path: "/v3/a", Query: url.Values{"auth_token": {"123"}}, Body: tt.body}, &out)
+				require.NoError(t, err)
+				assert.True(t, out.OK)
+				assert.Equal(t, 200, resp.StatusCode)
+				assert.Equal(t, tt.want, last().body)
+				assert.Equal(t, method, last().method)
+				assert.Equal(t, "/v3/a?auth_token=123", last().target)
+			})
+		}
+	}
+}
+
+func TestPathParametersStayAsTheCallerEscapedThem(t *testing.T) {
+	for _, prefix := range []string{"", "/proxy", "/a%2Fb/c"} {
+		s, last := checking(t, prefix, `{}`)
+		for _, base := range []string{s.URL + prefix, s.URL + prefix + "/"} {
+			client := newClient(t, base)
+			for path, want := range map[string]string{
+				"/v3/a":                "/v3/a",
+				"/v3/a%2Fb%20c/%E4%B8": "/v3/a%2Fb%20c/%E4%B8",
+				"/v3/中 文":              "/v3/%E4%B8%AD%20%E6%96%87",
+				"//elsewhere/v3":       "//elsewhere/v3",
+				"/v3/../x":             "/v3/../x",
+				"/v3/a:b@c;d=e":        "/v3/a:b@c;d=e",
+			} {
+				_, err := client.Do(t.Context(), &alipay.Request{Path: path}, nil)
+				require.NoError(t, err, path)
+				assert.Equal(t, prefix+want, last().target)
+			}
+		}
+	}
+}
+
+func TestContentEncryptionOnGetAndOnBodies(t *testing.T) {
+	const key = "AAECAwQFBgcICQoLDA0ODw=="
+	cipher, err := aescbc.New(key)
+	require.NoError(t, err)
+	for name, body := range map[string]string{
+		"encrypted answer": string(cipher.Encrypt([]byte(successBody))),
+		"plain answer":     successBody,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, last := checking(t, "", body)
+			config := testConfig(t, s.URL)
+			config.EncryptKey = key
+			client, err := alipay.NewClient(config)
+			require.NoError(t, err)
+			got, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+			require.NoError(t, err)
+			assert.Equal(t, testOpenID, got.OpenID)
+			assert.Equal(t, successBody, string(got.Meta.Body), "verified and decrypted")
+			assert.Equal(t, "AES", last().header.Get("alipay-encrypt-type"))
+			assert.Equal(t, "text/plain", last().header.Get("Content-Type"))
+			assert.Empty(t, last().body)
+
+			_, err = client.Do(t.Context(), &alipay.Request{Method: "POST", Path: "/v3/x", Body: map[string]string{"a": "中"}}, nil)
+			require.NoError(t, err)
+			plain, err := cipher.Decrypt([]byte(last().body))
+			require.NoError(t, err)
+			assert.Equal(t, `{"a":"中"}`, string(plain))
+			assert.Equal(t, "text/plain", last().header.Get("Content-Type"))
+		})
+	}
+	for name, body := range map[string]string{
+		"not base64":       "%%%",
+		"not whole blocks": "AAAA",
+		"another key":      "zvKhk9C1hAN+MHRW4Y2Kyzc98lbq5yqkPkO+QgmaAzAsNnyI79FO8O/Y70cuSMfi",
+		"padding":          "AAECAwQFBgcICQoLDA0ODw==",
+	} {
+		t.Run("undecryptable: "+name, func(t *testing.T) {
+			config := testConfig(t, serve(t, signed(200, body)).URL)
+			config.EncryptKey = key
+			client, err := alipay.NewClient(config)
+			require.NoError(t, err)
+			_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+			require.ErrorIs(t, err, alipay.ErrDecrypt)
+			assert.ErrorIs(t, err, alipay.ErrOutcomeUnknown)
+			assert.Contains(t, err.Error(), "HTTP status 200: the answer could not be decrypted; outcome unknown", "no oracle")
+		})
+	}
+	t.Run("an unsigned ciphertext is not decrypted", func(t *testing.T) {
+		config := testConfig(t, serve(t, unsigned(400, string(cipher.Encrypt([]byte(`{"code":"TOKEN_INVALID"}`))))).URL)
+		config.EncryptKey = key
+		client, err := alipay.NewClient(config)
+		require.NoError(t, err)
+		_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+		var e *alipay.APIError
+		require.ErrorAs(t, err, &e)
+		assert.Empty(t, e.Code)
+	})
+	t.Run("a signed error is decrypted", func(t *testing.T) {
+		config := testConfig(t, serve(t, signed(400, string(cipher.Encrypt([]byte(`{"code":"TOKEN_INVALID"}`))))).URL)
+		config.EncryptKey = key
+		client, err := alipay.NewClient(config)
+		require.NoError(t, err)
+		_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+		assert.ErrorIs(t, err, alipay.CodeTokenInvalid)
+	})
+}
+
+func TestEachAttemptIsSignedAnew(t *testing.T) {
+	for name, opts := range map[string][]alipay.RequestOption{
+		"random request id": nil,
+		"fixed request id":  {alipay.WithRequestID("fixed")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var mu sync.Mutex
+			var auths, ids []string
+			s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				mu.Lock()
+				auths = append(auths, r.Header.Get("Authorization"))
+				ids = append(ids, r.Header.Get("alipay-request-id"))
+				n := len(auths)
+				mu.Unlock()
+				if n < 3 {
+					w.WriteHeader(429)
+					return
+				}
+				answer(w, 200, successBody)
+			})
+			at := time.Now()
+			clock := func() time.Time { at = at.Add(time.Second); return at }
+			client := newClient(t, s.URL, alipay.WithClock(clock), alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Millisecond}))
+			got, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams(), opts...)
+			require.NoError(t, err)
+			assert.Equal(t, 3, got.Meta.Attempts)
+			require.Len(t, auths, 3)
+			nonces, timestamps, signatures, requestIDs := map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}
+			for i, header := range auths {
+				c, err := v3.ParseAuthorization(header)
+				require.NoError(t, err)
+				nonces[c.Nonce], timestamps[c.Timestamp], signatures[c.Signature], requestIDs[ids[i]] = true, true, true, true
+			}
+			assert.Len(t, nonces, 3)
+			assert.Len(t, timestamps, 3)
+			assert.Len(t, signatures, 3)
+			if opts == nil {
+				assert.Len(t, requestIDs, 3)
+			} else {
+				assert.Equal(t, map[string]bool{"fixed": true}, requestIDs)
+			}
+			assert.Equal(t, ids[2], got.Meta.RequestID)
+		})
+	}
+}
+
+func TestRetryAfterIsHonouredWithinTheDeadline(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Retry-After", "3600")
+		w.WriteHeader(429)
+	})
+	_, err := newClient(t, s.URL).ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+	require.ErrorIs(t, err, alipay.ErrNotDelivered)
+	assert.EqualValues(t, 1, s.requests.Load(), "it does not wait for what cannot come in time")
+
+	var first, second time.Time
+	n := 0
+	s = serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if n++; n == 1 {
+			first = time.Now()
+			w.Header().Set("Retry-After", "1")
+			w.WriteHeader(429)
+			return
+		}
+		second = time.Now()
+		answer(w, 200, successBody)
+	})
+	_, err = newClient(t, s.URL, alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Millisecond})).ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil)
+	require.NoError(t, err)
+	assert.GreaterOrEqual(t, second.Sub(first), time.Second)
+}
+
+func TestDoLeavesOutAsItWasOnlyWithAnError(t *testing.T) {
+	client := newClient(t, serve(t, signed(200, `{"a":1,"b":"x"}`)).URL)
+	out := struct {
+		A    int
+		Kept string
+	}{A: 7, Kept: "here"}
+	_, err := client.Do(t.Context(), &alipay.Request{Path: "/v3/x"}, &out)
+	require.NoError(t, err)
+	assert.Equal(t, 1, out.A)
+	assert.Equal(t, "here", out.Kept, "decoded over what was there, as encoding/json does")
+
+	bad := struct{ A, B int }{A: 7}
+	_, err = client.Do(t.Context(), &alipay.Request{Path: "/v3/x"}, &bad)
+	require.ErrorIs(t, err, alipay.ErrOutcomeUnknown)
+	assert.Equal(t, 7, bad.A, "the first member fitted, the second did not")
+}
+
+func TestConcurrentCallersShareOneClient(t *testing.T) {
+	s, _ := checking(t, "", successBody)
+	client := newClient(t, s.URL)
+	var all sync.WaitGroup
+	for range 100 {
+		all.Go(func() {
+			got, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+			if assert.NoError(t, err) {
+				assert.Equal(t, alipay.IdentityResultSuccess, got.IdentityResult)
+			}
+		})
+	}
+	all.Wait()
+}
+
+func TestASlowServerThatHangsUpMidHeadIsUnknown(t *testing.T) {
+	base := rawServer(t, func(conn net.Conn, _ int) {
+		_, _ = readRequest(bufio.NewReader(conn))
+		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nX-Half: "+testCertNo)
+	})
+	_, err := newClient(t, base).ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+	require.ErrorIs(t, err, alipay.ErrOutcomeUnknown)
+	assert.NotContains(t, err.Error(), testCertNo)
+}
+
+func TestMalformedAnswersDoNotShow(t *testing.T) {
+	for _, garbage := range []string{
+		testCertNo + " garbage\r\n\r\n", "HTTP/1.1 " + testCertNo + " OK\r\n\r\n", "HTTP/1.1 200 OK\r\n" + testCertNo + "\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length: " + testCertNo + "x\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: " + testCertNo + "\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + testCertNo + "zz\r\n", "\x00\x01\x02", "",
+	} {
+		base := rawServer(t, func(conn net.Conn, _ int) {
+			_, _ = readRequest(bufio.NewReader(conn))
+			_, _ = io.WriteString(conn, garbage)
+		})
+		_, err := newClient(t, base).ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+		require.ErrorIs(t, err, alipay.ErrOutcomeUnknown)
+		for _, text := range allTexts(err) {
+			assert.NotContains(t, text, testCertNo)
+		}
+	}
+}
