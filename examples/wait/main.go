@@ -1,0 +1,58 @@
+// Command wait polls for the result of an identity check until it is final,
+// against a gateway of its own that says WAITING_VERIFY three times and then
+// loses the connection once, as networks do.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/seed-39a49030/alipay"
+	"github.com/seed-39a49030/alipay/alipaytest"
+)
+
+func main() {
+	if err := run(os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(out io.Writer) error {
+	gateway, err := alipaytest.StartGateway()
+	if err != nil {
+		return err
+	}
+	defer gateway.Close()
+	gateway.SetResult("token-1", alipaytest.Result{
+		IdentityResult: alipay.IdentityResultSuccess,
+		TokenStatus:    alipay.TokenStatusFinish,
+		WaitingPolls:   3,
+	})
+	gateway.Inject(alipaytest.Drop, 1)
+
+	// The log shows what happens: every attempt, and no personal value.
+	logger := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	client, err := alipay.NewClient(gateway.Config(), alipay.WithLogger(logger))
+	if err != nil {
+		return err
+	}
+	// The defaults, from 1 s to 15 s, suit a person who is looking for a document.
+	policy := alipay.PollPolicy{Initial: 100 * time.Millisecond, Max: time.Second, Timeout: 30 * time.Second}
+	answer, err := client.ZhimaCustomerJobworthAuthentication.WaitForResult(context.Background(),
+		&alipay.QueryParams{OnceToken: "token-1"}, policy)
+	switch {
+	case errors.Is(err, alipay.ErrStillWaiting):
+		fmt.Fprintln(out, "not decided yet; ask again later with the same token")
+	case err != nil:
+		return err
+	default:
+		fmt.Fprintln(out, "result:", answer.IdentityResult)
+	}
+	return nil
+}
