@@ -57,7 +57,7 @@ var safeSentinels = []error{
 }
 
 // Texts of net/http that are passed on word for word, and nothing around them.
-var safeTexts = regexp.MustCompile(`(` +
+var safeTexts = regexp.MustCompile(`` +
 	`server closed idle connection` +
 	`|TLS handshake timeout` +
 	`|timeout awaiting response headers` +
@@ -68,7 +68,6 @@ var safeTexts = regexp.MustCompile(`(` +
 	`|malformed HTTP (?:response|version|status code)` +
 	`|malformed MIME header` +
 	`|unsupported transfer encoding` +
-	`|too many transfer encodings` +
 	`|bad Content-Length` +
 	`|invalid Content-Length` +
 	`|invalid byte in chunk length` +
@@ -76,15 +75,9 @@ var safeTexts = regexp.MustCompile(`(` +
 	`|stream error: stream ID \d+; [A-Z_0-9]+` +
 	`|connection error: [A-Z_0-9]+` +
 	`|graceful shutdown GOAWAY` +
-	`|sent GOAWAY and closed the connection` +
-	`|client connection lost` +
-	`|client conn not usable` +
-	`|client connection force closed` +
-	`|gzip: invalid (?:header|checksum)` +
-	`|malformed HTTP response` +
-	`|proxyconnect` +
-	`|unknown authority` +
-	`)`)
+	`|server sent GOAWAY and closed the connection` +
+	`|client connection (?:lost|force closed)` +
+	`|gzip: invalid (?:header|checksum)`)
 
 // safeCause rebuilds err from what is known to be safe. It answers nil only for nil.
 func safeCause(err error) *transportError {
@@ -143,11 +136,14 @@ func safeCause(err error) *transportError {
 			}
 		})
 	}
-	if e.text == "" && len(e.causes) > 0 {
-		e.text = e.causes[0].Error()
-	}
-	if e.text == "" {
+	switch {
+	case e.text != "":
+	case len(e.causes) == 0:
 		e.text = "the transport failed"
+	case e.causes[0] == io.EOF:
+		e.text = "the connection was closed before an answer came"
+	default:
+		e.text = e.causes[0].Error()
 	}
 	if errors.As(err, &op) {
 		e.text = opText(op) + e.text

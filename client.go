@@ -597,7 +597,6 @@ func decodeLinks(value []byte) []ErrorLink {
 var (
 	errNoResponse = errors.New("the transport returned neither an answer nor an error")
 	errReplay     = errors.New("the connection broke, and a silent repetition of the request was stopped")
-	errClosed     = errors.New("the connection was closed before an answer came")
 )
 
 func errUnexpectedStatus(status int) error {

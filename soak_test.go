@@ -1,0 +1,130 @@
+package alipay_test
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"flag"
+	"fmt"
+	mathrand "math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/seed-39a49030/alipay"
+	"github.com/seed-39a49030/alipay/alipaytest"
+)
+
+var soak = flag.Duration("soak", 0, "how long TestSoak lets callers and a misbehaving gateway run; 0 skips it")
+
+// TestSoak lets 64 callers ask a gateway that misbehaves at random, in every
+// way it can, and holds the gateway's ledger against what the callers were
+// told:
+//
+//	go test -run Soak -soak 60s .
+func TestSoak(t *testing.T) {
+	if *soak == 0 {
+		t.Skip("run with -soak 60s")
+	}
+	const callers = 64
+	faults := slices.DeleteFunc(alipaytest.Faults(), func(f alipaytest.Fault) bool { return f.String() == alipaytest.GoAway.String() })
+	each := *soak / time.Duration(len(wires))
+	for _, wire := range wires {
+		t.Run(wire.name, func(t *testing.T) {
+			gateway := alipaytest.NewGateway(t, append([]alipaytest.Option{alipaytest.WithHistory(0)}, wire.gateway...)...)
+			client := clientOf(t, gateway, gateway.CertConfig(), wire.caller,
+				alipay.WithTimeout(2*time.Second), alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Millisecond}))
+			report := newReport()
+			end := time.Now().Add(each)
+			misbehave(gateway, faults, wire.oneIn)
+			runCallers(t, client, report, callers, func(int) bool { return time.Now().Before(end) })
+			report.check(t, gateway)
+			t.Log(report)
+		})
+	}
+}
+
+// misbehave lets about one request in oneIn meet a fault, each as likely as any other.
+func misbehave(gateway *alipaytest.Gateway, faults []alipaytest.Fault, oneIn int) {
+	for _, fault := range faults {
+		gateway.Inject(fault.When(func(alipaytest.ReceivedRequest) bool {
+			return mathrand.N(oneIn*len(faults)) == 0
+		}), -1)
+	}
+}
+
+// report holds what each caller was told, by token.
+type report struct {
+	mu       sync.Mutex
+	outcomes map[string]error
+	counts   map[string]int
+}
+
+func newReport() *report { return &report{outcomes: map[string]error{}, counts: map[string]int{}} }
+
+func (r *report) add(token string, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.outcomes[token] = err
+	r.counts["calls"]++
+}
+
+func (r *report) String() string { return fmt.Sprint(r.counts) }
+
+// check holds the gateway's ledger against what the callers were told.
+func (r *report) check(t testing.TB, gateway *alipaytest.Gateway) {
+	ledger := gateway.Ledger()
+	for token, err := range r.outcomes {
+		state := ledger[token]
+		r.counts["requests"] += state.Requests
+		if !assert.LessOrEqual(t, state.Acted, 1, "a token that was acted on twice by one call") {
+			continue
+		}
+		switch {
+		case err == nil:
+			r.counts["answered"]++
+			assert.True(t, state.Delivered, "an answer that the gateway did not give")
+		case meaning(t, err) == "not delivered":
+			r.counts["not delivered"]++
+			assert.Zero(t, state.Acted, "not delivered, it says: %v", err)
+		case meaning(t, err) == "unknown":
+			r.counts["unknown"]++
+			if state.Spent {
+				r.counts["unknown and spent"]++
+			}
+		default:
+			r.counts["answered no"]++
+			assert.False(t, state.Spent, "a token that was spent and not reported as unknown: %v", err)
+		}
+	}
+}
+
+// runCallers lets each caller ask with a new token again and again, and now and
+// then give up at a random moment.
+func runCallers(t testing.TB, client *alipay.Client, report *report, callers int, more func(n int) bool) {
+	var all sync.WaitGroup
+	for range callers {
+		all.Go(func() {
+			for n := 0; more(n); n++ {
+				token := "token-" + rand.Text()
+				ctx, cancel := context.WithCancel(t.Context())
+				if mathrand.N(8) == 0 {
+					time.AfterFunc(mathrand.N(20*time.Millisecond), cancel)
+				}
+				got, err := client.ZhimaCustomerJobworthAuthentication.Query(ctx, &alipay.QueryParams{OnceToken: token, CertNo: testCertNo})
+				cancel()
+				if (got == nil) == (err == nil) {
+					t.Errorf("a result and an error, or neither: %v", err)
+				}
+				if errors.Is(err, alipay.ErrOutcomeUnknown) && errors.Is(err, alipay.ErrNotDelivered) {
+					t.Errorf("both meanings: %v", err)
+				}
+				report.add(token, err)
+			}
+		})
+	}
+	all.Wait()
+}
