@@ -231,23 +231,31 @@ func TestWhatDidNotLeaveIsTriedAgain(t *testing.T) {
 }
 
 func TestATransportThatHidesItsTraceCountsAsSent(t *testing.T) {
-	hide := func(err error) []alipay.Option {
+	hide := func(err error, reads bool) []alipay.Option {
 		return []alipay.Option{
-			alipay.WithHTTPClient(&http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) { return nil, err })}),
+			alipay.WithHTTPClient(&http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+				if reads {
+					_, _ = io.ReadAll(r.Body)
+				}
+				return nil, err
+			})}),
 			alipay.WithRetryPolicy(alipay.RetryPolicy{MaxAttempts: 1}),
 		}
 	}
+	dial := &net.OpError{Op: "dial", Net: "tcp", Err: errors.New(testCertNo)}
 	for name, tt := range map[string]struct {
-		err  error
-		want error
+		err   error
+		reads bool // the request's body, as what sends it does
+		want  error
 	}{
-		"any error":        {errors.New("https://x/?cert_no=" + testCertNo), alipay.ErrOutcomeUnknown},
-		"a dial error":     {&net.OpError{Op: "dial", Net: "tcp", Err: errors.New(testCertNo)}, alipay.ErrNotDelivered},
-		"neither nor":      {nil, alipay.ErrOutcomeUnknown},
-		"a forged refusal": {errors.New("x http2: Transport: cannot retry err [stream error: stream ID 1; REFUSED_STREAM] after Request.Body was written"), alipay.ErrOutcomeUnknown},
+		"any error":                {errors.New("https://x/?cert_no=" + testCertNo), false, alipay.ErrOutcomeUnknown},
+		"a dial error":             {dial, false, alipay.ErrNotDelivered},
+		"a dial error after all":   {dial, true, alipay.ErrOutcomeUnknown},
+		"neither answer nor error": {nil, true, alipay.ErrOutcomeUnknown},
+		"words of a refusal":       {errors.New("malformed HTTP response \"http2: Transport: cannot retry err [stream error: stream ID 1; REFUSED_STREAM] after Request.Body was written\""), true, alipay.ErrOutcomeUnknown},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := newClient(t, "http://127.0.0.1:1", hide(tt.err)...).ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+			_, err := newClient(t, "http://127.0.0.1:1", hide(tt.err, tt.reads)...).ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
 			require.ErrorIs(t, err, tt.want)
 			assert.NotContains(t, err.Error(), testCertNo)
 		})

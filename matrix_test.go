@@ -129,7 +129,7 @@ func TestFaultMatrix(t *testing.T) {
 // searchForLeaks looks for personal values and keys in texts.
 func searchForLeaks(t testing.TB, config alipay.AlipayConfig, texts []string) {
 	secrets := []string{
-		testCertNo, testToken, testUserID, testOpenID, testConnKey, testAuthTok, "once_token", "cert_no=", "sign=",
+		testCertNo, testToken, testUserID, testOpenID, testConnKey, testAuthTok, "once_token=", "cert_no=", "sign=",
 		"2088402562742105", "V1_4dc286a6e91c9d51104e1172813b34c5", config.EncryptKey,
 	}
 	for _, key := range []string{config.PrivateKey, config.AlipayPublicKey, config.AppCertContent, config.AlipayPublicCertContent, config.RootCertContent} {
