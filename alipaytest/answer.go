@@ -1,0 +1,250 @@
+package alipaytest
+
+import (
+	"bytes"
+	"crypto/rsa"
+	"encoding/json"
+	"fmt"
+	"log"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	alipay "github.com/seed-39a49030/alipay"
+	"github.com/seed-39a49030/alipay/internal/v3"
+)
+
+// Answer is a signed answer, ready to be sent. Whoever changes its body has to
+// sign it anew with [SignAnswer].
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   []byte // as it goes over the wire: encrypted where that applies
+}
+
+// Send writes the answer.
+func (a *Answer) Send(w http.ResponseWriter) error {
+	header := w.Header()
+	for name, values := range a.Header {
+		header[name] = values
+	}
+	if a.Status != http.StatusNoContent {
+		header.Set("Content-Length", strconv.Itoa(len(a.Body)))
+	}
+	w.WriteHeader(a.Status)
+	_, err := w.Write(a.Body)
+	return err
+}
+
+// SignAnswer signs body as the gateway would at that time: it sets the headers
+// alipay-timestamp, alipay-nonce and alipay-signature. It is for people with a
+// server of their own; [Config] gives a client that takes the answer. In
+// certificate mode, too, unless a rotated certificate is expected: without
+// alipay-sn any configured certificate will do.
+func SignAnswer(header http.Header, body []byte, at time.Time) error {
+	return sign(header, keys().alipay, body, at)
+}
+
+// Config returns a configuration in public-key mode for a server of one's own
+// at baseURL that signs with [SignAnswer].
+func Config(baseURL string) alipay.AlipayConfig {
+	return alipay.AlipayConfig{
+		BaseURL:         baseURL,
+		AppID:           AppID,
+		PrivateKey:      keys().appKey,
+		AlipayPublicKey: keys().alipayPublicKey,
+	}
+}
+
+func sign(header http.Header, key *rsa.PrivateKey, body []byte, at time.Time) error {
+	timestamp, nonce := strconv.FormatInt(at.UnixMilli(), 10), v3.NewID()
+	signature, err := v3.Sign(key, v3.SignedContent(timestamp, nonce, body))
+	if err != nil {
+		return fmt.Errorf("alipaytest: %w", err)
+	}
+	header.Set(v3.HeaderTimestamp, timestamp)
+	header.Set(v3.HeaderNonce, nonce)
+	header.Set(v3.HeaderSignature, signature)
+	return nil
+}
+
+// reply is what an endpoint says, before it is encrypted and signed.
+type reply struct {
+	status int
+	body   []byte
+	code   alipay.ErrorCode // of a no
+	final  bool             // spends the once_token
+}
+
+// exchange is one request on its way to an answer.
+type exchange struct {
+	g        *Gateway
+	w        http.ResponseWriter
+	r        *http.Request
+	conn     *connection
+	received ReceivedRequest
+	reply    reply
+	fault    Fault
+	traceID  string
+}
+
+// serve answers one request.
+func (g *Gateway) serve(w http.ResponseWriter, r *http.Request) {
+	g.conns.enter()
+	defer g.conns.leave()
+	defer g.reportPanic()
+
+	x := &exchange{g: g, w: w, r: r, conn: g.conns.of(r), traceID: v3.NewID()}
+	params, _ := url.ParseQuery(r.URL.RawQuery) // what can be read of it
+	x.received = ReceivedRequest{
+		Method: r.Method, Path: g.target(r.URL.Path), RequestURI: r.RequestURI, Proto: r.Proto,
+		Params: params, Header: r.Header.Clone(),
+		AppAuthToken: r.Header.Get(v3.HeaderAppAuthToken), RequestID: r.Header.Get(v3.HeaderRequestID),
+		Connection: x.conn.number, OnConnection: int(x.conn.requests.Add(1)), At: time.Now(),
+	}
+	refused := g.check(r, &x.received)
+	if x.received.Verified {
+		g.noteArrival(&x.received)
+	}
+	var found endpoint
+	if refused == nil {
+		found, refused = g.find(&x.received)
+	}
+	if refused != nil {
+		x.received.Code = refused.code
+		g.history.add(x.received)
+		_ = x.unsigned(refused.status, x.errorBody(refused.code, refused.message, true)).Send(w)
+		return
+	}
+	x.fault = g.nextFault(x.received)
+	x.received.Fault = x.fault.name
+
+	acts := x.fault.do == nil || x.fault.acts
+	if acts && !x.admit() {
+		x.received.Fault = "after a goaway"
+		g.history.add(x.received)
+		panic(http.ErrAbortHandler)
+	}
+	x.reply = found.answer(x, acts)
+	x.received.Code = x.reply.code
+	g.history.add(x.received)
+	if x.fault.do != nil {
+		x.fault.do(x)
+		return
+	}
+	x.deliver(x.answer())
+}
+
+// reportPanic tells of a function of the caller's that panicked, which net/http
+// would only log, and drops the connection.
+func (g *Gateway) reportPanic() {
+	p := recover()
+	if p == nil {
+		return
+	}
+	if p != http.ErrAbortHandler {
+		text := fmt.Sprintf("alipaytest: panic while answering: %v\n%s", p, debug.Stack())
+		if g.tb != nil {
+			g.tb.Error(text)
+		} else {
+			log.Print(text)
+		}
+	}
+	panic(http.ErrAbortHandler)
+}
+
+// answer is the reply encrypted, where that applies, and signed.
+func (x *exchange) answer() *Answer {
+	body, contentType := x.reply.body, "application/json;charset=UTF-8"
+	if x.received.encrypted && x.reply.status < 300 {
+		// With a charset the Java SDK would not take it for text.
+		body, contentType = x.g.cipher.Encrypt(body), "text/plain"
+	}
+	return x.signed(x.reply.status, contentType, body)
+}
+
+// signer is the key of Alipay's that the client's mode calls for, and its SN in
+// certificate mode.
+func (x *exchange) signer() (key *rsa.PrivateKey, sn string) {
+	switch {
+	case x.received.AppCertSN == "":
+		return keys().alipay, ""
+	case x.g.isRotated():
+		return keys().alipayNext, keys().alipayNextSN
+	}
+	return keys().alipay, keys().alipaySN
+}
+
+// signed signs body as the client's mode calls for.
+func (x *exchange) signed(status int, contentType string, body []byte) *Answer {
+	a := &Answer{Status: status, Header: x.header(contentType), Body: body}
+	key, sn := x.signer()
+	if sn != "" {
+		a.Header.Set(v3.HeaderSN, sn)
+	}
+	x.sign(a, key, 0)
+	return a
+}
+
+// sign signs a by the gateway's clock, ahead of it by offset.
+func (x *exchange) sign(a *Answer, key *rsa.PrivateKey, offset time.Duration) {
+	if err := sign(a.Header, key, a.Body, x.g.clock().Add(offset)); err != nil {
+		panic(err) // a test key that cannot sign
+	}
+}
+
+// unsigned is an answer as the real gateway gives it to what it refuses.
+func (x *exchange) unsigned(status int, body []byte) *Answer {
+	return &Answer{Status: status, Header: x.header("application/json;charset=UTF-8"), Body: body}
+}
+
+func (x *exchange) header(contentType string) http.Header {
+	return http.Header{"Content-Type": {contentType}, v3.HeaderTraceID: {x.traceID}}
+}
+
+// deliver sends the right answer. Whoever has it must find its delivery in the
+// books, so that is noted first and taken back if it fails.
+func (x *exchange) deliver(a *Answer) {
+	if !x.reply.final {
+		_ = a.Send(x.w)
+		return
+	}
+	x.g.noteDelivery(&x.received, true)
+	err := a.Send(x.w)
+	if err == nil {
+		err = http.NewResponseController(x.w).Flush()
+	}
+	if err != nil {
+		x.g.noteDelivery(&x.received, false)
+	}
+}
+
+// errorBody is an error as the platform words it, with the link that it adds.
+// Of the two forms of links the gateway itself sends the list, an endpoint the
+// documented string, which is the one that the Java SDK can read.
+func (x *exchange) errorBody(code alipay.ErrorCode, message string, ofGateway bool) []byte {
+	link := "https://open.alipay.com/api/errCheck?traceId=" + x.traceID + "&source=openapi"
+	var links any = link
+	if ofGateway {
+		links = []alipay.ErrorLink{{Link: link, Desc: "解决方案"}}
+	}
+	return encodeJSON(struct {
+		Code    alipay.ErrorCode `json:"code"`
+		Links   any              `json:"links"`
+		Message string           `json:"message"`
+	}{code, links, message})
+}
+
+// encodeJSON is json.Marshal without its escapes for HTML, for a value that
+// can be encoded.
+func encodeJSON(value any) []byte {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		panic(fmt.Errorf("alipaytest: %w", err))
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+}

@@ -1,0 +1,47 @@
+// Package alipaytest is a gateway of one's own for tests: an HTTP server on
+// loopback that speaks Alipay's OpenAPI v3 as the real gateway does, with no
+// account and no network. It checks every signature it receives, signs what it
+// answers, and misbehaves on request.
+//
+//	func TestMyCheck(t *testing.T) {
+//		gateway := alipaytest.NewGateway(t)
+//		gateway.SetResult("token-1", alipaytest.Result{
+//			IdentityResult: alipay.IdentityResultSuccess,
+//			WaitingPolls:   2, // WAITING_VERIFY twice, then SUCCESS once
+//		})
+//		client, err := alipay.NewClient(gateway.Config())
+//		…
+//	}
+//
+// # What it takes and what it refuses
+//
+// It is strict where a mistake would fail in production: scheme, app id, a
+// timestamp within 10 minutes of its clock, a nonce it has not seen, the
+// signature over the request target and body exactly as received, certificate
+// and root certificate SN, content encryption. Each mistake is answered with
+// the code that the platform has for it, unsigned, as the platform does. It is
+// tolerant where the official SDKs of other languages differ, so that they can
+// be pointed at it unchanged.
+//
+// # A once_token
+//
+// A token nobody has spoken of gives the platform's sample answer (SUCCESS)
+// once, and TOKEN_INVALID afterwards. [Gateway.SetResult] and [Gateway.SetError]
+// decide what a token gives; [Gateway.Token] tells what became of it. A query
+// without once_token gives PARAM_ERROR. [Gateway.Handle] adds other endpoints.
+//
+// # Faults
+//
+// [Gateway.Inject] makes the next requests meet a [Fault]: a connection that
+// drops, an answer that is late, halved, unsigned, signed by somebody else, or
+// no answer of the gateway at all. [Faults] lists them.
+//
+// # Keys
+//
+// All keys and certificates are fixed and lie open in this package (testkeys):
+// they are PUBLIC TEST MATERIAL that protects nothing. Never use them, or a
+// certificate made from them, anywhere else.
+//
+// Gateways share nothing, so tests may run in parallel, each with its own.
+// Whoever wants no HTTP at all takes [StubQuerier].
+package alipaytest

@@ -1,0 +1,148 @@
+package alipaytest
+
+import (
+	"net/http"
+	"slices"
+	"time"
+)
+
+// Fault is a way to misbehave, for [Gateway.Inject]. It is a value: its methods
+// return changed copies.
+//
+// Some faults act on the request first, as a gateway does whose answer is lost
+// on the way: the once_token is spent. The others fail before that and leave it
+// as it was. [Fault.Acts] tells, [Fault.Acting] changes it.
+type Fault struct {
+	name     string
+	acts     bool
+	harmless bool
+	when     func(ReceivedRequest) bool
+	do       func(*exchange)
+}
+
+// String returns the fault's name.
+func (f Fault) String() string {
+	if f.do == nil {
+		return "none"
+	}
+	return f.name
+}
+
+// Acts reports whether the gateway acts on the request, and so spends the
+// once_token, before it misbehaves.
+func (f Fault) Acts() bool { return f.acts }
+
+// Acting returns the fault with Acts as said: a 502 from a proxy whose gateway
+// has acted is BadGateway.Acting(true).
+func (f Fault) Acting(acts bool) Fault {
+	if acts != f.acts {
+		f.name += map[bool]string{true: ", acted", false: ", not acted"}[acts]
+	}
+	f.acts = acts
+	return f
+}
+
+// Harmless reports whether the right answer arrives all the same.
+func (f Fault) Harmless() bool { return f.harmless && f.acts }
+
+// When returns the fault for those requests only for which condition holds.
+// Others pass it by, uncounted:
+//
+//	fault.When(func(r alipaytest.ReceivedRequest) bool { return r.Params.Get("once_token") == "token-1" })
+//
+// Conditions add up. They must be quick and must not call the gateway.
+func (f Fault) When(condition func(ReceivedRequest) bool) Fault {
+	if before := f.when; before != nil {
+		f.when = func(r ReceivedRequest) bool { return before(r) && condition(r) }
+	} else {
+		f.when = condition
+	}
+	return f
+}
+
+type injected struct {
+	fault Fault
+	times int // negative: until cleared
+}
+
+// Inject lets the next requests meet fault, as many as times says, or all until
+// [Gateway.ClearFaults] when it is negative. Only requests that pass the
+// gateway's checks count. Faults that are injected while others wait come after
+// them; each request meets one.
+func (g *Gateway) Inject(fault Fault, times int) {
+	if fault.do == nil || times == 0 {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.faults = append(g.faults, injected{fault, times})
+}
+
+// ClearFaults forgets all faults that were injected and not met yet.
+func (g *Gateway) ClearFaults() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.faults = nil
+}
+
+// nextFault takes the fault that a request is to meet, the zero Fault if none.
+func (g *Gateway) nextFault(received ReceivedRequest) Fault {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for i := range g.faults {
+		entry := &g.faults[i]
+		fault := entry.fault
+		if fault.when != nil && !fault.when(received) {
+			continue
+		}
+		if entry.times > 0 {
+			if entry.times--; entry.times == 0 {
+				g.faults = slices.Delete(g.faults, i, i+1)
+			}
+		}
+		return fault
+	}
+	return Fault{}
+}
+
+// FaultFunc makes a fault of one's own. misbehave is given the answer that would
+// have been right, encrypted and signed; what it writes to w is what goes out,
+// and a panic with http.ErrAbortHandler breaks the answer off. r's context ends
+// with the client's patience and with the gateway. The fault acts; the gateway
+// does not count its answers as delivered.
+func FaultFunc(name string, misbehave func(w http.ResponseWriter, r *http.Request, answer *Answer)) Fault {
+	return Fault{name: name, acts: true, do: func(x *exchange) { misbehave(x.w, x.r, x.answer()) }}
+}
+
+// altered makes a fault that acts and sends the right answer after a change.
+func altered(name string, change func(x *exchange, a *Answer)) Fault {
+	return Fault{name: name, acts: true, do: func(x *exchange) {
+		a := x.answer()
+		change(x, a)
+		_ = a.Send(x.w)
+	}}
+}
+
+// instead makes a fault that does not act, with an answer of its own.
+func instead(name string, answer func(x *exchange) *Answer) Fault {
+	return Fault{name: name, do: func(x *exchange) { _ = answer(x).Send(x.w) }}
+}
+
+// drop breaks the connection and the answer off.
+func (x *exchange) drop(reset bool) {
+	x.conn.drop(reset)
+	panic(http.ErrAbortHandler)
+}
+
+// sleep waits, unless the client or the gateway goes away first.
+func (x *exchange) sleep(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-x.r.Context().Done():
+		panic(http.ErrAbortHandler)
+	}
+}
+
+func (x *exchange) flush() { _ = http.NewResponseController(x.w).Flush() }

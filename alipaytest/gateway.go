@@ -1,0 +1,291 @@
+package alipaytest
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	alipay "github.com/seed-39a49030/alipay"
+	"github.com/seed-39a49030/alipay/internal/aescbc"
+)
+
+// Option configures a [Gateway].
+type Option func(*options)
+
+type options struct {
+	addr       string
+	tls, http2 bool
+	encryptKey string
+	clock      func() time.Time
+	prefix     string
+	history    int
+}
+
+// WithAddr sets the address to listen on, as host:port. The default is
+// 127.0.0.1:0, a free port; an empty host means 127.0.0.1, too.
+func WithAddr(addr string) Option { return func(o *options) { o.addr = addr } }
+
+// WithTLS serves HTTPS under a certificate made at start for 127.0.0.1, ::1 and
+// localhost. [Gateway.HTTPClient] trusts it, and so does whoever is given
+// [Gateway.TLSCertificate].
+func WithTLS() Option { return func(o *options) { o.tls = true } }
+
+// WithHTTP2 serves HTTP/2 beside HTTP/1.1. It implies [WithTLS].
+func WithHTTP2() Option { return func(o *options) { o.tls, o.http2 = true, true } }
+
+// WithEncryptKey turns content encryption on: the base64 of an AES key of 16,
+// 24 or 32 bytes. Config and CertConfig then carry it.
+//
+// Every success answer is then encrypted, also to a GET that does not ask for
+// it by alipay-encrypt-type, since not every official SDK does. Only who sends
+// a plain body gets a plain answer. Error answers are never encrypted.
+func WithEncryptKey(key string) Option { return func(o *options) { o.encryptKey = key } }
+
+// WithClock sets the clock by which timestamps are judged and answers are
+// stamped. The default is time.Now. It is called from several goroutines.
+func WithClock(now func() time.Time) Option { return func(o *options) { o.clock = now } }
+
+// WithPathPrefix serves as a reverse proxy would that maps prefix ("/proxy") to
+// the gateway: BaseURL ends in it, and signatures are checked over the request
+// target without it.
+func WithPathPrefix(prefix string) Option { return func(o *options) { o.prefix = prefix } }
+
+// WithHistory sets how many requests [Gateway.Requests] keeps: the last n, by
+// default 10,000.
+func WithHistory(n int) Option { return func(o *options) { o.history = n } }
+
+// Gateway is a running gateway. All its methods are safe for concurrent use.
+type Gateway struct {
+	baseURL string
+	prefix  string
+	clock   func() time.Time
+	cipher  *aescbc.Cipher // nil without content encryption
+	config  alipay.AlipayConfig
+	tlsRoot []byte // PEM, nil without TLS
+	client  *http.Transport
+	tb      testing.TB // nil when started by a program
+
+	server  *http.Server
+	served  chan struct{}      // closed when the server no longer accepts
+	closing context.Context    // done when Close begins
+	cancel  context.CancelFunc // of closing
+	once    sync.Once
+	closed  error // what Close returned
+
+	nonces  *nonceBook
+	conns   connections
+	history history
+
+	mu        sync.Mutex
+	rotated   bool
+	tokens    map[string]*token
+	endpoints []endpoint
+	faults    []injected
+}
+
+// NewGateway starts a gateway that ends with the test. It fails the test when
+// it cannot be started.
+func NewGateway(tb testing.TB, opts ...Option) *Gateway {
+	tb.Helper()
+	g, err := start(tb, opts)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := g.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
+	return g
+}
+
+// StartGateway starts a gateway for a program, which has to Close it.
+func StartGateway(opts ...Option) (*Gateway, error) { return start(nil, opts) }
+
+func start(tb testing.TB, opts []Option) (*Gateway, error) {
+	g, o, err := assemble(tb, opts)
+	if err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("tcp", o.addr)
+	if err != nil {
+		return nil, fmt.Errorf("alipaytest: %w", err)
+	}
+
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(o.http2)
+	g.client = &http.Transport{
+		Protocols:           &protocols,
+		MaxIdleConnsPerHost: 1024,
+		IdleConnTimeout:     30 * time.Second, // less than the server's
+	}
+	g.server = &http.Server{
+		Handler:     http.HandlerFunc(g.serve),
+		Protocols:   &protocols,
+		HTTP2:       &http.HTTP2Config{MaxConcurrentStreams: 1024},
+		BaseContext: func(net.Listener) context.Context { return g.closing },
+		ConnContext: g.conns.opened,
+		ConnState:   g.conns.changed,
+		IdleTimeout: 2 * time.Minute,
+		ErrorLog:    log.New(io.Discard, "", 0), // broken connections are its trade
+	}
+	scheme := "http://"
+	if o.tls {
+		certificate, root, pool, err := serverCertificate()
+		if err != nil {
+			listener.Close()
+			return nil, fmt.Errorf("alipaytest: TLS certificate: %w", err)
+		}
+		scheme, g.tlsRoot = "https://", root
+		g.server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
+		g.client.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	}
+	g.baseURL = scheme + reachable(listener.Addr()) + g.prefix
+
+	go func() {
+		defer close(g.served)
+		if o.tls {
+			_ = g.server.ServeTLS(listener, "", "")
+		} else {
+			_ = g.server.Serve(listener)
+		}
+	}()
+	return g, nil
+}
+
+// assemble makes a gateway that answers but does not listen.
+func assemble(tb testing.TB, opts []Option) (*Gateway, *options, error) {
+	o := &options{addr: "127.0.0.1:0", clock: time.Now, history: 10_000}
+	for _, opt := range opts {
+		if opt != nil {
+			opt(o)
+		}
+	}
+	if host, port, err := net.SplitHostPort(o.addr); err == nil && host == "" {
+		o.addr = net.JoinHostPort("127.0.0.1", port)
+	}
+	if o.clock == nil {
+		o.clock = time.Now
+	}
+	g := &Gateway{
+		clock:  o.clock,
+		tb:     tb,
+		served: make(chan struct{}),
+		nonces: &nonceBook{},
+		tokens: make(map[string]*token),
+	}
+	g.history.limit = o.history
+	g.conns.init()
+	g.closing, g.cancel = context.WithCancel(context.Background())
+	if prefix := strings.Trim(o.prefix, "/"); prefix != "" {
+		g.prefix = "/" + prefix
+	}
+	if o.encryptKey != "" {
+		cipher, err := aescbc.New(o.encryptKey)
+		if err != nil {
+			return nil, nil, fmt.Errorf("alipaytest: WithEncryptKey: %w", err)
+		}
+		g.cipher = cipher
+	}
+	g.config = alipay.AlipayConfig{AppID: AppID, PrivateKey: keys().appKey, EncryptKey: o.encryptKey}
+	g.endpoints = []endpoint{{method: http.MethodGet, path: jobworthPath, answer: g.jobworth}}
+	return g, o, nil
+}
+
+// reachable is the address for clients: one that listens everywhere is reached
+// on loopback.
+func reachable(addr net.Addr) string {
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok || !tcp.IP.IsUnspecified() {
+		return addr.String()
+	}
+	return net.JoinHostPort("127.0.0.1", fmt.Sprint(tcp.Port))
+}
+
+// BaseURL is the gateway's address, with the prefix of [WithPathPrefix].
+func (g *Gateway) BaseURL() string { return g.baseURL }
+
+// Config returns a configuration in public-key mode, ready for alipay.NewClient.
+// One gateway takes both modes at once.
+func (g *Gateway) Config() alipay.AlipayConfig {
+	c := g.config
+	c.BaseURL = g.baseURL
+	c.AlipayPublicKey = keys().alipayPublicKey
+	return c
+}
+
+// CertConfig returns a configuration in certificate mode, ready for
+// alipay.NewClient. After [Gateway.RotateCertificate] it holds the new
+// certificate of Alipay.
+func (g *Gateway) CertConfig() alipay.AlipayConfig {
+	c := g.config
+	c.BaseURL = g.baseURL
+	c.AppCertContent = keys().appCert
+	c.AlipayPublicCertContent = keys().alipayCert
+	c.RootCertContent = keys().rootCerts
+	if g.isRotated() {
+		c.AlipayPublicCertContent = keys().alipayNextCert
+	}
+	return c
+}
+
+// RotateCertificate replaces Alipay's certificate, as the platform does when
+// one is about to expire: from now on answers in certificate mode are signed
+// under [RotatedCertificate]. Public-key mode keeps its key.
+func (g *Gateway) RotateCertificate() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.rotated = true
+}
+
+func (g *Gateway) isRotated() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.rotated
+}
+
+// RotatedCertificate returns the certificate, with its intermediate, that
+// [Gateway.RotateCertificate] puts in charge: a client is ready for it once it
+// has both configured.
+func RotatedCertificate() string { return keys().alipayNextCert }
+
+// HTTPClient returns a client that trusts the gateway's TLS certificate, speaks
+// HTTP/2 when the gateway does, and keeps as many idle connections as there are
+// concurrent callers. All clients of one gateway share their connections, which
+// end with it.
+func (g *Gateway) HTTPClient() *http.Client { return &http.Client{Transport: g.client} }
+
+// TLSCertificate returns the PEM certificate that other programs must trust to
+// reach the gateway: NODE_EXTRA_CA_CERTS, a Java trust store, curl --cacert. It
+// is nil without TLS.
+func (g *Gateway) TLSCertificate() []byte { return append([]byte(nil), g.tlsRoot...) }
+
+// closeGrace is how long Close waits for answers under way. Those of the
+// gateway end at once; only the caller's own functions can take longer.
+const closeGrace = 5 * time.Second
+
+// Close stops the gateway: it drops every connection, ends every answer under
+// way, and returns when nothing of it runs any more. Further calls do nothing.
+// It must not be called from a function given to [Gateway.Handle] or [FaultFunc].
+func (g *Gateway) Close() error {
+	g.once.Do(func() {
+		g.cancel()
+		_ = g.server.Close()
+		g.client.CloseIdleConnections()
+		<-g.served
+		if !g.conns.drained(closeGrace) {
+			g.closed = errors.New("alipaytest: Close: an answer is still under way after 5 s; does a function given to Handle or FaultFunc not return?")
+		}
+	})
+	return g.closed
+}

@@ -1,0 +1,111 @@
+package alipaytest
+
+import (
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-39a49030/alipay/internal/v3"
+)
+
+// call is a request of a client that is no part of this module, so that the
+// gateway is not only held to the client it was written beside.
+type call struct {
+	method, target, body string
+	cert                 bool
+	authString           func(nonce string, timestamp int64) string // nil: as documented
+	at                   time.Time
+	header               map[string]string
+	signedTarget         string // what is signed instead of target
+	authorization        func(string) string
+}
+
+func (c call) request(t testing.TB, g *Gateway) *http.Request {
+	t.Helper()
+	if c.method == "" {
+		c.method = http.MethodGet
+	}
+	if c.at.IsZero() {
+		c.at = time.Now()
+	}
+	if c.signedTarget == "" {
+		c.signedTarget = c.target
+	}
+	sn := ""
+	if c.cert {
+		sn = keys().appSN
+	}
+	auth := v3.AuthString(AppID, sn, v3.NewID(), c.at.UnixMilli())
+	if c.authString != nil {
+		auth = c.authString(v3.NewID(), c.at.UnixMilli())
+	}
+	signature, err := v3.Sign(keys().app, v3.StringToSign(auth, c.method, c.signedTarget, []byte(c.body), c.header["alipay-app-auth-token"]))
+	require.NoError(t, err)
+	authorization := v3.Authorization(auth, signature)
+	if c.authorization != nil {
+		authorization = c.authorization(authorization)
+	}
+	r, err := http.NewRequest(c.method, g.BaseURL()+c.target, strings.NewReader(c.body))
+	require.NoError(t, err)
+	if c.body == "" {
+		r.Body, r.TransferEncoding = http.NoBody, nil
+	}
+	if authorization != "" {
+		r.Header.Set("Authorization", authorization)
+	}
+	if c.cert {
+		r.Header.Set(v3.HeaderRootCertSN, keys().rootSN)
+	}
+	for name, value := range c.header {
+		if value == "" {
+			r.Header.Del(name)
+		} else {
+			r.Header[name] = []string{value} // not canonical
+		}
+	}
+	return r
+}
+
+// got is an answer, read to its end.
+type got struct {
+	*http.Response
+	body []byte
+}
+
+func (c call) do(t testing.TB, g *Gateway) got {
+	t.Helper()
+	answer, err := exchangeOnce(g.HTTPClient(), c.request(t, g))
+	require.NoError(t, err)
+	return answer
+}
+
+func exchangeOnce(client *http.Client, r *http.Request) (got, error) {
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	response, err := client.Do(r)
+	if err != nil {
+		return got{}, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, 8<<20)) // of the huge ones no more
+	return got{response, body}, err
+}
+
+// verifies reports whether the answer is signed by Alipay, now.
+func (a got) verifies() bool {
+	h := a.Header
+	key := keys().alipay
+	if h.Get(v3.HeaderSN) == keys().alipayNextSN {
+		key = keys().alipayNext
+	}
+	content := v3.SignedContent(h.Get(v3.HeaderTimestamp), h.Get(v3.HeaderNonce), a.body)
+	return v3.Verify(&key.PublicKey, content, h.Get(v3.HeaderSignature)) == nil
+}
+
+func query(onceToken string) string {
+	return jobworthPath + "?once_token=" + url.QueryEscape(onceToken)
+}

@@ -1,0 +1,189 @@
+package alipaytest
+
+import (
+	"encoding/json"
+	"net/http"
+
+	alipay "github.com/seed-39a49030/alipay"
+)
+
+const jobworthPath = "/v3/zhima/customer/jobworth/authentication"
+
+// sample is the platform's own sample of a successful answer.
+const sample = `{"identity_result":"SUCCESS","identity_result_skip_url":"alipays://platformapi/startapp?appId","merchant_identity_id":"V1_4dc286a6e91c9d51104e1172813b34c5","open_id":"074a1CcTG1LelxKe4xQC0zgNdId0nxi95b5lsNpazWYoCo5","token_status":"FINISH","user_id":"2088402562742105"}`
+
+// Result is what a once_token gives. Empty members are left out of the answer;
+// a Result without any member gives the platform's sample, which is a SUCCESS.
+type Result struct {
+	IdentityResult        alipay.IdentityResult
+	IdentityResultSkipURL string
+	MerchantIdentityID    string
+	OpenID                string
+	TokenStatus           alipay.TokenStatus
+	UserID                string
+
+	// WaitingPolls is how many queries are answered WAITING_VERIFY first. An
+	// IdentityResult that itself is WAITING_VERIFY never becomes final.
+	WaitingPolls int
+	// Extra holds further members by their wire names, or takes the place of
+	// one above: {"user_id": 2088402562742105} for one that is no string.
+	Extra map[string]json.RawMessage
+}
+
+// body is the final answer.
+func (r Result) body() []byte {
+	members := make(map[string]any, 6+len(r.Extra))
+	for name, value := range map[string]string{
+		"identity_result":          string(r.IdentityResult),
+		"identity_result_skip_url": r.IdentityResultSkipURL,
+		"merchant_identity_id":     r.MerchantIdentityID,
+		"open_id":                  r.OpenID,
+		"token_status":             string(r.TokenStatus),
+		"user_id":                  r.UserID,
+	} {
+		if value != "" {
+			members[name] = value
+		}
+	}
+	for name, value := range r.Extra {
+		members[name] = value
+	}
+	if len(members) == 0 {
+		return []byte(sample)
+	}
+	return encodeJSON(members)
+}
+
+// TokenState is what became of a once_token.
+type TokenState struct {
+	// Requests counts the verified queries that arrived with it, whatever they
+	// were answered: refused for load, replayed, dropped.
+	Requests int
+	// Acted counts those that the gateway acted on.
+	Acted int
+	// Spent says that the final answer was given away, be it into the void:
+	// the next query gets TOKEN_INVALID.
+	Spent bool
+	// Delivered says that the final answer was written to the connection whole
+	// and unharmed.
+	Delivered bool
+}
+
+// token is a once_token and what it gives.
+type token struct {
+	TokenState
+	waiting int    // WAITING_VERIFY answers still to come
+	pending bool   // never final
+	body    []byte // the final answer
+	failure *refusal
+}
+
+// tokenOf returns the token, made at first sight. g.mu is held.
+func (g *Gateway) tokenOf(once string) *token {
+	t := g.tokens[once]
+	if t == nil {
+		t = &token{body: []byte(sample)}
+		g.tokens[once] = t
+	}
+	return t
+}
+
+// jobworth is the endpoint zhima.customer.jobworth.authentication.query.
+func (g *Gateway) jobworth(x *exchange, act bool) reply {
+	no := func(status int, code alipay.ErrorCode, message string) reply {
+		return reply{status: status, code: code, body: x.errorBody(code, message, false)}
+	}
+	once := x.received.Params.Get("once_token")
+	if once == "" {
+		return no(http.StatusBadRequest, alipay.CodeParamError, "参数错误")
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	t := g.tokenOf(once)
+	if act {
+		t.Acted++
+	}
+	switch {
+	case t.failure != nil:
+		return no(t.failure.status, t.failure.code, t.failure.message)
+	case t.Spent:
+		return no(http.StatusBadRequest, alipay.CodeTokenInvalid, "token无效")
+	case t.waiting > 0:
+		if act {
+			t.waiting--
+		}
+		return reply{status: http.StatusOK, body: encodeJSON(map[string]any{"identity_result": alipay.IdentityResultWaitingVerify})}
+	}
+	final := act && !t.pending
+	if final {
+		t.Spent = true
+	}
+	return reply{status: http.StatusOK, body: t.body, final: final}
+}
+
+// SetResult decides what onceToken gives from now on, and forgets what it was
+// before: result.WaitingPolls times WAITING_VERIFY, then result once, then
+// TOKEN_INVALID. It panics if result.Extra holds what is no JSON.
+func (g *Gateway) SetResult(onceToken string, result Result) {
+	t := &token{
+		body:    result.body(),
+		waiting: result.WaitingPolls,
+		pending: result.IdentityResult == alipay.IdentityResultWaitingVerify,
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.tokens[onceToken] = t
+}
+
+// SetError decides that every query of onceToken gives this error, signed, and
+// forgets what the token was before.
+func (g *Gateway) SetError(onceToken string, status int, code alipay.ErrorCode, message string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.tokens[onceToken] = &token{failure: &refusal{status, code, message}}
+}
+
+// Token tells what became of onceToken since SetResult, SetError or Reset.
+func (g *Gateway) Token(onceToken string) TokenState {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if t := g.tokens[onceToken]; t != nil {
+		return t.TokenState
+	}
+	return TokenState{}
+}
+
+// Deliveries returns how many verified queries arrived with onceToken: the
+// number that must not exceed one per call.
+func (g *Gateway) Deliveries(onceToken string) int { return g.Token(onceToken).Requests }
+
+// Ledger returns the state of every once_token that was asked for or set.
+func (g *Gateway) Ledger() map[string]TokenState {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	ledger := make(map[string]TokenState, len(g.tokens))
+	for once, t := range g.tokens {
+		ledger[once] = t.TokenState
+	}
+	return ledger
+}
+
+// noteArrival counts a verified query.
+func (g *Gateway) noteArrival(received *ReceivedRequest) {
+	g.note(received, func(t *token) { t.Requests++ })
+}
+
+// noteDelivery says whether the final answer was written.
+func (g *Gateway) noteDelivery(received *ReceivedRequest, delivered bool) {
+	g.note(received, func(t *token) { t.Delivered = delivered })
+}
+
+func (g *Gateway) note(received *ReceivedRequest, change func(*token)) {
+	once := received.Params.Get("once_token")
+	if once == "" || received.Path != jobworthPath {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	change(g.tokenOf(once))
+}
