@@ -170,5 +170,5 @@ func TestRandomBreaksDeliverNoTokenTwice(t *testing.T) {
 var breaks = []alipaytest.Fault{
 	alipaytest.Drop, alipaytest.DropReset, alipaytest.DropAfter(1), alipaytest.LostAnswer, alipaytest.LostAnswerReset,
 	alipaytest.ResetStream, alipaytest.CloseIdle, alipaytest.AnnouncedClose, alipaytest.HalfAnswer, alipaytest.HalfHead,
-	alipaytest.RefuseStream,
+	alipaytest.RefuseStream, alipaytest.GoAway,
 }

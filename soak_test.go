@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	mathrand "math/rand/v2"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -30,7 +29,7 @@ func TestSoak(t *testing.T) {
 		t.Skip("run with -soak 60s")
 	}
 	const callers = 64
-	faults := slices.DeleteFunc(alipaytest.Faults(), func(f alipaytest.Fault) bool { return f.String() == alipaytest.GoAway.String() })
+	faults := alipaytest.Faults()
 	each := *soak / time.Duration(len(wires))
 	for _, wire := range wires {
 		t.Run(wire.name, func(t *testing.T) {
