@@ -1,0 +1,100 @@
+package alipay_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-39a49030/alipay"
+	"github.com/seed-39a49030/alipay/alipaytest"
+)
+
+func TestEachAttemptIsLoggedWithoutAnythingPersonal(t *testing.T) {
+	gateway := alipaytest.NewGateway(t)
+	var log bytes.Buffer
+	logger := slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.Level(-100)}))
+	client := clientOf(t, gateway, gateway.Config(), false, alipay.WithLogger(logger),
+		alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Millisecond}))
+	query := func() {
+		_, _ = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+	}
+	gateway.Inject(alipaytest.TooManyRequests, 1)
+	query() // throttled, then answered
+	gateway.Inject(alipaytest.LostAnswer, 1)
+	query() // lost
+	query() // TOKEN_INVALID
+
+	var got []string
+	for line := range strings.Lines(log.String()) {
+		var record map[string]any
+		require.NoError(t, json.Unmarshal([]byte(line), &record))
+		assert.Equal(t, jobworthPath, record["path"])
+		assert.Equal(t, "GET", record["method"])
+		entry := record["level"].(string) + " " + record["msg"].(string)
+		switch entry {
+		case "WARN alipay: retry":
+			assert.EqualValues(t, 2, record["attempt"])
+			assert.Contains(t, record, "pause")
+		case "DEBUG alipay: attempt":
+			assert.NotEmpty(t, record["request_id"])
+			assert.Contains(t, record, "duration")
+			assert.Contains(t, record, "connection_reused")
+			if record["status"] != nil {
+				assert.Contains(t, record, "trace_id")
+			}
+		}
+		if code, ok := record["code"]; ok && code != "" {
+			entry += " " + code.(string)
+		}
+		got = append(got, entry)
+	}
+	assert.Equal(t, []string{
+		"DEBUG alipay: attempt", "WARN alipay: retry", "DEBUG alipay: attempt",
+		"DEBUG alipay: attempt", "WARN alipay: outcome unknown",
+		"DEBUG alipay: attempt TOKEN_INVALID",
+	}, got)
+	searchForLeaks(t, gateway.Config(), []string{log.String()})
+}
+
+func TestAQuietLoggerHearsOnlyOfDoubtAndRetries(t *testing.T) {
+	gateway := alipaytest.NewGateway(t)
+	var log bytes.Buffer
+	client := clientOf(t, gateway, gateway.Config(), false, alipay.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+	_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+	require.NoError(t, err)
+	assert.Empty(t, log.String())
+	gateway.Inject(alipaytest.MissingSignature, 1)
+	_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), &alipay.QueryParams{OnceToken: "another"})
+	require.ErrorIs(t, err, alipay.ErrResponseUnsigned)
+	assert.Equal(t, 1, strings.Count(log.String(), "\n"))
+	assert.Contains(t, log.String(), "level=WARN")
+}
+
+func TestNoGoroutineOutlivesACall(t *testing.T) {
+	before := runtime.NumGoroutine()
+	for _, wire := range wires {
+		gateway, err := alipaytest.StartGateway(wire.gateway...)
+		require.NoError(t, err)
+		client := clientOf(t, gateway, gateway.Config(), wire.caller, once)
+		for _, fault := range alipaytest.Faults() {
+			gateway.Inject(fault, 1)
+			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+			_, _ = client.ZhimaCustomerJobworthAuthentication.Query(ctx, testParams())
+			cancel()
+			gateway.ClearFaults()
+		}
+		client.CloseIdleConnections()
+		require.NoError(t, gateway.Close())
+	}
+	// Those of connections end a moment after their connection.
+	assert.Eventually(t, func() bool { return runtime.NumGoroutine() <= before }, 30*time.Second, 10*time.Millisecond,
+		"%d goroutines, %d before", runtime.NumGoroutine(), before)
+}
