@@ -525,6 +525,9 @@ func (a *attempt) apiError(header http.Header, body []byte, unread error, verifi
 	if unread == nil {
 		e.decode(body)
 	}
+	if e.Code == CodeInvalidSignature && e.cause == nil {
+		e.cause = a.client.transport.signer.diagnose(a.watch.signed)
+	}
 	m := newMask(append(sentValues(a.call.url.RawQuery, a.call.plainBody), a.call.header.Get(v3.HeaderAppAuthToken)))
 	e.Message = m.apply(e.Message)
 	for i, link := range e.Links {

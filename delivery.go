@@ -27,7 +27,8 @@ import (
 // closed before anything is written to it.
 type deliveryWatch struct {
 	base    baseKind
-	refused bool // not handed to the base transport at all
+	refused bool  // not handed to the base transport at all
+	signed  proof // what was signed
 
 	traced  atomic.Bool // the hooks are called: the RoundTripper does not hide them
 	gotConn atomic.Bool // a connection was there to write to

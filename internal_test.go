@@ -140,6 +140,9 @@ func FuzzDecodeResponse(f *testing.F) {
 // be printed.
 func FuzzDecodeError(f *testing.F) {
 	f.Fuzz(func(t *testing.T, status int, body []byte, sent string) {
+		if strings.Contains(string(body), string(CodeInvalidSignature)) {
+			return // diagnosed with the keys of a client
+		}
 		a := &attempt{status: status, call: &call{url: &url.URL{RawQuery: url.Values{"cert_no": {sent}}.Encode()}}}
 		e := a.apiError(http.Header{}, body, nil, false)
 		assert.Equal(t, body, e.Body)

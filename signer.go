@@ -24,15 +24,36 @@ type signer struct {
 	clock     func() time.Time
 }
 
+// proof is a signature and what it covers, kept for the time of an attempt to
+// tell why the gateway did not take it.
+type proof struct {
+	content   []byte
+	signature string
+}
+
 // sign signs a request as it will be on the wire. Nonce and timestamp are new
 // with every call.
-func (s *signer) sign(method, requestURI string, body []byte, appAuthToken string) (authorization string, err error) {
+func (s *signer) sign(method, requestURI string, body []byte, appAuthToken string) (authorization string, p proof, err error) {
 	authString := v3.AuthString(s.appID, s.appCertSN, v3.NewID(), s.clock().UnixMilli())
-	signature, err := v3.Sign(s.key, v3.StringToSign(authString, method, requestURI, body, appAuthToken))
-	if err != nil {
-		return "", err
+	p.content = v3.StringToSign(authString, method, requestURI, body, appAuthToken)
+	if p.signature, err = v3.Sign(s.key, p.content); err != nil {
+		return "", proof{}, err
 	}
-	return v3.Authorization(authString, signature), nil
+	return v3.Authorization(authString, p.signature), p, nil
+}
+
+var (
+	errOtherKeyOnFile = errors.New("the signature holds under the configured private key, so the console has another public key (应用公钥) on file for this APPID, or this is the other environment (沙箱)")
+	errSignerMethod   = errors.New("the Signer's signature does not verify under its own public key: it must be PKCS #1 v1.5 over SHA-256")
+)
+
+// diagnose tells which side is to blame when the gateway says invalid-signature.
+func (s *signer) diagnose(p proof) error {
+	key, ok := s.key.Public().(*rsa.PublicKey)
+	if ok && v3.Verify(key, p.content, p.signature) != nil {
+		return errSignerMethod
+	}
+	return errOtherKeyOnFile
 }
 
 // signingTransport signs each attempt and hands it to the base transport. It is
@@ -62,7 +83,7 @@ func (t *signingTransport) roundTrip(ctx context.Context, cancel context.CancelF
 	if v := req.Header[v3.HeaderAppAuthToken]; v != nil {
 		appAuthToken = v[0]
 	}
-	authorization, err := t.signer.sign(req.Method, requestURI, body, appAuthToken)
+	authorization, signed, err := t.signer.sign(req.Method, requestURI, body, appAuthToken)
 	if err != nil {
 		watch.refused = true
 		return nil, &signerError{err}
@@ -71,6 +92,7 @@ func (t *signingTransport) roundTrip(ctx context.Context, cancel context.CancelF
 		watch.refused = true
 		return nil, err
 	}
+	watch.signed = signed
 	req.Header["Authorization"] = []string{authorization}
 	return t.base.RoundTrip(watch.attach(ctx, cancel, req, body))
 }
@@ -119,7 +141,7 @@ func (v *verifier) verify(h http.Header, body []byte) error {
 			break
 		}
 		if i == len(candidates)-1 {
-			return ErrResponseSignature
+			return errBadSignature
 		}
 	}
 	return v.checkFreshness(timestamp)
@@ -170,6 +192,18 @@ func (e *unknownCertificate) Error() string {
 }
 
 func (e *unknownCertificate) Unwrap() error { return ErrUnknownCertificate }
+
+// badSignature names the usual causes beside the fact.
+type badSignature struct{}
+
+var errBadSignature error = badSignature{}
+
+func (badSignature) Error() string {
+	return ErrResponseSignature.Error() + ": the configured key or certificate of Alipay (支付宝公钥, 支付宝公钥证书) is not the one that signed, " +
+		"such as the sandbox's (沙箱) for production, or the answer was changed on the way"
+}
+
+func (badSignature) Unwrap() error { return ErrResponseSignature }
 
 // staleAnswer says how far off an answer's timestamp is.
 type staleAnswer struct{ off time.Duration }
