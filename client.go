@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -34,6 +35,8 @@ type Client struct {
 	cipher    *aescbc.Cipher // nil without content encryption
 	header    http.Header    // what every request carries
 	settings  settings
+
+	appAuthToken string // of calls that do not choose their own
 }
 
 // NewClient checks the config, parses its keys and returns a client. A mistake
@@ -66,6 +69,8 @@ func NewClient(config AlipayConfig, opts ...Option) (*Client, error) {
 		cipher:   r.cipher,
 		header:   commonHeader(r, s.userAgent),
 		settings: s,
+
+		appAuthToken: r.appAuthToken,
 	}
 	c.ZhimaCustomerJobworthAuthentication = &ZhimaCustomerJobworthAuthentication{client: c}
 	return c, nil
@@ -77,9 +82,6 @@ func commonHeader(r *credentials, userAgent string) http.Header {
 		"Accept":            {"application/json"},
 		"User-Agent":        {userAgent},
 		v3.HeaderSDKVersion: {"alipay-go-" + Version},
-	}
-	if r.appAuthToken != "" {
-		h[v3.HeaderAppAuthToken] = []string{r.appAuthToken}
 	}
 	if r.rootCertSN != "" {
 		h[v3.HeaderRootCertSN] = []string{r.rootCertSN}
@@ -253,10 +255,12 @@ type call struct {
 	method    string
 	path      string // for logs and errors: no query
 	url       *url.URL
-	body      []byte // as on the wire
-	plainBody []byte // before encryption, for masking
-	header    http.Header
-	requestID string // "" for a new one per attempt
+	body      []byte      // as on the wire
+	plainBody []byte      // before encryption, for masking
+	header    http.Header // further headers only
+	requestID string      // "" for a new one per attempt
+
+	appAuthToken string
 }
 
 // encode turns a Request into what every attempt sends.
@@ -264,10 +268,7 @@ func (c *Client) encode(req *Request, opts []RequestOption) (*call, error) {
 	if req == nil {
 		return nil, errRefused("the request is nil")
 	}
-	o := callOptions{}
-	if v := c.header[v3.HeaderAppAuthToken]; v != nil {
-		o.appAuthToken = v[0]
-	}
+	o := callOptions{appAuthToken: c.appAuthToken}
 	for _, opt := range opts {
 		if opt == nil {
 			continue
@@ -295,16 +296,7 @@ func (c *Client) encode(req *Request, opts []RequestOption) (*call, error) {
 	if out.url, err = c.encodeURL(req.Path, req.Query, o.query); err != nil {
 		return nil, err
 	}
-	out.header = o.header // further headers only; the common ones join per attempt
-	if out.header == nil {
-		out.header = make(http.Header, 2)
-	}
-	if o.appAuthToken != "" {
-		out.header[v3.HeaderAppAuthToken] = []string{o.appAuthToken}
-	}
-	if c.cipher == nil && out.body != nil {
-		out.header["Content-Type"] = []string{"application/json"}
-	}
+	out.header, out.appAuthToken = o.header, o.appAuthToken
 	return out, nil
 }
 
@@ -382,21 +374,25 @@ func encodeQuery(parameters any) (url.Values, error) {
 	return values, nil
 }
 
+// blank is what every request begins as: WithContext is the one way to give a
+// request its context, and it copies.
+var blank = &http.Request{Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
+
 // newRequest builds one attempt, unsigned.
-func (c *Client) newRequest(out *call, requestID string) *http.Request {
+func (c *Client) newRequest(ctx context.Context, out *call, requestID string) *http.Request {
 	header := make(http.Header, len(c.header)+len(out.header)+2)
-	for key, value := range c.header {
-		header[key] = value
-	}
-	delete(header, v3.HeaderAppAuthToken) // the call's own, or none
-	for key, value := range out.header {
-		header[key] = value
-	}
+	maps.Copy(header, c.header)
+	maps.Copy(header, out.header)
 	header[v3.HeaderRequestID] = []string{requestID}
-	return &http.Request{
-		Method: out.method, URL: out.url, Host: out.url.Host, Header: header,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	if out.appAuthToken != "" {
+		header[v3.HeaderAppAuthToken] = []string{out.appAuthToken}
 	}
+	if c.cipher == nil && len(out.body) > 0 {
+		header["Content-Type"] = []string{"application/json"}
+	}
+	req := blank.WithContext(ctx)
+	req.Method, req.URL, req.Host, req.Header = out.method, out.url, out.url.Host, header
+	return req
 }
 
 // attempt sends the call once and turns what comes back into an answer or an
@@ -429,7 +425,8 @@ func (a *attempt) run(ctx context.Context, target any) (*Response, error) {
 	sending, cancel := context.WithCancel(ctx)
 	defer cancel()
 	c := a.client
-	httpResp, err := c.transport.roundTrip(sending, cancel, c.newRequest(a.call, a.requestID), a.call.body, &a.watch)
+	req := c.newRequest(a.watch.start(sending, cancel), a.call, a.requestID)
+	httpResp, err := c.transport.roundTrip(req, a.call.body, &a.watch)
 	if httpResp == nil && err == nil {
 		err = errNoResponse
 	}
@@ -528,7 +525,7 @@ func (a *attempt) apiError(header http.Header, body []byte, unread error, verifi
 	if e.Code == CodeInvalidSignature && e.cause == nil {
 		e.cause = a.client.transport.signer.diagnose(a.watch.signed)
 	}
-	m := newMask(append(sentValues(a.call.url.RawQuery, a.call.plainBody), a.call.header.Get(v3.HeaderAppAuthToken)))
+	m := newMask(append(sentValues(a.call.url.RawQuery, a.call.plainBody), a.call.appAuthToken))
 	e.Message = m.apply(e.Message)
 	for i, link := range e.Links {
 		e.Links[i] = ErrorLink{m.apply(link.Link), m.apply(link.Desc)}

@@ -50,22 +50,25 @@ type baseKind struct {
 	noHTTP2 bool // it cannot speak HTTP/2 to this origin
 }
 
-// attach returns req bound to the watch, to be sent once.
-func (w *deliveryWatch) attach(ctx context.Context, cancel context.CancelFunc, req *http.Request, body []byte) *http.Request {
+// start returns the context under which the attempt has to be sent.
+func (w *deliveryWatch) start(ctx context.Context, cancel context.CancelFunc) context.Context {
 	w.cancel = cancel
 	w.trace = httptrace.ClientTrace{
 		GetConn:      w.onGetConn,
 		GotConn:      w.onGotConn,
 		WroteHeaders: w.onWroteHeaders,
 	}
+	return httptrace.WithClientTrace(ctx, &w.trace)
+}
+
+// attach gives req the watched body.
+func (w *deliveryWatch) attach(req *http.Request, body []byte) {
 	w.reader = watchedBody{watch: w, rest: body}
-	req = req.WithContext(httptrace.WithClientTrace(ctx, &w.trace))
 	req.Body = &w.reader
 	req.ContentLength = int64(len(body))
 	if len(body) == 0 {
 		req.TransferEncoding = identity
 	}
-	return req
 }
 
 var identity = []string{"identity"}

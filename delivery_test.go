@@ -279,9 +279,15 @@ func TestConnectionsAreReusedInSteadyState(t *testing.T) {
 		all.Wait()
 	}
 	run()
-	warm := s.connections.Load()
-	run()
-	assert.Equal(t, warm, s.connections.Load(), "connections after the warm-up")
+	// net/http gives a connection up when its writer was not scheduled for 50 ms:
+	// on a starved machine one round may open some.
+	for range 10 {
+		warm := s.connections.Load()
+		if run(); s.connections.Load() == warm {
+			return
+		}
+	}
+	t.Errorf("every round opened connections, %d in all", s.connections.Load())
 }
 
 func TestTLSBelow12IsRefused(t *testing.T) {

@@ -59,7 +59,7 @@ func TestTheSignerIsBoundToItsOrigin(t *testing.T) {
 		req, err := http.NewRequest(http.MethodGet, elsewhere, nil)
 		require.NoError(t, err)
 		watch := &deliveryWatch{}
-		_, err = transport.roundTrip(t.Context(), func() {}, req, nil, watch)
+		_, err = transport.roundTrip(req, nil, watch)
 		require.ErrorIs(t, err, errForeignOrigin)
 		assert.False(t, watch.mayHaveLeft(err, true))
 		assert.Empty(t, req.Header)

@@ -1,7 +1,6 @@
 package alipay
 
 import (
-	"context"
 	"crypto"
 	"crypto/rsa"
 	"errors"
@@ -72,8 +71,9 @@ var (
 )
 
 // roundTrip signs req, whose body is given beside it, and sends it once. With
-// an error, watch knows whether the request may have been delivered.
-func (t *signingTransport) roundTrip(ctx context.Context, cancel context.CancelFunc, req *http.Request, body []byte, watch *deliveryWatch) (*http.Response, error) {
+// an error, watch, under whose context req is, knows whether the request may
+// have been delivered.
+func (t *signingTransport) roundTrip(req *http.Request, body []byte, watch *deliveryWatch) (*http.Response, error) {
 	if req.URL.Scheme != t.origin.Scheme || req.URL.Host != t.origin.Host {
 		watch.refused = true
 		return nil, errForeignOrigin
@@ -88,13 +88,14 @@ func (t *signingTransport) roundTrip(ctx context.Context, cancel context.CancelF
 		watch.refused = true
 		return nil, &signerError{err}
 	}
-	if err := ctx.Err(); err != nil { // a Signer may take its time
+	if err := req.Context().Err(); err != nil { // a Signer may take its time
 		watch.refused = true
 		return nil, err
 	}
 	watch.signed = signed
 	req.Header["Authorization"] = []string{authorization}
-	return t.base.RoundTrip(watch.attach(ctx, cancel, req, body))
+	watch.attach(req, body)
+	return t.base.RoundTrip(req)
 }
 
 // signerError keeps what a caller's Signer said reachable.
