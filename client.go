@@ -212,18 +212,17 @@ func (c *Client) Do(ctx context.Context, req *Request, out any, opts ...RequestO
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.settings.timeout)
-	defer cancel()
+	deadline := time.Now().Add(c.settings.timeout)
+	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
+		deadline = d
+	}
 	for attempt := 1; ; attempt++ {
-		resp, err := c.attempt(ctx, call, attempt, out)
+		resp, err := c.attempt(ctx, deadline, call, attempt, out)
 		if err == nil {
 			return resp, nil
 		}
 		pause, again := c.retryPause(err, attempt)
-		if !again || ctx.Err() != nil {
-			return nil, err
-		}
-		if !sleep(ctx, pause) {
+		if !again || !sleep(ctx, pause, deadline) {
 			return nil, err
 		}
 		c.logRetry(ctx, call, attempt+1, pause)
@@ -397,15 +396,17 @@ func (c *Client) newRequest(ctx context.Context, out *call, requestID string) *h
 
 // attempt sends the call once and turns what comes back into an answer or an
 // error with one of the three meanings.
-func (c *Client) attempt(ctx context.Context, out *call, number int, target any) (*Response, error) {
+func (c *Client) attempt(ctx context.Context, deadline time.Time, out *call, number int, target any) (*Response, error) {
 	requestID := out.requestID
 	if requestID == "" {
 		requestID = v3.NewID()
 	}
 	started := time.Now()
-	a := &attempt{client: c, call: out, number: number, requestID: requestID}
+	sending, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	a := &attempt{client: c, call: out, number: number, requestID: requestID, caller: ctx, sending: sending}
 	a.watch.base = c.transport.baseIs
-	resp, err := a.run(ctx, target)
+	resp, err := a.run(cancel, target)
 	c.logAttempt(ctx, a, time.Since(started), err)
 	return resp, err
 }
@@ -416,16 +417,28 @@ type attempt struct {
 	call      *call
 	number    int
 	requestID string
+	caller    context.Context
+	sending   context.Context // caller's, with the deadline of the call
 	watch     deliveryWatch
 	status    int    // 0 before an answer
 	traceID   string // "" before an answer
 }
 
-func (a *attempt) run(ctx context.Context, target any) (*Response, error) {
-	sending, cancel := context.WithCancel(ctx)
-	defer cancel()
+// ended returns why the time of the attempt is over, nil while it is not. That
+// the watch has stopped a replay is no such reason.
+func (a *attempt) ended() error {
+	if err := a.caller.Err(); err != nil {
+		return err
+	}
+	if err := a.sending.Err(); err == context.DeadlineExceeded {
+		return err
+	}
+	return nil
+}
+
+func (a *attempt) run(cancel context.CancelFunc, target any) (*Response, error) {
 	c := a.client
-	req := c.newRequest(a.watch.start(sending, cancel), a.call, a.requestID)
+	req := c.newRequest(a.watch.start(a.sending, cancel), a.call, a.requestID)
 	httpResp, err := c.transport.roundTrip(req, a.call.body, &a.watch)
 	if httpResp == nil && err == nil {
 		err = errNoResponse
@@ -434,7 +447,7 @@ func (a *attempt) run(ctx context.Context, target any) (*Response, error) {
 		if httpResp != nil {
 			_ = httpResp.Body.Close()
 		}
-		return nil, a.notAnswered(ctx, err)
+		return nil, a.notAnswered(err)
 	}
 	if httpResp.Body == nil {
 		httpResp.Body = http.NoBody
@@ -452,7 +465,7 @@ func (a *attempt) run(ctx context.Context, target any) (*Response, error) {
 		drain(httpResp.Body)
 		err = ErrResponseTooLarge
 	case err != nil:
-		err = a.brokenOff(ctx, err)
+		err = a.brokenOff(err)
 	}
 	return a.judge(httpResp.Header, raw, err, target)
 }
@@ -542,8 +555,8 @@ func (e *APIError) decode(body []byte) {
 	if !startsObject(body) || !json.Valid(body) {
 		return
 	}
-	_ = eachMember(body, func(name string, value []byte) error {
-		switch name {
+	_ = eachMember(body, func(name, value []byte) error {
+		switch string(name) {
 		case "code":
 			s, _ := lenientString(value)
 			e.Code = ErrorCode(s)
@@ -577,8 +590,8 @@ func decodeLinks(value []byte) []ErrorLink {
 		if s, err := lenientString(item); err == nil {
 			link.Link = s
 		} else {
-			_ = eachMember(item, func(name string, value []byte) error {
-				switch name {
+			_ = eachMember(item, func(name, value []byte) error {
+				switch string(name) {
 				case "link":
 					link.Link, _ = lenientString(value)
 				case "desc":
@@ -604,10 +617,10 @@ func errUnexpectedStatus(status int) error {
 }
 
 // notAnswered is the error of an attempt to which no answer came.
-func (a *attempt) notAnswered(ctx context.Context, err error) error {
+func (a *attempt) notAnswered(err error) error {
 	e := a.callError()
 	e.outcome = notDelivered
-	if a.watch.mayHaveLeft(err, ctx.Err() == nil) {
+	if a.watch.mayHaveLeft(err, a.ended() == nil) {
 		e.outcome = outcomeUnknown
 	}
 	var signing *signerError
@@ -620,13 +633,13 @@ func (a *attempt) notAnswered(ctx context.Context, err error) error {
 		e.reasons = append(e.reasons, signing)
 	case errors.Is(err, errNoResponse):
 		e.reasons = append(e.reasons, errNoResponse)
-	case ctx.Err() == nil && a.watch.blocked.Load():
+	case a.ended() == nil && a.watch.blocked.Load():
 		e.reasons = append(e.reasons, errReplay)
 	default:
 		e.reasons = append(e.reasons, safeCause(err))
 	}
 	e.retryNow = e.outcome == notDelivered && a.watch.deadConnection()
-	return e.finish(ctx)
+	return e.finish(a.ended())
 }
 
 // notTaken is the error of an attempt whose answer cannot be trusted or used.
@@ -641,11 +654,11 @@ func (a *attempt) notTaken(reason error) error {
 }
 
 // brokenOff is the reason of an answer that ended too early.
-func (a *attempt) brokenOff(ctx context.Context, err error) error {
+func (a *attempt) brokenOff(err error) error {
 	cause := safeCause(err)
 	cause.text = "the answer broke off: " + cause.text
-	if ctxErr := ctx.Err(); ctxErr != nil && !errors.Is(cause, ctxErr) {
-		cause.causes = append(cause.causes, ctxErr)
+	if ended := a.ended(); ended != nil && !errors.Is(cause, ended) {
+		cause.causes = append(cause.causes, ended)
 	}
 	return cause
 }
@@ -657,12 +670,11 @@ func (a *attempt) callError() *callError {
 	}
 }
 
-// finish adds the context's own error and the sentinel of the outcome.
-func (e *callError) finish(ctx context.Context) *callError {
-	if ctx != nil {
-		if err := ctx.Err(); err != nil && !errors.Is(errors.Join(e.reasons...), err) {
-			e.reasons = append(e.reasons, err)
-		}
+// finish adds why the time was over, nil if it was not, and the sentinel of the
+// outcome.
+func (e *callError) finish(ended error) *callError {
+	if ended != nil && !errors.Is(errors.Join(e.reasons...), ended) {
+		e.reasons = append(e.reasons, ended)
 	}
 	e.reasons = append(e.reasons, e.outcome.sentinel())
 	return e

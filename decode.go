@@ -22,17 +22,13 @@ func decodeObject(body []byte, out any) error {
 	if !startsObject(body) {
 		return errNotAnObject
 	}
+	if answer, ok := out.(*QueryResponse); ok {
+		return safeDecodeError(json.Unmarshal(body, answer)) // its UnmarshalJSON changes nothing on error
+	}
 	target := reflect.ValueOf(out).Elem()
 	fresh := reflect.New(target.Type())
 	if err := json.Unmarshal(body, fresh.Interface()); err != nil {
-		var syntax *json.SyntaxError
-		switch {
-		case errors.As(err, &syntax):
-			return errNotJSON
-		case errors.Is(err, errNotAString):
-			return errNotAString
-		}
-		return errNotDecodable
+		return safeDecodeError(err)
 	}
 	if target.IsZero() {
 		target.Set(fresh.Elem())
@@ -40,10 +36,20 @@ func decodeObject(body []byte, out any) error {
 	}
 	// The caller's value holds something already: decode over it, as
 	// encoding/json would, now that it is known to fit.
-	if json.Unmarshal(body, out) != nil {
-		return errNotDecodable
+	return safeDecodeError(json.Unmarshal(body, out))
+}
+
+func safeDecodeError(err error) error {
+	var syntax *json.SyntaxError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &syntax):
+		return errNotJSON
+	case errors.Is(err, errNotAString):
+		return errNotAString
 	}
-	return nil
+	return errNotDecodable
 }
 
 func startsObject(data []byte) bool {
@@ -81,6 +87,15 @@ func lenientString(value []byte) (string, error) {
 	}
 }
 
+// memberName returns a member's name without a copy where it stands for itself.
+func memberName(quoted []byte) ([]byte, error) {
+	if len(quoted) >= 2 && isPlain(quoted[1:len(quoted)-1]) {
+		return quoted[1 : len(quoted)-1], nil
+	}
+	name, err := lenientString(quoted)
+	return []byte(name), err
+}
+
 // isPlain reports whether the inside of a JSON string stands for itself.
 func isPlain(inner []byte) bool {
 	for _, c := range inner {
@@ -95,7 +110,7 @@ func isPlain(inner []byte) bool {
 // unescaped and values as they came. It is what encoding/json cannot give: the
 // unknown members beside the known ones, names in their exact spelling, in one
 // pass. data must be valid JSON, as it is inside UnmarshalJSON.
-func eachMember(data []byte, f func(name string, value []byte) error) error {
+func eachMember(data []byte, f func(name, value []byte) error) error {
 	s := memberScanner{rest: data}
 	if s.next() != '{' {
 		return errNotAnObject
@@ -104,7 +119,7 @@ func eachMember(data []byte, f func(name string, value []byte) error) error {
 		return nil
 	}
 	for {
-		name, err := lenientString(s.value())
+		name, err := memberName(s.value())
 		if err != nil {
 			return err
 		}

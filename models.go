@@ -148,23 +148,24 @@ type QueryResponse struct {
 	Meta Response `json:"-"`
 }
 
-// The members of an answer, in the order in which MarshalJSON writes them.
-func (r *QueryResponse) member(name string) (text *string, ok bool) {
+// member returns where the member of that wire name is kept, nil for an
+// unknown one.
+func (r *QueryResponse) member(name string) *string {
 	switch name {
 	case "identity_result":
-		return (*string)(&r.IdentityResult), true
+		return (*string)(&r.IdentityResult)
 	case "identity_result_skip_url":
-		return &r.IdentityResultSkipURL, true
+		return &r.IdentityResultSkipURL
 	case "merchant_identity_id":
-		return &r.MerchantIdentityID, true
+		return &r.MerchantIdentityID
 	case "open_id":
-		return &r.OpenID, true
+		return &r.OpenID
 	case "token_status":
-		return (*string)(&r.TokenStatus), true
+		return (*string)(&r.TokenStatus)
 	case "user_id":
-		return &r.UserID, true
+		return &r.UserID
 	}
-	return nil, false
+	return nil
 }
 
 // UnmarshalJSON is as lenient as Alipay's Java SDK: a number or boolean becomes
@@ -174,21 +175,22 @@ func (r *QueryResponse) UnmarshalJSON(data []byte) error {
 	if isNull(data) {
 		return nil // the convention of encoding/json
 	}
-	decoded := QueryResponse{Meta: r.Meta}
-	err := eachMember(data, func(name string, value []byte) error {
-		if text, ok := decoded.member(name); ok {
+	before := *r
+	*r = QueryResponse{Meta: r.Meta}
+	err := eachMember(data, func(name, value []byte) error {
+		if text := r.member(string(name)); text != nil {
 			s, err := lenientString(value)
 			*text = s
 			return err
 		}
-		if decoded.Extra == nil {
-			decoded.Extra = make(map[string]json.RawMessage)
+		if r.Extra == nil {
+			r.Extra = make(map[string]json.RawMessage)
 		}
-		decoded.Extra[name] = bytes.Clone(value)
+		r.Extra[string(name)] = bytes.Clone(value)
 		return nil
 	})
-	if err == nil {
-		*r = decoded
+	if err != nil {
+		*r = before
 	}
 	return err
 }
@@ -209,7 +211,7 @@ func (r QueryResponse) MarshalJSON() ([]byte, error) {
 	}
 	out := bytes.TrimSuffix(known, []byte("}"))
 	for _, name := range slices.Sorted(maps.Keys(r.Extra)) {
-		if _, ok := r.member(name); ok {
+		if r.member(name) != nil {
 			continue
 		}
 		member, err := json.Marshal(map[string]json.RawMessage{name: r.Extra[name]})

@@ -59,21 +59,17 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	return 0
 }
 
-// sleep waits for d. It reports false at once when the context's deadline comes
-// before that, and as soon as the context ends.
-func sleep(ctx context.Context, d time.Duration) bool {
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d {
+// sleep waits for d. It reports false at once when the deadline comes before
+// that, and as soon as the context ends.
+func sleep(ctx context.Context, d time.Duration, deadline time.Time) bool {
+	if time.Until(deadline) <= d {
 		return false
-	}
-	if d <= 0 {
-		return ctx.Err() == nil
 	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return ctx.Err() == nil
 	case <-ctx.Done():
-		return false
 	}
+	return ctx.Err() == nil
 }

@@ -133,35 +133,33 @@ func (v *verifier) verify(h http.Header, body []byte) error {
 	}
 	timestamp := headerValue(h, v3.HeaderTimestamp)
 	content := v3.SignedContent(timestamp, headerValue(h, v3.HeaderNonce), body)
-	candidates, err := v.keysFor(headerValue(h, v3.HeaderSN))
-	if err != nil {
+	if err := v.verifySignature(headerValue(h, v3.HeaderSN), content, signature); err != nil {
 		return err
-	}
-	for i, key := range candidates {
-		if v3.Verify(key, content, signature) == nil {
-			break
-		}
-		if i == len(candidates)-1 {
-			return errBadSignature
-		}
 	}
 	return v.checkFreshness(timestamp)
 }
 
-// keysFor returns the keys that may have signed: in certificate mode the one
-// that alipay-sn names, or all where the header is missing.
-func (v *verifier) keysFor(sn string) ([]*rsa.PublicKey, error) {
-	if v.certs == nil {
-		return []*rsa.PublicKey{v.key}, nil
+// verifySignature checks against the key that may have signed: in certificate
+// mode the one that alipay-sn names, or any where that header is missing.
+func (v *verifier) verifySignature(sn string, content []byte, signature string) error {
+	key := v.key
+	if v.certs != nil && sn == "" {
+		for _, key := range v.certs {
+			if v3.Verify(key, content, signature) == nil {
+				return nil
+			}
+		}
+		return errBadSignature
 	}
-	if sn == "" {
-		return slices.Collect(maps.Values(v.certs)), nil
+	if v.certs != nil {
+		if key = v.certs[strings.ToLower(sn)]; key == nil {
+			return &unknownCertificate{came: sn, configured: slices.Sorted(maps.Keys(v.certs))}
+		}
 	}
-	key, ok := v.certs[strings.ToLower(sn)]
-	if !ok {
-		return nil, &unknownCertificate{came: sn, configured: slices.Sorted(maps.Keys(v.certs))}
+	if v3.Verify(key, content, signature) != nil {
+		return errBadSignature
 	}
-	return []*rsa.PublicKey{key}, nil
+	return nil
 }
 
 func (v *verifier) checkFreshness(timestamp string) error {

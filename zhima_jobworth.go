@@ -82,6 +82,7 @@ func (s *ZhimaCustomerJobworthAuthentication) WaitForResult(ctx context.Context,
 		return nil, errRefused("the context is nil")
 	}
 	policy = policy.withDefaults()
+	never := time.Now().Add(2 * policy.Timeout) // the context ends the last pause: its error is part of the answer
 	ctx, cancel := context.WithTimeout(ctx, policy.Timeout)
 	defer cancel()
 
@@ -105,7 +106,7 @@ func (s *ZhimaCustomerJobworthAuthentication) WaitForResult(ctx context.Context,
 			return nil, err
 		}
 		pause := jitter(step(policy.Initial, max(policy.Initial, policy.Max), poll))
-		if !pauseUntil(ctx, pause) {
+		if !sleep(ctx, pause, never) {
 			return last, stillWaiting(ctx, lost, sent)
 		}
 	}
@@ -118,18 +119,6 @@ func mayPass(err error) bool {
 		return false
 	}
 	return errors.Is(err, ErrNotDelivered)
-}
-
-// pauseUntil waits for d; it reports false when the context ends first.
-func pauseUntil(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return ctx.Err() == nil
-	case <-ctx.Done():
-		return false
-	}
 }
 
 func stillWaiting(ctx context.Context, lost, sent bool) error {
