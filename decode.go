@@ -40,10 +40,11 @@ func decodeObject(body []byte, out any) error {
 }
 
 func safeDecodeError(err error) error {
+	if err == nil {
+		return nil
+	}
 	var syntax *json.SyntaxError
 	switch {
-	case err == nil:
-		return nil
 	case errors.As(err, &syntax):
 		return errNotJSON
 	case errors.Is(err, errNotAString):
