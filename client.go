@@ -147,8 +147,9 @@ func (c *Client) CloseIdleConnections() {
 type Request struct {
 	// Method is GET, POST, PUT, PATCH or DELETE; "" means GET.
 	Method string
-	// Path begins with "/v3/". Path parameters are escaped by the caller, and
-	// stay as they are. It has no query.
+	// Path begins with "/", as in "/v3/alipay/trade/query". Path parameters are
+	// escaped by the caller, and stay as they are. It has no query. Errors and
+	// logs show it: what is personal belongs in Query or Body.
 	Path string
 	// Query is a struct (or a pointer to one) with url tags, as
 	// github.com/google/go-querystring reads them, or [url.Values]; nil for none.
