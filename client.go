@@ -501,10 +501,14 @@ func (a *attempt) judge(header http.Header, raw []byte, unread error, target any
 		return nil, a.apiError(header, body, unread, verified)
 	}
 	if a.status != http.StatusOK {
-		return nil, a.notTaken(errUnexpectedStatus(a.status))
+		return nil, a.notTaken(errNot200)
 	}
 	if target != nil {
-		if err := decodeObject(body, target); err != nil {
+		err := decodeObject(body, target)
+		if err == errNotAnObject && c.cipher == nil && aescbc.LooksEncrypted(body) {
+			err = errNoEncryptKey
+		}
+		if err != nil {
 			return nil, a.notTaken(err)
 		}
 	}
@@ -521,7 +525,7 @@ func (c *Client) decrypt(body []byte) ([]byte, error) {
 		return body, nil
 	}
 	plain, err := c.cipher.Decrypt(body)
-	if err != nil {
+	if err != nil || !startsObject(plain) { // a wrong key passes for padding once in a while
 		return nil, ErrDecrypt
 	}
 	return plain, nil
@@ -609,13 +613,13 @@ func decodeLinks(value []byte) []ErrorLink {
 }
 
 var (
+	// errNoEncryptKey is ErrDecrypt with the cure.
+	errNoEncryptKey = fmt.Errorf("%w: it is encrypted and EncryptKey is empty; copy the AES key (接口内容加密方式) from the console", ErrDecrypt)
+
 	errNoResponse = errors.New("the transport returned neither an answer nor an error")
+	errNot200     = errors.New("only 200 is a success")
 	errReplay     = errors.New("the connection broke, and a silent repetition of the request was stopped")
 )
-
-func errUnexpectedStatus(status int) error {
-	return errors.New("unexpected status " + strconv.Itoa(status) + ": only 200 is a success")
-}
 
 // notAnswered is the error of an attempt to which no answer came.
 func (a *attempt) notAnswered(err error) error {

@@ -351,6 +351,21 @@ func TestContentEncryptionOnGetAndOnBodies(t *testing.T) {
 			assert.Contains(t, err.Error(), "HTTP status 200: the answer could not be decrypted; outcome unknown", "no oracle")
 		})
 	}
+	t.Run("an encrypted answer without a key names the cure", func(t *testing.T) {
+		client := newClient(t, serve(t, signed(200, string(cipher.Encrypt([]byte(successBody))))).URL)
+		_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+		require.ErrorIs(t, err, alipay.ErrDecrypt)
+		assert.ErrorIs(t, err, alipay.ErrOutcomeUnknown)
+		assert.Contains(t, err.Error(), "EncryptKey")
+	})
+	t.Run("a key that passes for the padding", func(t *testing.T) {
+		config := testConfig(t, serve(t, signed(200, string(cipher.Encrypt([]byte("not an object"))))).URL)
+		config.EncryptKey = key
+		client, err := alipay.NewClient(config)
+		require.NoError(t, err)
+		_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+		require.ErrorIs(t, err, alipay.ErrDecrypt)
+	})
 	t.Run("an unsigned ciphertext is not decrypted", func(t *testing.T) {
 		config := testConfig(t, serve(t, unsigned(400, string(cipher.Encrypt([]byte(`{"code":"TOKEN_INVALID"}`))))).URL)
 		config.EncryptKey = key

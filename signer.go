@@ -42,7 +42,7 @@ func (s *signer) sign(method, requestURI string, body []byte, appAuthToken strin
 }
 
 var (
-	errOtherKeyOnFile = errors.New("the signature holds under the configured private key, so the console has another public key (应用公钥) on file for this APPID, or this is the other environment (沙箱)")
+	errOtherKeyOnFile = errors.New("the signature holds under the configured private key, so the console has another public key (应用公钥) on file for this APPID, this is the other environment (沙箱), or the request was changed on the way")
 	errSignerMethod   = errors.New("the Signer's signature does not verify under its own public key: it must be PKCS #1 v1.5 over SHA-256")
 )
 
@@ -208,7 +208,11 @@ func (badSignature) Unwrap() error { return ErrResponseSignature }
 type staleAnswer struct{ off time.Duration }
 
 func (e *staleAnswer) Error() string {
-	return ErrResponseStale.Error() + ": its timestamp is " + e.off.String() + " behind the local clock; check the clock (NTP)"
+	side := "behind"
+	if e.off < 0 {
+		side = "ahead of"
+	}
+	return ErrResponseStale.Error() + ": its timestamp is " + e.off.Abs().String() + " " + side + " the local clock; check the clock (NTP)"
 }
 
 func (e *staleAnswer) Unwrap() error { return ErrResponseStale }

@@ -84,3 +84,10 @@ func (c *Cipher) Decrypt(base64Text []byte) ([]byte, error) {
 func (Cipher) Format(f fmt.State, _ rune) {
 	_, _ = io.WriteString(f, "aescbc.Cipher(redacted)")
 }
+
+// LooksEncrypted reports whether text may be what Encrypt returns: the base64 of
+// whole blocks.
+func LooksEncrypted(text []byte) bool {
+	raw, err := base64.StdEncoding.DecodeString(string(bytes.TrimSpace(text)))
+	return err == nil && len(raw) > 0 && len(raw)%aes.BlockSize == 0
+}
