@@ -22,8 +22,11 @@ func decodeObject(body []byte, out any) error {
 	if !startsObject(body) {
 		return errNotAnObject
 	}
-	if answer, ok := out.(*QueryResponse); ok {
-		return safeDecodeError(json.Unmarshal(body, answer)) // its UnmarshalJSON changes nothing on error
+	if answer, ok := out.(*QueryResponse); ok { // the main job, in one pass less
+		if !json.Valid(body) {
+			return errNotJSON
+		}
+		return answer.UnmarshalJSON(body)
 	}
 	target := reflect.ValueOf(out).Elem()
 	fresh := reflect.New(target.Type())

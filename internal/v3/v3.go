@@ -36,18 +36,10 @@ const (
 // not been used before and the time in Unix milliseconds. appCertSN is empty
 // in public-key mode.
 func AuthString(appID, appCertSN, nonce string, timestamp int64) string {
-	b := make([]byte, 0, 64+len(appID)+len(appCertSN)+len(nonce))
-	b = append(b, "app_id="...)
-	b = append(b, appID...)
 	if appCertSN != "" {
-		b = append(b, ",app_cert_sn="...)
-		b = append(b, appCertSN...)
+		appCertSN = ",app_cert_sn=" + appCertSN
 	}
-	b = append(b, ",nonce="...)
-	b = append(b, nonce...)
-	b = append(b, ",timestamp="...)
-	b = strconv.AppendInt(b, timestamp, 10)
-	return string(b)
+	return "app_id=" + appID + appCertSN + ",nonce=" + nonce + ",timestamp=" + strconv.FormatInt(timestamp, 10)
 }
 
 // StringToSign returns what the signature of a request covers: authString,
