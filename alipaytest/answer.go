@@ -2,10 +2,13 @@ package alipaytest
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rsa"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log"
+	"maps"
 	"net/http"
 	"net/url"
 	"runtime/debug"
@@ -16,39 +19,49 @@ import (
 	"github.com/seed-39a49030/alipay/internal/v3"
 )
 
-// Answer is a signed answer, ready to be sent. Whoever changes its body has to
-// sign it anew with [SignAnswer].
+// Answer is a signed answer, ready to be sent. It belongs to whoever is given
+// it. A changed body has to be signed anew with [SignAnswer].
 type Answer struct {
-	Status int
-	Header http.Header
-	Body   []byte // as it goes over the wire: encrypted where that applies
+	Status int         // 0 means 200
+	Header http.Header // of the protocol, and Content-Type
+	Body   []byte      // as it goes over the wire: encrypted where that applies
 }
 
-// Send writes the answer.
+// Send writes the answer to w, to whose header it adds its own and the length
+// of its body.
 func (a *Answer) Send(w http.ResponseWriter) error {
-	header := w.Header()
-	for name, values := range a.Header {
-		header[name] = values
-	}
-	if a.Status != http.StatusNoContent {
-		header.Set("Content-Length", strconv.Itoa(len(a.Body)))
-	}
-	w.WriteHeader(a.Status)
+	a.sendHead(w, a.Status != http.StatusNoContent)
 	_, err := w.Write(a.Body)
 	return err
 }
 
+// sendHead writes all but the body, whose length is announced or not.
+func (a *Answer) sendHead(w http.ResponseWriter, announced bool) {
+	header := w.Header()
+	maps.Copy(header, a.Header)
+	if announced {
+		header.Set("Content-Length", strconv.Itoa(len(a.Body)))
+	}
+	w.WriteHeader(cmp.Or(a.Status, http.StatusOK))
+}
+
 // SignAnswer signs body as the gateway would at that time: it sets the headers
-// alipay-timestamp, alipay-nonce and alipay-signature. It is for people with a
-// server of their own; [Config] gives a client that takes the answer. In
-// certificate mode, too, unless a rotated certificate is expected: without
-// alipay-sn any configured certificate will do.
+// alipay-timestamp, alipay-nonce and alipay-signature. body must be what goes
+// over the wire, to the byte, and at lie within 10 minutes of the client's
+// clock. It is for people with a server of their own, who call it before
+// WriteHeader; [Config] gives a client that takes the answer. In certificate
+// mode, too, unless a rotated certificate is expected: without alipay-sn any
+// configured certificate will do. The error is one of a nil header.
 func SignAnswer(header http.Header, body []byte, at time.Time) error {
+	if header == nil {
+		return errors.New("alipaytest: SignAnswer: the header is nil")
+	}
 	return sign(header, keys().alipay, body, at)
 }
 
 // Config returns a configuration in public-key mode for a server of one's own
-// at baseURL that signs with [SignAnswer].
+// at baseURL that signs with [SignAnswer]. For a [Gateway] there are
+// [Gateway.Config] and [Gateway.CertConfig].
 func Config(baseURL string) alipay.AlipayConfig {
 	return alipay.AlipayConfig{
 		BaseURL:         baseURL,
@@ -75,7 +88,7 @@ type reply struct {
 	status int
 	body   []byte
 	code   alipay.ErrorCode // of a no
-	final  bool             // spends the once_token
+	spends *token           // the once_token that this answer spends; nil if none
 }
 
 // exchange is one request on its way to an answer.
@@ -98,13 +111,24 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request) {
 
 	x := &exchange{g: g, w: w, r: r, conn: g.conns.of(r), traceID: v3.NewID()}
 	params, _ := url.ParseQuery(r.URL.RawQuery) // what can be read of it
+	path, _ := g.behindPrefix(r.URL.Path)
+	target, inside := g.target(r.RequestURI)
 	x.received = ReceivedRequest{
-		Method: r.Method, Path: g.target(r.URL.Path), RequestURI: r.RequestURI, Proto: r.Proto,
+		Method: r.Method, Path: path, RequestURI: r.RequestURI, Proto: r.Proto,
 		Params: params, Header: r.Header.Clone(),
-		AppAuthToken: r.Header.Get(v3.HeaderAppAuthToken), RequestID: r.Header.Get(v3.HeaderRequestID),
+		AppAuthToken: r.Header.Get(v3.HeaderAppAuthToken), RequestID: headerValue(r.Header, v3.HeaderRequestID),
 		Connection: x.conn.number, OnConnection: int(x.conn.requests.Add(1)), At: time.Now(),
+		target: target, inside: inside,
 	}
-	refused := g.check(r, &x.received)
+	body, refused := g.readBody(w, r)
+	if refused == cutShort { // no request, then
+		_ = x.unsigned(refused.status, x.errorBody(refused.code, refused.message, true)).Send(w)
+		return
+	}
+	if refused == nil {
+		x.received.Body = body
+		refused = g.check(r.Header, &x.received)
+	}
 	if x.received.Verified {
 		g.noteArrival(&x.received)
 	}
@@ -157,7 +181,8 @@ func (g *Gateway) reportPanic() {
 
 // answer is the reply encrypted, where that applies, and signed.
 func (x *exchange) answer() *Answer {
-	body, contentType := x.reply.body, "application/json;charset=UTF-8"
+	// A copy, since faults may change it, and the token keeps the original.
+	body, contentType := bytes.Clone(x.reply.body), "application/json;charset=UTF-8"
 	if x.received.encrypted && x.reply.status < 300 {
 		// With a charset the Java SDK would not take it for text.
 		body, contentType = x.g.cipher.Encrypt(body), "text/plain"
@@ -207,17 +232,17 @@ func (x *exchange) header(contentType string) http.Header {
 // deliver sends the right answer. Whoever has it must find its delivery in the
 // books, so that is noted first and taken back if it fails.
 func (x *exchange) deliver(a *Answer) {
-	if !x.reply.final {
+	if x.reply.spends == nil {
 		_ = a.Send(x.w)
 		return
 	}
-	x.g.noteDelivery(&x.received, true)
+	x.noteDelivery(true)
 	err := a.Send(x.w)
 	if err == nil {
 		err = http.NewResponseController(x.w).Flush()
 	}
 	if err != nil {
-		x.g.noteDelivery(&x.received, false)
+		x.noteDelivery(false)
 	}
 }
 

@@ -2,6 +2,7 @@ package alipaytest
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"mime"
 	"net/http"
@@ -17,8 +18,12 @@ import (
 // freshness is how far a timestamp may be off, before and after the clock.
 const freshness = 10 * time.Minute
 
-// maxRequestBytes bounds the bodies that are read.
-const maxRequestBytes = 16 << 20
+// maxRequestBytes bounds the bodies that are read, bodyPatience the time that
+// they may take.
+const (
+	maxRequestBytes = 16 << 20
+	bodyPatience    = time.Minute
+)
 
 // refusal is the gateway's own no, before any endpoint is asked.
 type refusal struct {
@@ -31,20 +36,49 @@ func refuse(code alipay.ErrorCode, message string) *refusal {
 	return &refusal{http.StatusBadRequest, code, message}
 }
 
-// check fills in received and returns what the gateway has against the request.
-// It looks at things in the platform's order as far as that is known: a request
-// without Authorization is told that its timestamp is missing, and an app id is
-// judged before a signature.
-func (g *Gateway) check(r *http.Request, received *ReceivedRequest) *refusal {
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxRequestBytes+1))
-	if err != nil || len(body) > maxRequestBytes {
-		return refuse(alipay.CodeInvalidRequestData, "请求数据不合法")
-	}
-	received.Body = body
+// What can be wrong with a body before anybody looks into it.
+var (
+	tooLarge = refuse(alipay.CodeInvalidRequestData, "请求数据不合法：请求体过大")
+	cutShort = refuse(alipay.CodeInvalidRequestData, "请求数据不合法：请求体不完整")
+)
 
-	credentials, err := v3.ParseAuthorization(r.Header.Get("Authorization"))
+// readBody reads a body that is neither too large nor too slow.
+func (g *Gateway) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
+	deadline := func(t time.Time) {
+		if r.ContentLength != 0 {
+			_ = http.NewResponseController(w).SetReadDeadline(t)
+		}
+	}
+	deadline(time.Now().Add(g.patience))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, g.maxBody))
+	var limit *http.MaxBytesError
+	switch { // with an error the deadline stays, or net/http would wait for the rest
+	case errors.As(err, &limit):
+		return nil, tooLarge
+	case err != nil:
+		return nil, cutShort
+	}
+	deadline(time.Time{})
+	return body, nil
+}
+
+// headerValue is a header's value; the word null means none.
+func headerValue(header http.Header, name string) string {
+	if value := header.Get(name); value != "null" {
+		return value
+	}
+	return ""
+}
+
+// check fills in received, which has the body already, and returns what the
+// gateway has against the request. It looks at things in the platform's order
+// as far as that is known: a request without Authorization is told that its
+// timestamp is missing, and an app id is judged before a signature.
+func (g *Gateway) check(header http.Header, received *ReceivedRequest) *refusal {
+	authorization := headerValue(header, "Authorization")
+	credentials, err := v3.ParseAuthorization(authorization)
 	if err != nil {
-		if r.Header.Get("Authorization") != "" {
+		if authorization != "" {
 			return refuse(alipay.CodeInvalidSignatureType, "无效的签名类型")
 		}
 		return refuse(alipay.CodeMissingTimestamp, "缺少时间戳参数")
@@ -71,11 +105,12 @@ func (g *Gateway) check(r *http.Request, received *ReceivedRequest) *refusal {
 	case credentials.Signature == "":
 		return refuse(alipay.CodeMissingSignature, "缺少签名参数")
 	}
-	if refused := checkCertificates(r.Header, credentials.AppCertSN); refused != nil {
+	if refused := checkCertificates(header, credentials.AppCertSN); refused != nil {
 		return refused
 	}
 
-	content := v3.StringToSign(credentials.AuthString, r.Method, g.target(r.RequestURI), body, received.AppAuthToken)
+	// The app auth token counts as sent, even the word null.
+	content := v3.StringToSign(credentials.AuthString, received.Method, received.target, received.Body, received.AppAuthToken)
 	if v3.Verify(&keys().app.PublicKey, content, credentials.Signature) != nil {
 		return refuse(alipay.CodeInvalidSignature, "验签出错，建议检查签名字符串或签名私钥与应用公钥是否匹配")
 	}
@@ -85,7 +120,7 @@ func (g *Gateway) check(r *http.Request, received *ReceivedRequest) *refusal {
 	if !g.nonces.add(credentials.Nonce, now) {
 		return refuse(alipay.CodeSuspectedAttack, "可疑的攻击请求：nonce重复")
 	}
-	return g.openBody(r.Header, received)
+	return g.openBody(header, received)
 }
 
 // checkCertificates holds a request of certificate mode to its certificates.
@@ -93,7 +128,7 @@ func checkCertificates(header http.Header, appCertSN string) *refusal {
 	if appCertSN == "" {
 		return nil
 	}
-	rootSN := header.Get(v3.HeaderRootCertSN)
+	rootSN := headerValue(header, v3.HeaderRootCertSN)
 	switch {
 	case appCertSN != keys().appSN:
 		return refuse(alipay.CodeAppCertNotExist, "应用公钥证书不存在")
@@ -108,7 +143,7 @@ func checkCertificates(header http.Header, appCertSN string) *refusal {
 // openBody decrypts a body and decides whether the answer will be encrypted.
 func (g *Gateway) openBody(header http.Header, received *ReceivedRequest) *refusal {
 	media, _, _ := mime.ParseMediaType(header.Get("Content-Type"))
-	encryptType := header.Get(v3.HeaderEncryptType)
+	encryptType := headerValue(header, v3.HeaderEncryptType)
 	empty := len(received.Body) == 0
 	received.encrypted = g.cipher != nil && (encryptType != "" || empty)
 	switch {
@@ -134,29 +169,52 @@ func (g *Gateway) openBody(header http.Header, received *ReceivedRequest) *refus
 	return nil
 }
 
-// target is the request target as the gateway behind the prefix sees it.
-func (g *Gateway) target(requestURI string) string {
-	rest, ok := strings.CutPrefix(requestURI, g.prefix)
-	if !ok || rest != "" && rest[0] != '/' && rest[0] != '?' {
-		return requestURI
+// target is the request target that a signature covers: as the gateway behind
+// the prefix sees it, and without the scheme and host that a client puts before
+// it when it takes the gateway for a proxy (RFC 9112, section 3.2.2). It is not
+// inside when it lacks the prefix.
+func (g *Gateway) target(requestURI string) (target string, inside bool) {
+	if scheme, rest, ok := strings.Cut(requestURI, "://"); ok && !strings.ContainsAny(scheme, "/?") {
+		if i := strings.IndexAny(rest, "/?"); i < 0 {
+			requestURI = "/"
+		} else if requestURI = rest[i:]; requestURI[0] == '?' {
+			requestURI = "/" + requestURI
+		}
 	}
-	return rest
+	return g.behindPrefix(requestURI)
+}
+
+// behindPrefix cuts the prefix off, if target lies inside it.
+func (g *Gateway) behindPrefix(target string) (rest string, inside bool) {
+	rest, ok := strings.CutPrefix(target, g.prefix)
+	if g.prefix != "" && (!ok || rest != "" && rest[0] != '/' && rest[0] != '?') {
+		return target, false
+	}
+	return rest, true
 }
 
 // nonceBook remembers nonces for as long as their request could come again. A
 // timestamp may lie in the future, so that is twice the freshness; a generation
-// lasts as long, and the one before it is kept.
+// lasts as long, and the one before it is kept. One that has grown to limit ends
+// early, so that the book stays bounded under load and under a clock that stands
+// still.
 type nonceBook struct {
+	limit int
+
 	mu            sync.Mutex
 	began         time.Time
 	current, last map[string]struct{}
 }
 
+// maxNonces is how many nonces the book remembers at least, while they count: as
+// many as a thousand requests a second have in a quarter of an hour.
+const maxNonces = 1 << 20
+
 // add reports whether nonce is new, and remembers it.
 func (b *nonceBook) add(nonce string, now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if age := now.Sub(b.began); b.current == nil || age > 2*freshness {
+	if age := now.Sub(b.began); b.current == nil || age > 2*freshness || len(b.current) >= b.limit {
 		b.last = b.current
 		if age > 4*freshness {
 			b.last = nil
@@ -169,6 +227,6 @@ func (b *nonceBook) add(nonce string, now time.Time) bool {
 	if _, seen := b.last[nonce]; seen {
 		return false
 	}
-	b.current[nonce] = struct{}{}
+	b.current[strings.Clone(nonce)] = struct{}{} // without the header around it
 	return true
 }

@@ -21,7 +21,8 @@
 // and root certificate SN, content encryption. Each mistake is answered with
 // the code that the platform has for it, unsigned, as the platform does. It is
 // tolerant where the official SDKs of other languages differ, so that they can
-// be pointed at it unchanged.
+// be pointed at it unchanged. A body over 16 MiB, or one that takes longer than a
+// minute to arrive, is refused.
 //
 // # A once_token
 //

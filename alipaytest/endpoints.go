@@ -3,6 +3,7 @@ package alipaytest
 import (
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"strings"
 
 	alipay "github.com/seed-39a49030/alipay"
@@ -19,13 +20,15 @@ type endpoint struct {
 // given each request that was in order, its body decrypted, and returns status
 // and body; the gateway signs, and encrypts where that applies. The body may be
 // nil, []byte, string or json.RawMessage, sent as they are, or any value that
-// encoding/json encodes. Status 0 means 200.
+// encoding/json encodes. Status 0 means 200; an answer with a status from 400 on
+// is an error, whose body needs a member code.
 //
 // A path segment in braces takes any one segment, escaped or not:
 //
 //	gateway.Handle("POST", "/v3/alipay/trade/{id}/close", …)
 //
-// answer is called from several goroutines.
+// Of several that fit the newest counts. answer is called from several
+// goroutines; a panic of it fails the test, or is logged if there is none.
 func (g *Gateway) Handle(method, path string, answer func(ReceivedRequest) (status int, body any)) {
 	handler := func(x *exchange, act bool) reply {
 		if !act {
@@ -56,8 +59,14 @@ func (g *Gateway) Handle(method, path string, answer func(ReceivedRequest) (stat
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	// The newest comes first, so that it replaces what was there.
-	g.endpoints = append([]endpoint{{method, path, handler}}, g.endpoints...)
+	// A new list, since requests under way may be reading the old one.
+	endpoints := []endpoint{{method, path, handler}}
+	for _, e := range g.endpoints {
+		if e.method != method || e.path != path {
+			endpoints = append(endpoints, e)
+		}
+	}
+	g.endpoints = endpoints
 }
 
 // find returns the endpoint that a request asks for.
@@ -65,10 +74,10 @@ func (g *Gateway) find(received *ReceivedRequest) (endpoint, *refusal) {
 	g.mu.Lock()
 	endpoints := g.endpoints
 	g.mu.Unlock()
-	escaped, _, _ := strings.Cut(g.target(received.RequestURI), "?")
+	escaped, _, _ := strings.Cut(received.target, "?")
 	none := &refusal{http.StatusNotFound, alipay.CodeInvalidMethod, "不存在的方法名"}
 	for _, e := range endpoints {
-		if !matchPath(e.path, escaped) && !matchPath(e.path, received.Path) {
+		if !received.inside || !matchPath(e.path, escaped) {
 			continue
 		}
 		if e.method == received.Method {
@@ -79,17 +88,16 @@ func (g *Gateway) find(received *ReceivedRequest) (endpoint, *refusal) {
 	return endpoint{}, none
 }
 
-func matchPath(pattern, path string) bool {
-	if pattern == path {
-		return true
-	}
-	want, have := strings.Split(pattern, "/"), strings.Split(path, "/")
+// matchPath matches segment by segment, so that an escaped slash parts nothing.
+func matchPath(pattern, escaped string) bool {
+	want, have := strings.Split(pattern, "/"), strings.Split(escaped, "/")
 	if len(want) != len(have) {
 		return false
 	}
 	for i, segment := range want {
 		wild := strings.HasPrefix(segment, "{") && strings.HasSuffix(segment, "}") && have[i] != ""
-		if segment != have[i] && !wild {
+		plain, err := url.PathUnescape(have[i])
+		if !wild && segment != have[i] && (err != nil || segment != plain) {
 			return false
 		}
 	}

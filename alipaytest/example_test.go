@@ -2,8 +2,10 @@ package alipaytest_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"time"
@@ -12,116 +14,183 @@ import (
 	"github.com/seed-39a49030/alipay/alipaytest"
 )
 
-// A test takes alipaytest.NewGateway(t), which ends with the test; a program
-// starts the gateway and closes it.
+// The code under test is trusted, which a test would call as it is called in
+// production. A test takes alipaytest.NewGateway(t), which ends with the test; a
+// program, and these examples, start the gateway and close it.
 func Example() {
+	trusted := func(querier alipay.JobworthQuerier, onceToken string) (bool, error) {
+		response, err := querier.Query(context.Background(), &alipay.QueryParams{OnceToken: onceToken})
+		if err != nil {
+			return false, err
+		}
+		return response.IdentityResult == alipay.IdentityResultSuccess, nil
+	}
+
 	gateway, err := alipaytest.StartGateway()
 	if err != nil {
-		fmt.Println(err)
-		return
+		log.Fatal(err)
 	}
 	defer gateway.Close()
 	client, err := alipay.NewClient(gateway.Config())
 	if err != nil {
-		fmt.Println(err)
-		return
+		log.Fatal(err)
 	}
+	gateway.SetResult("token-2", alipaytest.Result{IdentityResult: alipay.IdentityResultFailed})
 
-	params := &alipay.QueryParams{OnceToken: "token-1"}
-	response, err := client.ZhimaCustomerJobworthAuthentication.Query(context.Background(), params)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println(response.IdentityResult, response.TokenStatus)
-
-	_, err = client.ZhimaCustomerJobworthAuthentication.Query(context.Background(), params)
-	fmt.Println("asked again:", errors.Is(err, alipay.CodeTokenInvalid))
+	fmt.Println(trusted(client.ZhimaCustomerJobworthAuthentication, "token-1"))
+	fmt.Println(trusted(client.ZhimaCustomerJobworthAuthentication, "token-2"))
+	_, err = trusted(client.ZhimaCustomerJobworthAuthentication, "token-2") // once more
+	fmt.Println(errors.Is(err, alipay.CodeTokenInvalid))
 	// Output:
-	// SUCCESS FINISH
-	// asked again: true
+	// true <nil>
+	// false <nil>
+	// true
 }
 
-// start is what the examples below have in common.
-func start(opts ...alipaytest.Option) (*alipaytest.Gateway, *alipay.Client) {
-	gateway, err := alipaytest.StartGateway(opts...)
-	if err != nil {
-		panic(err)
-	}
-	client, err := alipay.NewClient(gateway.Config(), alipay.WithHTTPClient(gateway.HTTPClient()))
-	if err != nil {
-		panic(err)
-	}
-	return gateway, client
-}
-
-// A result that the user has to bring about first: WAITING_VERIFY, then the
-// result once.
+// A result that the user has to bring about first: WAITING_VERIFY twice, then
+// the result once.
 func ExampleGateway_SetResult() {
-	gateway, client := start()
+	gateway, err := alipaytest.StartGateway()
+	if err != nil {
+		log.Fatal(err)
+	}
 	defer gateway.Close()
+	client, err := alipay.NewClient(gateway.Config())
+	if err != nil {
+		log.Fatal(err)
+	}
+
 	gateway.SetResult("token-1", alipaytest.Result{
 		IdentityResult: alipay.IdentityResultFailed,
 		UserID:         "2088402562742105",
-		WaitingPolls:   1,
+		WaitingPolls:   2,
 	})
-
+	policy := alipay.PollPolicy{Initial: time.Millisecond} // a test has no time
 	params := &alipay.QueryParams{OnceToken: "token-1"}
-	for range 3 {
-		response, err := client.ZhimaCustomerJobworthAuthentication.Query(context.Background(), params)
-		switch {
-		case errors.Is(err, alipay.CodeTokenInvalid):
-			fmt.Println("no longer to be had")
-		case err != nil:
-			fmt.Println(err)
-		default:
-			fmt.Println(response.IdentityResult)
-		}
+	response, err := client.ZhimaCustomerJobworthAuthentication.WaitForResult(context.Background(), params, policy)
+	if err != nil {
+		log.Fatal(err)
 	}
-	// Output:
-	// WAITING_VERIFY
-	// FAILED
-	// no longer to be had
+	fmt.Println(response.IdentityResult, "after", gateway.Token("token-1").Acted, "queries")
+	// Output: FAILED after 3 queries
+}
+
+// Members that the library does not know, or of another type than documented.
+func ExampleResult() {
+	gateway, err := alipaytest.StartGateway()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer gateway.Close()
+	client, err := alipay.NewClient(gateway.Config())
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	gateway.SetResult("token-1", alipaytest.Result{
+		IdentityResult: alipay.IdentityResultSuccess,
+		Extra: map[string]json.RawMessage{
+			"user_id": json.RawMessage(`2088402562742105`), // a number
+			"score":   json.RawMessage(`{"level":"A"}`),
+		},
+	})
+	response, err := client.ZhimaCustomerJobworthAuthentication.Query(context.Background(), &alipay.QueryParams{OnceToken: "token-1"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(response.UserID, string(response.Extra["score"]))
+	// Output: 2088402562742105 {"level":"A"}
 }
 
 // An error of the endpoint, as the platform words it.
 func ExampleGateway_SetError() {
-	gateway, client := start()
+	gateway, err := alipaytest.StartGateway()
+	if err != nil {
+		log.Fatal(err)
+	}
 	defer gateway.Close()
-	gateway.SetError("token-1", http.StatusBadRequest, alipay.CodeUserNotAuthorize, "用户未授权")
+	client, err := alipay.NewClient(gateway.Config())
+	if err != nil {
+		log.Fatal(err)
+	}
 
-	_, err := client.ZhimaCustomerJobworthAuthentication.Query(context.Background(), &alipay.QueryParams{OnceToken: "token-1"})
+	gateway.SetError("token-1", http.StatusBadRequest, alipay.CodeUserNotAuthorize, "用户未授权")
+	_, err = client.ZhimaCustomerJobworthAuthentication.Query(context.Background(), &alipay.QueryParams{OnceToken: "token-1"})
+	fmt.Println(errors.Is(err, alipay.CodeUserNotAuthorize))
 	var apiError *alipay.APIError
 	if errors.As(err, &apiError) {
-		fmt.Println(apiError.StatusCode, apiError.Code, apiError.Message)
+		fmt.Println(apiError.StatusCode, apiError.Code, apiError.Message, apiError.Verified)
 	}
 	// Output:
-	// 400 USER_NOT_AUTHORIZE 用户未授权
+	// true
+	// 400 USER_NOT_AUTHORIZE 用户未授权 true
 }
 
 // The final answer gets lost: the gateway has spent the token, and the caller
-// cannot know.
+// can neither know nor ask again.
 func ExampleGateway_Inject() {
-	gateway, client := start()
+	gateway, err := alipaytest.StartGateway()
+	if err != nil {
+		log.Fatal(err)
+	}
 	defer gateway.Close()
-	gateway.Inject(alipaytest.LostAnswer, 1)
+	client, err := alipay.NewClient(gateway.Config())
+	if err != nil {
+		log.Fatal(err)
+	}
 
-	_, err := client.ZhimaCustomerJobworthAuthentication.Query(context.Background(), &alipay.QueryParams{OnceToken: "token-1"})
+	gateway.Inject(alipaytest.LostAnswer, 1)
+	params := &alipay.QueryParams{OnceToken: "token-1"}
+	_, err = client.ZhimaCustomerJobworthAuthentication.Query(context.Background(), params)
 	fmt.Println("outcome unknown:", errors.Is(err, alipay.ErrOutcomeUnknown))
 	fmt.Printf("%+v\n", gateway.Token("token-1"))
+
+	_, err = client.ZhimaCustomerJobworthAuthentication.Query(context.Background(), params)
+	fmt.Println("token invalid:", errors.Is(err, alipay.CodeTokenInvalid))
 	// Output:
 	// outcome unknown: true
 	// {Requests:1 Acted:1 Spent:true Delivered:false}
+	// token invalid: true
+}
+
+// Whatever can go wrong, in one table: a spent token is never reported as if
+// nothing had happened.
+func ExampleFaults() {
+	for _, fault := range alipaytest.Faults() {
+		gateway, err := alipaytest.StartGateway()
+		if err != nil {
+			log.Fatal(err)
+		}
+		client, err := alipay.NewClient(gateway.Config(), alipay.WithTimeout(100*time.Millisecond))
+		if err != nil {
+			log.Fatal(err)
+		}
+
+		gateway.Inject(fault, 1)
+		_, err = client.ZhimaCustomerJobworthAuthentication.Query(context.Background(), &alipay.QueryParams{OnceToken: "token-1"})
+		if err != nil && gateway.Token("token-1").Spent && !errors.Is(err, alipay.ErrOutcomeUnknown) {
+			fmt.Println(fault, err)
+		}
+		gateway.Close()
+	}
+	// Output:
 }
 
 // Only the requests for one token meet the fault, however many run beside it.
 func ExampleFault_When() {
-	gateway, client := start()
+	gateway, err := alipaytest.StartGateway()
+	if err != nil {
+		log.Fatal(err)
+	}
 	defer gateway.Close()
+	client, err := alipay.NewClient(gateway.Config())
+	if err != nil {
+		log.Fatal(err)
+	}
+
 	gateway.Inject(alipaytest.ForeignSignature.When(func(r alipaytest.ReceivedRequest) bool {
 		return r.Params.Get("once_token") == "token-2"
 	}), 1)
-
 	for _, token := range []string{"token-1", "token-2"} {
 		_, err := client.ZhimaCustomerJobworthAuthentication.Query(context.Background(), &alipay.QueryParams{OnceToken: token})
 		fmt.Println(token, "forged:", errors.Is(err, alipay.ErrResponseSignature))
@@ -133,49 +202,189 @@ func ExampleFault_When() {
 
 // A fault of one's own, with the right answer at hand.
 func ExampleFaultFunc() {
-	gateway, client := start()
+	gateway, err := alipaytest.StartGateway()
+	if err != nil {
+		log.Fatal(err)
+	}
 	defer gateway.Close()
+	client, err := alipay.NewClient(gateway.Config())
+	if err != nil {
+		log.Fatal(err)
+	}
+
 	gateway.Inject(alipaytest.FaultFunc("two signatures", func(w http.ResponseWriter, _ *http.Request, answer *alipaytest.Answer) {
 		answer.Header.Set("alipay-signature", answer.Header.Get("alipay-signature")+","+answer.Header.Get("alipay-signature"))
 		_ = answer.Send(w)
 	}), 1)
-
-	_, err := client.ZhimaCustomerJobworthAuthentication.Query(context.Background(), &alipay.QueryParams{OnceToken: "token-1"})
+	_, err = client.ZhimaCustomerJobworthAuthentication.Query(context.Background(), &alipay.QueryParams{OnceToken: "token-1"})
 	fmt.Println(errors.Is(err, alipay.ErrResponseSignature))
 	// Output: true
 }
 
-// What one's own code has sent.
+// What one's own code has sent, decoded, and whether its signature held.
 func ExampleGateway_Requests() {
-	gateway, client := start()
+	gateway, err := alipaytest.StartGateway()
+	if err != nil {
+		log.Fatal(err)
+	}
 	defer gateway.Close()
-	_, _ = client.ZhimaCustomerJobworthAuthentication.Query(context.Background(), &alipay.QueryParams{
+	client, err := alipay.NewClient(gateway.Config())
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	_, err = client.ZhimaCustomerJobworthAuthentication.Query(context.Background(), &alipay.QueryParams{
 		OnceToken: "token-1",
+		ConnKey:   "order 1/2",
 		CertType:  alipay.CertTypePassport,
-	})
+	}, alipay.WithRequestID("request-1"), alipay.WithAppAuthToken("202212BB"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	answer, err := http.Get(gateway.BaseURL() + "/v3/anything") // by somebody without a key
+	if err != nil {
+		log.Fatal(err)
+	}
+	answer.Body.Close()
 
 	for _, request := range gateway.Requests() {
-		fmt.Println(request.Method, request.Path)
-		fmt.Println(request.Params.Get("once_token"), request.Params.Get("cert_type"), request.Verified)
+		fmt.Printf("%s %s verified=%t code=%q\n", request.Method, request.Path, request.Verified, request.Code)
+		for _, name := range []string{"once_token", "conn_key", "cert_type"} {
+			fmt.Printf("  %s=%q\n", name, request.Params.Get(name))
+		}
+		fmt.Printf("  request id %q, app auth token %q\n", request.RequestID, request.AppAuthToken)
 	}
 	// Output:
-	// GET /v3/zhima/customer/jobworth/authentication
-	// token-1 1 true
+	// GET /v3/zhima/customer/jobworth/authentication verified=true code=""
+	//   once_token="token-1"
+	//   conn_key="order 1/2"
+	//   cert_type="1"
+	//   request id "request-1", app auth token "202212BB"
+	// GET /v3/anything verified=false code="missing-timestamp"
+	//   once_token=""
+	//   conn_key=""
+	//   cert_type=""
+	//   request id "", app auth token ""
 }
 
-// Another endpoint, for Client.Do.
-func ExampleGateway_Handle() {
-	gateway, client := start(alipaytest.WithEncryptKey("AAECAwQFBgcICQoLDA0ODw=="))
+// Over https, as in production: the gateway's own client trusts its certificate.
+func ExampleGateway_HTTPClient() {
+	gateway, err := alipaytest.StartGateway(alipaytest.WithTLS())
+	if err != nil {
+		log.Fatal(err)
+	}
 	defer gateway.Close()
+
+	params := &alipay.QueryParams{OnceToken: "token-1"}
+	stranger, err := alipay.NewClient(gateway.Config())
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = stranger.ZhimaCustomerJobworthAuthentication.Query(context.Background(), params)
+	fmt.Println("without it nothing is sent:", errors.Is(err, alipay.ErrNotDelivered))
+
+	client, err := alipay.NewClient(gateway.Config(), alipay.WithHTTPClient(gateway.HTTPClient()))
+	if err != nil {
+		log.Fatal(err)
+	}
+	response, err := client.ZhimaCustomerJobworthAuthentication.Query(context.Background(), params)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(response.IdentityResult)
+	// Output:
+	// without it nothing is sent: true
+	// SUCCESS
+}
+
+// A time of the test's choosing, for the gateway and the client alike.
+func ExampleWithClock() {
+	clock := func() time.Time { return time.Date(2026, 2, 28, 23, 59, 59, 0, time.UTC) }
+	gateway, err := alipaytest.StartGateway(alipaytest.WithClock(clock))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer gateway.Close()
+	client, err := alipay.NewClient(gateway.Config(), alipay.WithClock(clock))
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	params := &alipay.QueryParams{OnceToken: "token-1"}
+	if _, err = client.ZhimaCustomerJobworthAuthentication.Query(context.Background(), params); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(gateway.Requests()[0].Timestamp.UTC())
+
+	gateway.Inject(alipaytest.TimestampOff(-11*time.Minute), 1)
+	_, err = client.ZhimaCustomerJobworthAuthentication.Query(context.Background(), &alipay.QueryParams{OnceToken: "token-2"})
+	fmt.Println("stale:", errors.Is(err, alipay.ErrResponseStale))
+	// Output:
+	// 2026-02-28 23:59:59 +0000 UTC
+	// stale: true
+}
+
+// Certificate mode, and the day on which Alipay's certificate is replaced: only
+// a client that has the new one beside the old one gets over it.
+func ExampleGateway_RotateCertificate() {
+	gateway, err := alipaytest.StartGateway()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer gateway.Close()
+
+	config := gateway.CertConfig()
+	unprepared, err := alipay.NewClient(config)
+	if err != nil {
+		log.Fatal(err)
+	}
+	config.AlipayPublicCertContent += alipaytest.RotatedCertificate()
+	prepared, err := alipay.NewClient(config)
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	ask := func(client *alipay.Client, token string) {
+		response, err := client.ZhimaCustomerJobworthAuthentication.Query(context.Background(), &alipay.QueryParams{OnceToken: token})
+		if err != nil {
+			fmt.Println("unknown certificate:", errors.Is(err, alipay.ErrUnknownCertificate))
+			return
+		}
+		fmt.Println(response.IdentityResult)
+	}
+	ask(unprepared, "token-1")
+	ask(prepared, "token-2")
+	gateway.RotateCertificate()
+	ask(unprepared, "token-3")
+	ask(prepared, "token-4")
+	// Output:
+	// SUCCESS
+	// SUCCESS
+	// unknown certificate: true
+	// SUCCESS
+}
+
+// Another endpoint, for Client.Do, under content encryption: the body arrives
+// decrypted, and the answer is encrypted on its way out.
+func ExampleGateway_Handle() {
+	gateway, err := alipaytest.StartGateway(alipaytest.WithEncryptKey("AAECAwQFBgcICQoLDA0ODw=="))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer gateway.Close()
+	client, err := alipay.NewClient(gateway.Config())
+	if err != nil {
+		log.Fatal(err)
+	}
+
 	gateway.Handle(http.MethodPost, "/v3/alipay/trade/query", func(r alipaytest.ReceivedRequest) (int, any) {
-		fmt.Printf("received %s\n", r.Body) // decrypted
+		fmt.Printf("received %s\n", r.Body)
 		return http.StatusOK, map[string]string{"trade_status": "TRADE_SUCCESS"}
 	})
-
 	var out struct {
 		TradeStatus string `json:"trade_status"`
 	}
-	_, err := client.Do(context.Background(), &alipay.Request{
+	_, err = client.Do(context.Background(), &alipay.Request{
 		Method: http.MethodPost,
 		Path:   "/v3/alipay/trade/query",
 		Body:   map[string]string{"out_trade_no": "1"},
@@ -191,7 +400,8 @@ func ExampleSignAnswer() {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		body := []byte(`{"identity_result":"FAILED"}`)
 		if err := alipaytest.SignAnswer(w.Header(), body, time.Now()); err != nil {
-			panic(err)
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
 		}
 		_, _ = w.Write(body)
 	}))
@@ -199,13 +409,11 @@ func ExampleSignAnswer() {
 
 	client, err := alipay.NewClient(alipaytest.Config(server.URL))
 	if err != nil {
-		fmt.Println(err)
-		return
+		log.Fatal(err)
 	}
 	response, err := client.ZhimaCustomerJobworthAuthentication.Query(context.Background(), &alipay.QueryParams{OnceToken: "token-1"})
 	if err != nil {
-		fmt.Println(err)
-		return
+		log.Fatal(err)
 	}
 	fmt.Println(response.IdentityResult)
 	// Output: FAILED
@@ -226,6 +434,6 @@ func ExampleStubQuerier() {
 			return &alipay.QueryResponse{IdentityResult: alipay.IdentityResultSuccess}, nil
 		},
 	}
-	fmt.Println(trusted(querier, "fresh"), trusted(querier, "spent"))
+	fmt.Println(trusted(querier, "fresh"), trusted(&querier, "spent"))
 	// Output: true false
 }

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	alipay "github.com/seed-39a49030/alipay"
 )
 
 // Fault is a way to misbehave, for [Gateway.Inject]. It is a value: its methods
@@ -42,7 +44,11 @@ func (f Fault) Acting(acts bool) Fault {
 	return f
 }
 
-// Harmless reports whether the right answer arrives all the same.
+// acted is Acting(true) under the same name.
+func (f Fault) acted() Fault { f.acts = true; return f }
+
+// Harmless reports whether the right answer arrives all the same, for a client
+// that is patient and takes that much.
 func (f Fault) Harmless() bool { return f.harmless && f.acts }
 
 // When returns the fault for those requests only for which condition holds.
@@ -50,14 +56,42 @@ func (f Fault) Harmless() bool { return f.harmless && f.acts }
 //
 //	fault.When(func(r alipaytest.ReceivedRequest) bool { return r.Params.Get("once_token") == "token-1" })
 //
-// Conditions add up. They must be quick and must not call the gateway.
+// Conditions add up; nil is none. They must be quick, must not call the gateway
+// and must not change the request.
 func (f Fault) When(condition func(ReceivedRequest) bool) Fault {
-	if before := f.when; before != nil {
-		f.when = func(r ReceivedRequest) bool { return before(r) && condition(r) }
-	} else {
+	switch before := f.when; {
+	case condition == nil:
+	case before == nil:
 		f.when = condition
+	default:
+		f.when = func(r ReceivedRequest) bool { return before(r) && condition(r) }
 	}
 	return f
+}
+
+// Faults returns every named fault, and those with a parameter at typical ones:
+// the rows of a table-driven test, or what a soak chooses from. [Hang] and slow
+// ones are among them, so callers need timeouts. Their names differ.
+func Faults() []Fault {
+	const elsewhere = "http://127.0.0.1:9/elsewhere"
+	return []Fault{
+		Drop, DropReset, DropAfter(1), LostAnswer, LostAnswerReset, ResetStream, RefuseStream, GoAway,
+		CloseIdle, AnnouncedClose, HalfAnswer, HalfChunked, HalfHead, MalformedHTTP,
+		WrongSignature, GarbledSignature, MissingSignature, NullSignature, ForeignSignature, AlteredBody,
+		MissingNonce, StaleTimestamp, FutureTimestamp, MissingTimestamp, GarbledTimestamp, UnknownSN, MissingSN,
+		TooManyRequests, RetryAfter(time.Second), AppCallLimited, MethodCallLimited, UntrustedThrottle,
+		GatewayError(http.StatusBadRequest, alipay.CodeAppCallLimited, appLimited),
+		ServerErrorHTML, BadGateway, BadGateway.Acting(true), ServiceUnavailable, GatewayTimeout, RequestTimeout,
+		ForbiddenHTML, ProxyHTML, ProxyEmpty,
+		SystemError(http.StatusBadRequest), SystemError(http.StatusInternalServerError),
+		UnknowError(http.StatusBadRequest), UnknowError(http.StatusInternalServerError),
+		OtherSuccess(http.StatusCreated, true), OtherSuccess(http.StatusAccepted, false), OtherSuccess(http.StatusNoContent, true),
+		Redirect(http.StatusMovedPermanently, elsewhere), Redirect(http.StatusFound, elsewhere),
+		Redirect(http.StatusTemporaryRedirect, elsewhere), Redirect(http.StatusPermanentRedirect, elsewhere),
+		SignedHTML, SignedArray, SignedEmpty, TrailingGarbage, BadCiphertext, PlainAnswer,
+		Slow(300 * time.Millisecond), SlowBody(300 * time.Millisecond), Hang,
+		HugeBody(8 << 20), GzipBomb(64 << 20), Compressed,
+	}
 }
 
 type injected struct {
@@ -67,8 +101,8 @@ type injected struct {
 
 // Inject lets the next requests meet fault, as many as times says, or all until
 // [Gateway.ClearFaults] when it is negative. Only requests that pass the
-// gateway's checks count. Faults that are injected while others wait come after
-// them; each request meets one.
+// gateway's checks and ask for an endpoint it has count. Faults that are injected
+// while others wait come after them; each request meets one.
 func (g *Gateway) Inject(fault Fault, times int) {
 	if fault.do == nil || times == 0 {
 		return
@@ -107,9 +141,10 @@ func (g *Gateway) nextFault(received ReceivedRequest) Fault {
 
 // FaultFunc makes a fault of one's own. misbehave is given the answer that would
 // have been right, encrypted and signed; what it writes to w is what goes out,
-// and a panic with http.ErrAbortHandler breaks the answer off. r's context ends
-// with the client's patience and with the gateway. The fault acts; the gateway
-// does not count its answers as delivered.
+// and a panic with http.ErrAbortHandler breaks the answer off. r's body has been
+// read, and its context ends with the client's patience and with the gateway.
+// The fault acts; the gateway does not count its answers as delivered. Whoever
+// takes the connection over by http.Hijacker has to close it.
 func FaultFunc(name string, misbehave func(w http.ResponseWriter, r *http.Request, answer *Answer)) Fault {
 	return Fault{name: name, acts: true, do: func(x *exchange) { misbehave(x.w, x.r, x.answer()) }}
 }
@@ -126,12 +161,6 @@ func altered(name string, change func(x *exchange, a *Answer)) Fault {
 // instead makes a fault that does not act, with an answer of its own.
 func instead(name string, answer func(x *exchange) *Answer) Fault {
 	return Fault{name: name, do: func(x *exchange) { _ = answer(x).Send(x.w) }}
-}
-
-// drop breaks the connection and the answer off.
-func (x *exchange) drop(reset bool) {
-	x.conn.drop(reset)
-	panic(http.ErrAbortHandler)
 }
 
 // sleep waits, unless the client or the gateway goes away first.

@@ -13,30 +13,32 @@ import (
 // it; should a later Go hide the number of the stream, both are Drop there too.
 var (
 	// RefuseStream resets the stream with REFUSED_STREAM.
-	RefuseStream = Fault{name: "refuse stream", do: func(x *exchange) { x.refuseStream() }}
+	RefuseStream = Fault{name: "refuse stream", do: refuseStream}
 	// GoAway ends the connection with a GOAWAY that names the stream before this
 	// one as the last that was looked at. Where a later stream was acted on
 	// already that would be a lie, and the stream alone is refused.
-	GoAway = Fault{name: "goaway", do: func(x *exchange) {
-		stream, ok := streamOf(x.w)
-		if !ok {
-			x.drop(false)
-		}
-		if !x.conn.leave(stream) {
-			x.refuseStream()
-		}
-		const goAway, noError = 0x7, 0x0
-		x.frame(http2Frame(goAway, 0, max(stream, 2)-2, noError))
-	}}
+	GoAway = Fault{name: "goaway", do: goAway}
 )
 
-func (x *exchange) refuseStream() {
+func refuseStream(x *exchange) {
 	stream, ok := streamOf(x.w)
 	if !ok {
 		x.drop(false)
 	}
 	const rstStream, refusedStream = 0x3, 0x7
 	x.frame(http2Frame(rstStream, stream, refusedStream))
+}
+
+func goAway(x *exchange) {
+	stream, ok := streamOf(x.w)
+	if !ok {
+		x.drop(false)
+	}
+	if !x.conn.leave(stream) {
+		refuseStream(x)
+	}
+	const goAway, noError = 0x7, 0x0
+	x.frame(http2Frame(goAway, 0, max(stream, 2)-2, noError))
 }
 
 // frame writes one HTTP/2 frame and breaks the answer off.

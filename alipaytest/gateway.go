@@ -1,6 +1,7 @@
 package alipaytest
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -30,20 +31,25 @@ type options struct {
 	history    int
 }
 
-// WithAddr sets the address to listen on, as host:port. The default is
-// 127.0.0.1:0, a free port; an empty host means 127.0.0.1, too.
+// WithAddr sets the address to listen on, as host:port. The default, also for
+// "", is 127.0.0.1:0, a free port; an empty host means 127.0.0.1, too. A client
+// takes plain http from loopback only, unless it has alipay.WithInsecureHTTP,
+// and the certificate of [WithTLS] names loopback only.
 func WithAddr(addr string) Option { return func(o *options) { o.addr = addr } }
 
-// WithTLS serves HTTPS under a certificate made at start for 127.0.0.1, ::1 and
-// localhost. [Gateway.HTTPClient] trusts it, and so does whoever is given
-// [Gateway.TLSCertificate].
+// WithTLS serves HTTPS, version 1.2 or newer, under a certificate made at start
+// for 127.0.0.1, ::1 and localhost. [Gateway.HTTPClient], which a client is given
+// by alipay.WithHTTPClient, trusts it, and so does whoever is given
+// [Gateway.TLSCertificate]. Plain http is the default.
 func WithTLS() Option { return func(o *options) { o.tls = true } }
 
-// WithHTTP2 serves HTTP/2 beside HTTP/1.1. It implies [WithTLS].
+// WithHTTP2 serves HTTP/2 beside HTTP/1.1. It implies [WithTLS]. A client needs
+// [Gateway.HTTPClient] for it, since of itself it speaks HTTP/1.1 only.
 func WithHTTP2() Option { return func(o *options) { o.tls, o.http2 = true, true } }
 
 // WithEncryptKey turns content encryption on: the base64 of an AES key of 16,
-// 24 or 32 bytes. Config and CertConfig then carry it.
+// 24 or 32 bytes. Config and CertConfig then carry it. "" leaves it off; with
+// another key the gateway does not start.
 //
 // Every success answer is then encrypted, also to a GET that does not ask for
 // it by alipay-encrypt-type, since not every official SDK does. Only who sends
@@ -51,16 +57,19 @@ func WithHTTP2() Option { return func(o *options) { o.tls, o.http2 = true, true 
 func WithEncryptKey(key string) Option { return func(o *options) { o.encryptKey = key } }
 
 // WithClock sets the clock by which timestamps are judged and answers are
-// stamped. The default is time.Now. It is called from several goroutines.
+// stamped; the client is given the same by alipay.WithClock. Any time from 2000
+// to 2099 will do, as the certificates are valid for it. The default, also for
+// nil, is time.Now. It is called from several goroutines.
 func WithClock(now func() time.Time) Option { return func(o *options) { o.clock = now } }
 
 // WithPathPrefix serves as a reverse proxy would that maps prefix ("/proxy") to
-// the gateway: BaseURL ends in it, and signatures are checked over the request
-// target without it.
+// the gateway: BaseURL ends in it, signatures are checked over the request target
+// without it, and there is nothing beside it. The default is none.
 func WithPathPrefix(prefix string) Option { return func(o *options) { o.prefix = prefix } }
 
 // WithHistory sets how many requests [Gateway.Requests] keeps: the last n, by
-// default 10,000.
+// default 10,000; 0 keeps none. Of large ones it keeps fewer, so that they take
+// up no more than 128 MiB.
 func WithHistory(n int) Option { return func(o *options) { o.history = n } }
 
 // Gateway is a running gateway. All its methods are safe for concurrent use.
@@ -85,6 +94,10 @@ type Gateway struct {
 	conns   connections
 	history history
 
+	// What a request's body may have.
+	maxBody  int64
+	patience time.Duration
+
 	mu        sync.Mutex
 	rotated   bool
 	tokens    map[string]*token
@@ -92,8 +105,9 @@ type Gateway struct {
 	faults    []injected
 }
 
-// NewGateway starts a gateway that ends with the test. It fails the test when
-// it cannot be started.
+// NewGateway starts a gateway that ends with the test. It fails the test when it
+// cannot be started, when it cannot be closed, and when a function given to
+// [Gateway.Handle] or [FaultFunc] panics.
 func NewGateway(tb testing.TB, opts ...Option) *Gateway {
 	tb.Helper()
 	g, err := start(tb, opts)
@@ -108,7 +122,8 @@ func NewGateway(tb testing.TB, opts ...Option) *Gateway {
 	return g
 }
 
-// StartGateway starts a gateway for a program, which has to Close it.
+// StartGateway starts a gateway for a program, which has to Close it. It fails
+// when the address cannot be listened on or an option makes no sense.
 func StartGateway(opts ...Option) (*Gateway, error) { return start(nil, opts) }
 
 func start(tb testing.TB, opts []Option) (*Gateway, error) {
@@ -137,7 +152,12 @@ func start(tb testing.TB, opts []Option) (*Gateway, error) {
 		ConnContext: g.conns.opened,
 		ConnState:   g.conns.changed,
 		IdleTimeout: 2 * time.Minute,
-		ErrorLog:    log.New(io.Discard, "", 0), // broken connections are its trade
+		// As long, since a connection that a client opened in reserve waits, too.
+		ReadHeaderTimeout: 2 * time.Minute,
+		// OPTIONS * is answered as any other request.
+		DisableGeneralOptionsHandler: true,
+
+		ErrorLog: log.New(io.Discard, "", 0), // broken connections are its trade
 	}
 	scheme := "http://"
 	if o.tls {
@@ -165,12 +185,13 @@ func start(tb testing.TB, opts []Option) (*Gateway, error) {
 
 // assemble makes a gateway that answers but does not listen.
 func assemble(tb testing.TB, opts []Option) (*Gateway, *options, error) {
-	o := &options{addr: "127.0.0.1:0", clock: time.Now, history: 10_000}
+	o := &options{clock: time.Now, history: 10_000}
 	for _, opt := range opts {
 		if opt != nil {
 			opt(o)
 		}
 	}
+	o.addr = cmp.Or(o.addr, "127.0.0.1:0")
 	if host, port, err := net.SplitHostPort(o.addr); err == nil && host == "" {
 		o.addr = net.JoinHostPort("127.0.0.1", port)
 	}
@@ -181,8 +202,11 @@ func assemble(tb testing.TB, opts []Option) (*Gateway, *options, error) {
 		clock:  o.clock,
 		tb:     tb,
 		served: make(chan struct{}),
-		nonces: &nonceBook{},
+		nonces: &nonceBook{limit: maxNonces},
 		tokens: make(map[string]*token),
+
+		maxBody:  maxRequestBytes,
+		patience: bodyPatience,
 	}
 	g.history.limit = o.history
 	g.conns.init()
@@ -212,11 +236,14 @@ func reachable(addr net.Addr) string {
 	return net.JoinHostPort("127.0.0.1", fmt.Sprint(tcp.Port))
 }
 
-// BaseURL is the gateway's address, with the prefix of [WithPathPrefix].
+// BaseURL is the gateway's address, as in http://127.0.0.1:43210, with the prefix
+// of [WithPathPrefix]. Of a gateway that listens on every address it is the one
+// on loopback.
 func (g *Gateway) BaseURL() string { return g.baseURL }
 
-// Config returns a configuration in public-key mode, ready for alipay.NewClient.
-// One gateway takes both modes at once.
+// Config returns a configuration in public-key mode, ready for alipay.NewClient,
+// with TLS together with [Gateway.HTTPClient]. One gateway takes both modes at
+// once.
 func (g *Gateway) Config() alipay.AlipayConfig {
 	c := g.config
 	c.BaseURL = g.baseURL
@@ -241,7 +268,8 @@ func (g *Gateway) CertConfig() alipay.AlipayConfig {
 
 // RotateCertificate replaces Alipay's certificate, as the platform does when
 // one is about to expire: from now on answers in certificate mode are signed
-// under [RotatedCertificate]. Public-key mode keeps its key.
+// under [RotatedCertificate]. A client that has only the old one then reports
+// alipay.ErrUnknownCertificate. Public-key mode keeps its key.
 func (g *Gateway) RotateCertificate() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -259,10 +287,10 @@ func (g *Gateway) isRotated() bool {
 // has both configured.
 func RotatedCertificate() string { return keys().alipayNextCert }
 
-// HTTPClient returns a client that trusts the gateway's TLS certificate, speaks
-// HTTP/2 when the gateway does, and keeps as many idle connections as there are
-// concurrent callers. All clients of one gateway share their connections, which
-// end with it.
+// HTTPClient returns a client that trusts the gateway's TLS certificate and no
+// other, speaks HTTP/2 when the gateway does, uses no proxy, and keeps idle
+// connections for up to 1024 concurrent callers. It has no timeout. All clients
+// of one gateway share their connections, which end with it.
 func (g *Gateway) HTTPClient() *http.Client { return &http.Client{Transport: g.client} }
 
 // TLSCertificate returns the PEM certificate that other programs must trust to
@@ -276,7 +304,8 @@ const closeGrace = 5 * time.Second
 
 // Close stops the gateway: it drops every connection, ends every answer under
 // way, and returns when nothing of it runs any more. Further calls do nothing.
-// It must not be called from a function given to [Gateway.Handle] or [FaultFunc].
+// It must not be called from a function given to [Gateway.Handle] or [FaultFunc];
+// the error says that such a function has not returned within 5 s.
 func (g *Gateway) Close() error {
 	g.once.Do(func() {
 		g.cancel()

@@ -1,8 +1,10 @@
 package alipaytest
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
+	"strings"
 
 	alipay "github.com/seed-39a49030/alipay"
 )
@@ -83,7 +85,7 @@ func (g *Gateway) tokenOf(once string) *token {
 	t := g.tokens[once]
 	if t == nil {
 		t = &token{body: []byte(sample)}
-		g.tokens[once] = t
+		g.tokens[strings.Clone(once)] = t // without the request around it
 	}
 	return t
 }
@@ -114,16 +116,17 @@ func (g *Gateway) jobworth(x *exchange, act bool) reply {
 		}
 		return reply{status: http.StatusOK, body: encodeJSON(map[string]any{"identity_result": alipay.IdentityResultWaitingVerify})}
 	}
-	final := act && !t.pending
-	if final {
-		t.Spent = true
+	if !act || t.pending {
+		return reply{status: http.StatusOK, body: t.body}
 	}
-	return reply{status: http.StatusOK, body: t.body, final: final}
+	t.Spent = true
+	return reply{status: http.StatusOK, body: t.body, spends: t}
 }
 
 // SetResult decides what onceToken gives from now on, and forgets what it was
 // before: result.WaitingPolls times WAITING_VERIFY, then result once, then
-// TOKEN_INVALID. It panics if result.Extra holds what is no JSON.
+// TOKEN_INVALID. An answer that is under way still belongs to what was before.
+// It panics if result.Extra holds what is no JSON.
 func (g *Gateway) SetResult(onceToken string, result Result) {
 	t := &token{
 		body:    result.body(),
@@ -136,14 +139,16 @@ func (g *Gateway) SetResult(onceToken string, result Result) {
 }
 
 // SetError decides that every query of onceToken gives this error, signed, and
-// forgets what the token was before.
+// forgets what the token was before. The token is never spent. Status 0 means
+// 400, which is what most errors of the endpoint have.
 func (g *Gateway) SetError(onceToken string, status int, code alipay.ErrorCode, message string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.tokens[onceToken] = &token{failure: &refusal{status, code, message}}
+	g.tokens[onceToken] = &token{failure: &refusal{cmp.Or(status, http.StatusBadRequest), code, message}}
 }
 
-// Token tells what became of onceToken since SetResult, SetError or Reset.
+// Token tells what became of onceToken since SetResult, SetError or Reset; the
+// zero TokenState if it was never heard of.
 func (g *Gateway) Token(onceToken string) TokenState {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -153,11 +158,13 @@ func (g *Gateway) Token(onceToken string) TokenState {
 	return TokenState{}
 }
 
-// Deliveries returns how many verified queries arrived with onceToken: the
-// number that must not exceed one per call.
+// Deliveries returns how many verified queries arrived with onceToken, which is
+// [TokenState].Requests: the number that must not exceed one per call, unless
+// they were refused for load and so may be repeated.
 func (g *Gateway) Deliveries(onceToken string) int { return g.Token(onceToken).Requests }
 
-// Ledger returns the state of every once_token that was asked for or set.
+// Ledger returns the state of every once_token that was asked for, by a verified
+// query, or set. It grows with their number until [Gateway.Reset].
 func (g *Gateway) Ledger() map[string]TokenState {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -170,20 +177,22 @@ func (g *Gateway) Ledger() map[string]TokenState {
 
 // noteArrival counts a verified query.
 func (g *Gateway) noteArrival(received *ReceivedRequest) {
-	g.note(received, func(t *token) { t.Requests++ })
-}
-
-// noteDelivery says whether the final answer was written.
-func (g *Gateway) noteDelivery(received *ReceivedRequest, delivered bool) {
-	g.note(received, func(t *token) { t.Delivered = delivered })
-}
-
-func (g *Gateway) note(received *ReceivedRequest, change func(*token)) {
 	once := received.Params.Get("once_token")
-	if once == "" || received.Path != jobworthPath {
+	if once == "" || received.Path != jobworthPath || !received.inside {
 		return
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	change(g.tokenOf(once))
+	g.tokenOf(once).Requests++
+}
+
+// noteDelivery says whether the final answer was written. That goes to the
+// token as it was asked for, which SetResult or Reset may have replaced.
+func (x *exchange) noteDelivery(delivered bool) {
+	if x.reply.spends == nil {
+		return
+	}
+	x.g.mu.Lock()
+	defer x.g.mu.Unlock()
+	x.reply.spends.Delivered = delivered
 }

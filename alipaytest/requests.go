@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,16 +14,18 @@ import (
 // ReceivedRequest is a request as the gateway received it.
 type ReceivedRequest struct {
 	Method string
-	// Path is the decoded path without the prefix of WithPathPrefix.
+	// Path is the decoded path without the prefix of [WithPathPrefix].
 	Path string
 	// RequestURI is the request target exactly as received.
 	RequestURI string
 	// Proto is HTTP/1.1 or HTTP/2.0.
 	Proto string
-	// Params are the decoded query parameters.
+	// Params are the decoded query parameters. Of one that came twice the
+	// endpoint takes the first.
 	Params url.Values
 	Header http.Header
-	// Body is the body, decrypted if it came encrypted.
+	// Body is the body, decrypted if it came encrypted. One over 16 MiB is
+	// refused and not kept.
 	Body []byte
 
 	// Verified says that the signature held. A replayed request verifies too,
@@ -31,7 +34,8 @@ type ReceivedRequest struct {
 	// Code is what the gateway or the endpoint answers no with; empty when it
 	// answers yes. A fault may have replaced that answer.
 	Code alipay.ErrorCode
-	// Fault names the fault that the request met; empty when none.
+	// Fault names the fault that the request met; empty when none. A request
+	// that comes on an HTTP/2 connection behind [GoAway] has "after a goaway".
 	Fault string
 
 	AppAuthToken string    // alipay-app-auth-token
@@ -46,7 +50,9 @@ type ReceivedRequest struct {
 	// At is when it came, by the real clock.
 	At time.Time
 
-	encrypted bool // the answer is to be encrypted
+	target    string // what the signature covers of RequestURI
+	inside    bool   // not past the proxy of WithPathPrefix
+	encrypted bool   // the answer is to be encrypted
 }
 
 func (r ReceivedRequest) clone() ReceivedRequest {
@@ -56,33 +62,58 @@ func (r ReceivedRequest) clone() ReceivedRequest {
 	return r
 }
 
-// history keeps the last requests, in a ring once limit is reached.
+// size is what a request of its sender's choosing can take up, more or less.
+func (r *ReceivedRequest) size() int {
+	size := 2*len(r.RequestURI) + len(r.Body) // Params once more
+	for name, values := range r.Header {
+		size += len(name)
+		for _, value := range values {
+			size += len(value)
+		}
+	}
+	return size
+}
+
+// maxHistoryBytes is the size that the requests kept may have together. Ten
+// thousand ordinary ones have a tenth of it.
+const maxHistoryBytes = 128 << 20
+
+// history keeps the last requests.
 type history struct {
-	mu    sync.Mutex
 	limit int
-	ring  []ReceivedRequest
-	next  int // where the oldest is, once the ring is full
+
+	mu    sync.Mutex
+	kept  []ReceivedRequest // from first on; what is before it is empty
+	first int
+	bytes int // the size of kept
 }
 
 func (h *history) add(r ReceivedRequest) {
+	if h.limit <= 0 {
+		return
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	switch {
-	case h.limit <= 0:
-	case len(h.ring) < h.limit:
-		h.ring = append(h.ring, r)
-	default:
-		h.ring[h.next] = r
-		h.next = (h.next + 1) % h.limit
+	h.kept = append(h.kept, r)
+	h.bytes += r.size()
+	for len(h.kept)-h.first > h.limit || h.bytes > maxHistoryBytes {
+		oldest := &h.kept[h.first]
+		h.bytes -= oldest.size()
+		*oldest = ReceivedRequest{}
+		h.first++
+	}
+	if h.first > len(h.kept)/2 {
+		h.kept = slices.Delete(h.kept, 0, h.first)
+		h.first = 0
 	}
 }
 
 func (h *history) list() []ReceivedRequest {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	list := make([]ReceivedRequest, 0, len(h.ring))
-	for i := range h.ring {
-		list = append(list, h.ring[(h.next+i)%len(h.ring)].clone())
+	list := slices.Clone(h.kept[h.first:])
+	for i := range list {
+		list[i] = list[i].clone()
 	}
 	return list
 }
@@ -90,12 +121,12 @@ func (h *history) list() []ReceivedRequest {
 func (h *history) clear() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.ring, h.next = nil, 0
+	h.kept, h.first, h.bytes = nil, 0, 0
 }
 
 // Requests returns a copy of the requests received so far, oldest first: every
 // complete request, refused ones too, but no more than [WithHistory] allows. A
-// request is in it before its answer leaves.
+// request is in it before its answer leaves. One whose body breaks off is none.
 func (g *Gateway) Requests() []ReceivedRequest { return g.history.list() }
 
 // Reset forgets requests, tokens and faults, for the next round of a long test.

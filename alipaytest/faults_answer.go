@@ -1,0 +1,271 @@
+package alipaytest
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	alipay "github.com/seed-39a49030/alipay"
+)
+
+const (
+	jsonType = "application/json"
+	html     = "<!DOCTYPE html>\n<html><head><title>nginx</title></head><body><h1>Something went wrong</h1></body></html>\n"
+
+	appLimited    = "应用调用次数超限"
+	methodLimited = "接口调用次数超限"
+)
+
+// Refusals for load. None of them acts.
+var (
+	// TooManyRequests is a bare 429.
+	TooManyRequests = RawAnswer("429", http.StatusTooManyRequests, "text/plain", "")
+	// AppCallLimited is the gateway's 429 with app-call-limited.
+	AppCallLimited = GatewayError(http.StatusTooManyRequests, alipay.CodeAppCallLimited, appLimited)
+	// MethodCallLimited is the gateway's 429 with method-call-limited.
+	MethodCallLimited = GatewayError(http.StatusTooManyRequests, alipay.CodeMethodCallLimited, methodLimited)
+	// UntrustedThrottle is app-call-limited with a signature that does not hold.
+	UntrustedThrottle = instead("429 with a wrong signature", untrustedThrottle)
+)
+
+// Answers of what lies in between, or of a gateway in trouble. None of them
+// acts, but for GatewayTimeout.
+var (
+	// ServerErrorHTML is a 500 with a page.
+	ServerErrorHTML = RawAnswer("500 HTML", http.StatusInternalServerError, "text/html", html)
+	// BadGateway is a 502 with nothing.
+	BadGateway = RawAnswer("502 empty", http.StatusBadGateway, "text/html", "")
+	// ServiceUnavailable is a 503 with a line of text.
+	ServiceUnavailable = RawAnswer("503", http.StatusServiceUnavailable, "text/plain", "upstream connect error\n")
+	// GatewayTimeout is a 504 with a page, after acting.
+	GatewayTimeout = RawAnswer("504 HTML", http.StatusGatewayTimeout, "text/html", html).acted()
+	// RequestTimeout is a 408.
+	RequestTimeout = RawAnswer("408", http.StatusRequestTimeout, "text/plain", "")
+	// ForbiddenHTML is a 403 with a page, as of a firewall.
+	ForbiddenHTML = RawAnswer("403 HTML", http.StatusForbidden, "text/html", html)
+	// ProxyHTML is a 200 with a page, as of a captive portal.
+	ProxyHTML = RawAnswer("200 HTML", http.StatusOK, "text/html", html)
+	// ProxyEmpty is a 200 with nothing.
+	ProxyEmpty = RawAnswer("200 empty", http.StatusOK, "text/plain", "")
+)
+
+// Signed answers with something else in them. All of them act.
+var (
+	// SignedHTML is a page, rightly signed.
+	SignedHTML = SignedBody("signed HTML", "text/html", html)
+	// SignedArray is JSON, rightly signed, that is no object.
+	SignedArray = SignedBody("signed array", jsonType, `["SUCCESS"]`)
+	// SignedEmpty is nothing, rightly signed.
+	SignedEmpty = SignedBody("signed empty", jsonType, "")
+	// TrailingGarbage is the right answer and more behind it, rightly signed.
+	TrailingGarbage = Fault{name: "trailing garbage", acts: true, do: trailingGarbage}
+	// BadCiphertext is what no key decrypts, rightly signed.
+	BadCiphertext = SignedBody("bad ciphertext", "text/plain", "bm90IGEgYmxvY2s=")
+)
+
+// Right answers in another form. All of them act and are harmless.
+var (
+	// PlainAnswer is the right answer, not encrypted though it should be: that
+	// is valid, since it is signed.
+	PlainAnswer = Fault{name: "plain answer", acts: true, harmless: true, do: plainAnswer}
+	// Compressed is the right answer gzip-compressed, if the client says that
+	// it takes that.
+	Compressed = Fault{name: "compressed", acts: true, harmless: true, do: compressed}
+)
+
+// RetryAfter is a 429 with app-call-limited that says how long to wait, in
+// whole seconds, rounded up. It does not act.
+func RetryAfter(wait time.Duration) Fault {
+	seconds := strconv.Itoa(int(math.Ceil(wait.Seconds())))
+	return instead("429, Retry-After "+seconds, func(x *exchange) *Answer {
+		a := x.unsigned(http.StatusTooManyRequests, x.errorBody(alipay.CodeAppCallLimited, appLimited, true))
+		a.Header.Set("Retry-After", seconds)
+		return a
+	})
+}
+
+// RawAnswer answers just so, unsigned and without a trace id, as a proxy would.
+// It does not act.
+func RawAnswer(name string, status int, contentType, body string) Fault {
+	return instead(name, func(*exchange) *Answer {
+		return &Answer{Status: status, Header: http.Header{"Content-Type": {contentType}}, Body: []byte(body)}
+	})
+}
+
+// GatewayError is a refusal of the gateway itself: unsigned, with a trace id. It
+// does not act.
+func GatewayError(status int, code alipay.ErrorCode, message string) Fault {
+	return instead(fmt.Sprintf("%d %s", status, code), func(x *exchange) *Answer {
+		return x.unsigned(status, x.errorBody(code, message, true))
+	})
+}
+
+// BusinessError is an error of the endpoint: signed. It does not act. For an
+// error that stays with a once_token there is [Gateway.SetError].
+func BusinessError(status int, code alipay.ErrorCode, message string) Fault {
+	return instead(fmt.Sprintf("%d %s, signed", status, code), func(x *exchange) *Answer {
+		return x.signed(status, "application/json;charset=UTF-8", x.errorBody(code, message, false))
+	})
+}
+
+// SystemError is SYSTEM_ERROR, signed, at any status. It does not act.
+func SystemError(status int) Fault {
+	return BusinessError(status, alipay.CodeSystemError, "系统繁忙")
+}
+
+// UnknowError is the gateway's unknow-error, unsigned, at any status. It does
+// not act.
+func UnknowError(status int) Fault {
+	return GatewayError(status, alipay.CodeUnknowError, "服务暂不可用（业务系统不可用）")
+}
+
+// OtherSuccess is a 2xx other than 200, with the right answer, signed or not. It
+// acts.
+func OtherSuccess(status int, signed bool) Fault {
+	name := fmt.Sprintf("%d unsigned", status)
+	if signed {
+		name = fmt.Sprintf("%d signed", status)
+	}
+	return altered(name, func(x *exchange, a *Answer) {
+		a.Status = status
+		if status == http.StatusNoContent {
+			a.Body = nil
+			key, _ := x.signer()
+			x.sign(a, key, 0)
+		}
+		if !signed {
+			a.Header.Del("Alipay-Signature")
+		}
+	})
+}
+
+// Redirect sends the client elsewhere, with any status of 3xx. It does not act.
+func Redirect(status int, location string) Fault {
+	return instead(fmt.Sprintf("redirect %d", status), func(*exchange) *Answer {
+		return &Answer{Status: status, Header: http.Header{"Location": {location}}}
+	})
+}
+
+// SignedBody answers 200 with this body, rightly signed and never encrypted. It
+// acts.
+func SignedBody(name, contentType, body string) Fault {
+	return Fault{name: name, acts: true, do: func(x *exchange) {
+		_ = x.signed(http.StatusOK, contentType, []byte(body)).Send(x.w)
+	}}
+}
+
+// Slow gives the right answer, but only after d. It acts at once, and is
+// harmless to whoever waits that long.
+func Slow(d time.Duration) Fault {
+	return Fault{name: "slow, " + d.String(), acts: true, harmless: true, do: func(x *exchange) {
+		x.sleep(d)
+		x.deliver(x.answer())
+	}}
+}
+
+// SlowBody gives the right answer, the head at once and the body drop by drop
+// over d. It acts, and is harmless to whoever waits that long.
+func SlowBody(d time.Duration) Fault {
+	return Fault{name: "slow body, " + d.String(), acts: true, harmless: true, do: func(x *exchange) {
+		a := x.answer()
+		a.sendHead(x.w, true)
+		x.flush()
+		const drops = 10
+		for i := range drops {
+			x.sleep(d / drops)
+			if i == drops-1 {
+				x.noteDelivery(true)
+			}
+			_, _ = x.w.Write(a.Body[len(a.Body)*i/drops : len(a.Body)*(i+1)/drops])
+			x.flush()
+		}
+	}}
+}
+
+// SizedAnswer gives the right answer with blanks in it, so that its body has
+// size bytes (before encryption, if that is on): for limits, to the byte. An
+// answer longer than that stays as it is. It acts and is harmless to whoever
+// takes that much.
+func SizedAnswer(size int) Fault {
+	return Fault{name: fmt.Sprintf("answer of %d bytes", size), acts: true, harmless: true, do: func(x *exchange) {
+		if blanks := size - len(x.reply.body); blanks > 0 && len(x.reply.body) > 0 {
+			body := append(make([]byte, 0, size), x.reply.body[0])
+			body = append(body, bytes.Repeat([]byte(" "), blanks)...)
+			x.reply.body = append(body, x.reply.body[1:]...)
+		}
+		x.deliver(x.answer())
+	}}
+}
+
+// HugeBody sends size bytes that are not signed, or as many of them as the
+// client takes. It acts.
+func HugeBody(size int64) Fault {
+	return Fault{name: fmt.Sprintf("huge body, %d bytes", size), acts: true, do: func(x *exchange) {
+		x.w.Header().Set("Content-Type", jsonType)
+		piece := bytes.Repeat([]byte(" "), 32<<10)
+		for left := size; left > 0; left -= int64(len(piece)) {
+			if _, err := x.w.Write(piece[:min(left, int64(len(piece)))]); err != nil {
+				return
+			}
+		}
+	}}
+}
+
+// GzipBomb sends size bytes, compressed to a thousandth of that, whether or not
+// the client says that it takes gzip. It acts.
+func GzipBomb(size int64) Fault {
+	return Fault{name: fmt.Sprintf("compressed bomb, %d bytes", size), acts: true, do: func(x *exchange) {
+		x.w.Header().Set("Content-Type", jsonType)
+		x.w.Header().Set("Content-Encoding", "gzip")
+		left := max(size, 0)
+		for ; left >= bombPiece; left -= bombPiece {
+			if _, err := x.w.Write(bomb()); err != nil {
+				return
+			}
+		}
+		_, _ = x.w.Write(gzipped(bytes.Repeat([]byte(" "), int(left))))
+	}}
+}
+
+// bomb is a gzip member of bombPiece blanks. Members may follow one another.
+var bomb = sync.OnceValue(func() []byte { return gzipped(bytes.Repeat([]byte(" "), bombPiece)) })
+
+const bombPiece = 1 << 20
+
+func gzipped(plain []byte) []byte {
+	var b bytes.Buffer
+	compressor := gzip.NewWriter(&b)
+	_, _ = compressor.Write(plain)
+	_ = compressor.Close()
+	return b.Bytes()
+}
+
+func untrustedThrottle(x *exchange) *Answer {
+	a := x.signed(http.StatusTooManyRequests, jsonType, x.errorBody(alipay.CodeAppCallLimited, appLimited, true))
+	x.sign(a, keys().foreign, 0)
+	return a
+}
+
+func trailingGarbage(x *exchange) {
+	x.reply.body = append(bytes.Clone(x.reply.body), `{"identity_result":"FAILED"}`...)
+	_ = x.answer().Send(x.w)
+}
+
+func plainAnswer(x *exchange) {
+	x.deliver(x.signed(x.reply.status, "application/json;charset=UTF-8", x.reply.body))
+}
+
+func compressed(x *exchange) {
+	a := x.answer()
+	if strings.Contains(x.r.Header.Get("Accept-Encoding"), "gzip") {
+		a.Body = gzipped(a.Body)
+		a.Header.Set("Content-Encoding", "gzip")
+	}
+	x.deliver(a)
+}

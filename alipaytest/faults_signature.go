@@ -1,0 +1,90 @@
+package alipaytest
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/seed-39a49030/alipay/internal/v3"
+)
+
+// Faults of the signature. All of them act.
+var (
+	// WrongSignature sends the signature of another answer.
+	WrongSignature = altered("wrong signature", wrongSignature)
+	// GarbledSignature sends a signature that is no base64.
+	GarbledSignature = altered("garbled signature", garbledSignature)
+	// MissingSignature sends the right answer unsigned.
+	MissingSignature = altered("missing signature", without(v3.HeaderSignature))
+	// NullSignature sends the word null for a signature, which means none.
+	NullSignature = altered("null signature", with(v3.HeaderSignature, "null"))
+	// ForeignSignature sends an answer that somebody else has signed.
+	ForeignSignature = altered("foreign signature", foreignSignature)
+	// AlteredBody sends a body changed after it was signed.
+	AlteredBody = altered("altered body", alteredBody)
+	// MissingNonce leaves alipay-nonce out.
+	MissingNonce = altered("missing nonce", without(v3.HeaderNonce))
+	// StaleTimestamp sends an answer rightly signed an hour ago.
+	StaleTimestamp = TimestampOff(-time.Hour)
+	// FutureTimestamp sends an answer rightly signed, an hour ahead.
+	FutureTimestamp = TimestampOff(time.Hour)
+	// MissingTimestamp leaves alipay-timestamp out.
+	MissingTimestamp = altered("missing timestamp", without(v3.HeaderTimestamp))
+	// GarbledTimestamp sends a timestamp, rightly signed, that is no number.
+	GarbledTimestamp = altered("garbled timestamp", garbledTimestamp)
+	// UnknownSN names a certificate that nobody has.
+	UnknownSN = altered("unknown alipay-sn", with(v3.HeaderSN, "00000000000000000000000000000000"))
+	// MissingSN names no certificate, also in certificate mode: harmless, since
+	// any configured certificate may then verify the answer.
+	MissingSN = Fault{name: "missing alipay-sn", acts: true, harmless: true, do: missingSN}
+)
+
+// TimestampOff sends an answer rightly signed at a time that far from the
+// gateway's clock, behind it where offset is negative. It acts, and within the
+// 10 minutes that a client allows by default the answer is good.
+func TimestampOff(offset time.Duration) Fault {
+	return altered("timestamp off by "+offset.String(), func(x *exchange, a *Answer) {
+		key, _ := x.signer()
+		x.sign(a, key, offset)
+	})
+}
+
+// without leaves a header out, with sets one.
+func without(header string) func(*exchange, *Answer) {
+	return func(_ *exchange, a *Answer) { a.Header.Del(header) }
+}
+
+func with(header, value string) func(*exchange, *Answer) {
+	return func(_ *exchange, a *Answer) { a.Header.Set(header, value) }
+}
+
+func wrongSignature(x *exchange, a *Answer) {
+	other := &Answer{Header: http.Header{}, Body: []byte("{}")}
+	key, _ := x.signer()
+	x.sign(other, key, 0)
+	a.Header.Set(v3.HeaderSignature, other.Header.Get(v3.HeaderSignature))
+}
+
+func garbledSignature(_ *exchange, a *Answer) {
+	a.Header.Set(v3.HeaderSignature, "!"+a.Header.Get(v3.HeaderSignature))
+}
+
+func foreignSignature(x *exchange, a *Answer) { x.sign(a, keys().foreign, 0) }
+
+func alteredBody(_ *exchange, a *Answer) { a.Body = append(a.Body, ' ') }
+
+func garbledTimestamp(x *exchange, a *Answer) {
+	const noNumber = "yesterday"
+	key, _ := x.signer()
+	signature, err := v3.Sign(key, v3.SignedContent(noNumber, a.Header.Get(v3.HeaderNonce), a.Body))
+	if err != nil {
+		panic(err)
+	}
+	a.Header.Set(v3.HeaderTimestamp, noNumber)
+	a.Header.Set(v3.HeaderSignature, signature)
+}
+
+func missingSN(x *exchange) {
+	a := x.answer()
+	a.Header.Del(v3.HeaderSN)
+	x.deliver(a)
+}
