@@ -1,6 +1,7 @@
 package alipay
 
 import (
+	"bytes"
 	"cmp"
 	"crypto"
 	"crypto/rsa"
@@ -13,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -143,20 +145,21 @@ func parseBaseURL(raw string) (*url.URL, error) {
 	case err != nil:
 		return wrong("this is not a URL; write it as in " + DefaultBaseURL)
 	case u.Scheme != "https" && u.Scheme != "http":
-		return wrong("the scheme is not https")
+		return wrong("the scheme is not https; write it as in " + DefaultBaseURL)
 	case u.User != nil:
 		return wrong("it holds a user name or password; the gateway takes neither, remove them")
 	case u.Hostname() == "":
 		return wrong("there is no host; write it as in " + DefaultBaseURL)
+	}
+	prefix := strings.TrimRight(u.EscapedPath(), "/")
+	switch {
+	case strings.HasSuffix(strings.ToLower(prefix), "/gateway.do"):
+		return wrong("/gateway.do is the gateway of the old protocol; the v3 protocol has no such path: use " +
+			DefaultBaseURL + ", or " + SandboxBaseURL + " for the sandbox (沙箱)")
 	case u.RawQuery != "" || u.ForceQuery:
 		return wrong("it holds a query; remove it, parameters belong to each call")
 	case strings.Contains(raw, "#"):
 		return wrong("it holds a fragment; remove it")
-	}
-	prefix := strings.TrimRight(u.EscapedPath(), "/")
-	if strings.HasSuffix(strings.ToLower(prefix), "/gateway.do") {
-		return wrong("/gateway.do is the gateway of the old protocol; the v3 protocol has no such path: use " +
-			DefaultBaseURL + ", or " + SandboxBaseURL + " for the sandbox (沙箱)")
 	}
 	path, err := url.PathUnescape(prefix)
 	if err != nil {
@@ -189,7 +192,10 @@ func checkAppID(id string) error {
 
 // resolveSigner returns what signs, and the public half of it.
 func (c AlipayConfig) resolveSigner() (crypto.Signer, *rsa.PublicKey, error) {
-	if !isNil(c.Signer) {
+	if c.Signer != nil {
+		if isNilPointer(c.Signer) {
+			return nil, nil, &ConfigError{"Signer", "it holds a nil pointer; leave it nil and give a private key, or set it to a Signer that works"}
+		}
 		if c.PrivateKey != "" || c.PrivateKeyPath != "" {
 			return nil, nil, &ConfigError{"Signer", "a private key is configured beside it; leave one of the two empty"}
 		}
@@ -241,11 +247,19 @@ func tooShort(bits int) string {
 }
 
 func found(field string, m keys.Material, cure string) *ConfigError {
-	return &ConfigError{field, "found " + m.String() + "; " + cure}
+	what := "found " + m.String()
+	if m.Defect != "" {
+		what += ", but " + m.Defect
+	}
+	return &ConfigError{field, what + "; " + cure}
 }
 
 func isPath(field string) *ConfigError {
-	return &ConfigError{field, "this is the path of a file; set " + pathFields[field] + " to read the file, or put its content here"}
+	pathField, ok := pathFields[field]
+	if !ok {
+		return &ConfigError{field, "the file holds nothing but the path of a file; name that file here"}
+	}
+	return &ConfigError{field, "this is the path of a file; set " + pathField + " to read the file, or put its content here"}
 }
 
 // pathFields maps each content field to the one that names a file.
@@ -272,24 +286,29 @@ func load(field, content, path string) (text, from string, err error) {
 	const maxFile = 1 << 20
 	text, err = readFile(strings.TrimSpace(path), maxFile)
 	if err != nil {
-		reason := "the file cannot be read" // the error would quote the path, which may be anything
+		reason := "the file cannot be read; check that it is a regular file" // the error would quote the path, which may be anything
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			reason = "there is no such file; a relative path starts at the working directory of the process"
 		case errors.Is(err, fs.ErrPermission):
-			reason = "the process may not read the file"
+			reason = "the process may not read the file; give its user the right to"
+		case errors.Is(err, errDirectory):
+			reason = "this is a directory; name the file in it"
 		case errors.Is(err, errTooLong):
 			reason = "the file is larger than 1 MiB; no key or certificate is"
 		}
 		return "", pathField, &ConfigError{pathField, reason}
 	}
 	if strings.TrimSpace(text) == "" {
-		return "", pathField, &ConfigError{pathField, "the file is empty"}
+		return "", pathField, &ConfigError{pathField, "the file is empty; put the content of " + field + " into it"}
 	}
 	return text, pathField, nil
 }
 
-var errTooLong = errors.New("file too long")
+var (
+	errTooLong   = errors.New("file too long")
+	errDirectory = errors.New("file is a directory")
+)
 
 func readFile(path string, limit int64) (string, error) {
 	f, err := os.Open(path)
@@ -297,6 +316,9 @@ func readFile(path string, limit int64) (string, error) {
 		return "", err
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		return "", errDirectory
+	}
 	data, tooLarge, err := readAtMost(f, limit, -1)
 	if tooLarge {
 		err = errTooLong
@@ -412,6 +434,7 @@ func hasRoot(list []certs.Certificate) bool {
 	return false
 }
 
+// publicKey returns nil for a certificate without an RSA key.
 func publicKey(c certs.Certificate) *rsa.PublicKey {
 	if c.X509 == nil {
 		return nil
@@ -420,20 +443,30 @@ func publicKey(c certs.Certificate) *rsa.PublicKey {
 	return key
 }
 
+func belongsTo(own *rsa.PublicKey, c certs.Certificate) bool {
+	key := publicKey(c)
+	return key != nil && own.Equal(key)
+}
+
 func (c AlipayConfig) resolveAppCert(own *rsa.PublicKey, now time.Time) (sn string, err error) {
 	list, field, err := loadCertificates("AppCertContent", c.AppCertContent, c.AppCertPath,
 		"the application's certificate (应用公钥证书, appCertPublicKey_….crt) belongs here")
 	if err != nil {
 		return "", err
 	}
+	authoritiesOnly := true
 	for _, cert := range list {
-		if !own.Equal(publicKey(cert)) {
+		authoritiesOnly = authoritiesOnly && (cert.X509 == nil || certs.IsCA(cert.X509))
+		if !belongsTo(own, cert) {
 			continue
 		}
 		if reason := notValidAt(cert, now); reason != "" {
 			return "", &ConfigError{field, reason + "; download a new one (应用公钥证书) from the console"}
 		}
 		return cert.SN, nil
+	}
+	if authoritiesOnly {
+		return "", &ConfigError{field, "it holds certificates of certification authorities only; the application's certificate (应用公钥证书, appCertPublicKey_….crt) belongs here"}
 	}
 	return "", &ConfigError{field, "the certificate does not match the application's private key; use the 应用公钥证书 that was issued for this key, or the key that belongs to the certificate"}
 }
@@ -445,7 +478,7 @@ func notValidAt(c certs.Certificate, now time.Time) string {
 	case now.After(c.X509.NotAfter):
 		return "the certificate expired on " + c.X509.NotAfter.UTC().Format(day) + ", it was valid from " + c.X509.NotBefore.UTC().Format(day)
 	case now.Before(c.X509.NotBefore):
-		return "the certificate is not valid before " + c.X509.NotBefore.UTC().Format(day) + " (until " + c.X509.NotAfter.UTC().Format(day) + "); is the clock of this machine right?"
+		return "the certificate is not valid before " + c.X509.NotBefore.UTC().Format(day) + " (until " + c.X509.NotAfter.UTC().Format(day) + "); check the clock of this machine"
 	}
 	return ""
 }
@@ -464,19 +497,29 @@ func (c AlipayConfig) resolveAlipayCerts(own *rsa.PublicKey, roots []certs.Certi
 		return nil, &ConfigError{field, reason + download}
 	}
 	var leaves, intermediates []certs.Certificate
+	anyRoot, anySelfSigned := false, false
 	for _, cert := range list {
+		isRoot := isAmong(roots, cert)
+		anyRoot = anyRoot || isRoot
+		anySelfSigned = anySelfSigned || certs.IsSelfSigned(cert.X509)
 		switch {
-		case cert.X509 == nil:
+		case cert.X509 == nil && !isRoot:
 			return wrong("one of the certificates cannot be read: " + cert.Err.Error())
-		case own.Equal(publicKey(cert)):
+		case belongsTo(own, cert):
 			return wrong("this is the application's own certificate (应用公钥证书)")
 		case certs.IsCA(cert.X509):
 			intermediates = append(intermediates, cert)
-		default:
+		case cert.X509 != nil:
 			leaves = append(leaves, cert)
 		}
 	}
-	if len(leaves) == 0 {
+	switch {
+	case len(leaves) > 0:
+	case anyRoot:
+		return wrong("it holds the root bundle (支付宝根证书), which belongs into RootCertContent")
+	case anySelfSigned:
+		return wrong(selfSigned)
+	default:
 		return wrong("it holds certificates of certification authorities only, and none that signs answers")
 	}
 	signers := make(map[string]*rsa.PublicKey)
@@ -485,7 +528,7 @@ func (c AlipayConfig) resolveAlipayCerts(own *rsa.PublicKey, roots []certs.Certi
 		key := publicKey(leaf)
 		switch {
 		case certs.IsSelfSigned(leaf.X509):
-			return wrong("the certificate is self-signed, so it was not issued by Alipay's certification authority")
+			return wrong(selfSigned)
 		case key == nil:
 			return wrong("the certificate's key is not RSA")
 		case key.N.BitLen() < minKeyBits:
@@ -506,10 +549,13 @@ func (c AlipayConfig) resolveAlipayCerts(own *rsa.PublicKey, roots []certs.Certi
 	return signers, nil
 }
 
-func isNil(signer crypto.Signer) bool {
-	if signer == nil {
-		return true
-	}
+const selfSigned = "the certificate is self-signed, so it was not issued by Alipay's certification authority"
+
+func isAmong(list []certs.Certificate, cert certs.Certificate) bool {
+	return slices.ContainsFunc(list, func(c certs.Certificate) bool { return bytes.Equal(c.Raw, cert.Raw) })
+}
+
+func isNilPointer(signer crypto.Signer) bool {
 	v := reflect.ValueOf(signer)
 	return v.Kind() == reflect.Pointer && v.IsNil()
 }
