@@ -543,7 +543,8 @@ func (a *attempt) apiError(header http.Header, body []byte, unread error, verifi
 	if e.Code == CodeInvalidSignature && e.cause == nil {
 		e.cause = a.client.transport.signer.diagnose(a.watch.signed)
 	}
-	m := newMask(append(sentValues(a.call.url.RawQuery, a.call.plainBody), a.call.appAuthToken))
+	m := a.mask()
+	e.TraceID = m.apply(e.TraceID)
 	e.Message = m.apply(e.Message)
 	for i, link := range e.Links {
 		e.Links[i] = ErrorLink{m.apply(link.Link), m.apply(link.Desc)}
@@ -552,6 +553,15 @@ func (a *attempt) apiError(header http.Header, body []byte, unread error, verifi
 		e.shownCode = printable(shown, maxShownID)
 	}
 	return e
+}
+
+// mask takes out of a text what the call has sent.
+func (a *attempt) mask() mask {
+	values := append(sentValues(a.call.url.RawQuery, a.call.plainBody), a.call.appAuthToken)
+	for _, list := range a.call.header {
+		values = append(values, list...)
+	}
+	return newMask(values)
 }
 
 // decode reads code, message and links. A body that is no such object leaves
@@ -671,7 +681,7 @@ func (a *attempt) brokenOff(err error) error {
 func (a *attempt) callError() *callError {
 	return &callError{
 		where:   a.call.method + " " + a.call.url.Host + a.call.path,
-		traceID: a.traceID, requestID: a.requestID, attempts: a.number, status: a.status,
+		traceID: a.mask().apply(a.traceID), requestID: a.requestID, attempts: a.number, status: a.status,
 	}
 }
 

@@ -27,7 +27,7 @@ func (c *Client) logAttempt(ctx context.Context, a *attempt, took time.Duration,
 		slog.Bool("connection_reused", a.watch.reused.Load()),
 	}
 	if a.status != 0 {
-		attrs = append(attrs, slog.Int("status", a.status), slog.String("trace_id", printable(a.traceID, maxShownID)))
+		attrs = append(attrs, slog.Int("status", a.status), slog.String("trace_id", printable(a.mask().apply(a.traceID), maxShownID)))
 	}
 	var refused *APIError
 	if errors.As(err, &refused) {

@@ -49,12 +49,12 @@ func newMask(values []string) mask {
 // spellings returns a value as it is, percent-encoded in the usual ways and as
 // the inside of a JSON string.
 func spellings(value string) []string {
-	encoded := url.QueryEscape(value)
+	encoded, inPath := url.QueryEscape(value), url.PathEscape(value)
 	spaced := strings.ReplaceAll(encoded, "+", "%20")
 	quoted, _ := json.Marshal(value)
 	return []string{
 		value, strings.TrimSpace(value),
-		encoded, spaced, lowerHex(encoded), lowerHex(spaced), url.PathEscape(value),
+		encoded, spaced, lowerHex(encoded), lowerHex(spaced), inPath, lowerHex(inPath),
 		string(quoted[1 : len(quoted)-1]),
 	}
 }

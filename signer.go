@@ -2,7 +2,9 @@ package alipay
 
 import (
 	"crypto"
+	"crypto/md5"
 	"crypto/rsa"
+	"encoding/hex"
 	"errors"
 	"maps"
 	"net/http"
@@ -182,8 +184,8 @@ type unknownCertificate struct {
 }
 
 func (e *unknownCertificate) Error() string {
-	came := e.came
-	if len(came) > 64 || !isRequestID(came[:min(len(came), 32)]) {
+	came := strings.ToLower(e.came)
+	if raw, err := hex.DecodeString(came); err != nil || len(raw) != md5.Size {
 		came = "(not a serial number)"
 	}
 	return ErrUnknownCertificate.Error() + ": alipay-sn is " + came + ", configured: " + strings.Join(e.configured, ", ") +
