@@ -77,7 +77,11 @@ var safeTexts = regexp.MustCompile(`` +
 	`|graceful shutdown GOAWAY` +
 	`|server sent GOAWAY and closed the connection` +
 	`|client connection (?:lost|force closed)` +
-	`|gzip: invalid (?:header|checksum)`)
+	`|gzip: invalid (?:header|checksum)` +
+	`|tls: (?:handshake failure|bad record MAC|bad certificate|unsupported certificate|revoked certificate|expired certificate` +
+	`|unknown certificate authority|unknown certificate|certificate required|access denied|protocol version not supported` +
+	`|server selected unsupported protocol version|insufficient security level|internal error|unrecognized name` +
+	`|no application protocol|illegal parameter|decode error|error decrypting message|inappropriate fallback|user canceled)`)
 
 // safeCause rebuilds err from what is known to be safe. It answers nil only for nil.
 func safeCause(err error) *transportError {

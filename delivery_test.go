@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -304,4 +305,37 @@ func TestTLSBelow12IsRefused(t *testing.T) {
 			assert.Equal(t, "WithHTTPClient", mistake.Field)
 		})
 	}
+}
+
+func TestCloseIdleConnectionsClosesThem(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, waitingBody) })
+	for name, opts := range map[string][]alipay.Option{
+		"default":  nil,
+		"caller's": {alipay.WithHTTPClient(&http.Client{Transport: &http.Transport{}})},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client := newClient(t, s.URL, opts...)
+			before := s.connections.Load()
+			for range 2 {
+				_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil)
+				require.NoError(t, err)
+			}
+			assert.Equal(t, before+1, s.connections.Load())
+			client.CloseIdleConnections()
+			_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil)
+			require.NoError(t, err)
+			assert.Equal(t, before+2, s.connections.Load())
+		})
+	}
+}
+
+func TestTLSBelow12IsNotSpoken(t *testing.T) {
+	s := serve(t, func(http.ResponseWriter, *http.Request) {}, func(s *httptest.Server) {
+		s.TLS = &tls.Config{MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}
+		s.StartTLS()
+	})
+	_, err := newClient(t, s.URL, once).ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+	require.ErrorIs(t, err, alipay.ErrNotDelivered)
+	assert.Contains(t, err.Error(), "protocol version")
+	assert.Zero(t, s.requests.Load())
 }

@@ -1,6 +1,7 @@
 package alipay
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -160,4 +161,14 @@ func FuzzDecodeError(f *testing.F) {
 			assert.NotContains(t, line, "\n")
 		}
 	})
+}
+
+func TestTheOwnTransportKeepsConnectionsForEveryCallerAndNotForLong(t *testing.T) {
+	transport := newTransport()
+	assert.GreaterOrEqual(t, transport.MaxIdleConnsPerHost, 10_000)
+	assert.Zero(t, transport.MaxIdleConns, "no limit")
+	assert.Positive(t, transport.IdleConnTimeout)
+	assert.Less(t, transport.IdleConnTimeout, 20*time.Second, "the shortest keep-alive that is common among servers")
+	assert.False(t, transport.Protocols.HTTP2())
+	assert.EqualValues(t, tls.VersionTLS12, transport.TLSClientConfig.MinVersion)
 }
