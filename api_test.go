@@ -1,0 +1,198 @@
+package alipay_test
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"go/ast"
+	"go/build"
+	"go/importer"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func init() {
+	if flag.Lookup("update") == nil { // golden files of other tests may have it, too
+		flag.Bool("update", false, "write golden files anew")
+	}
+}
+
+const modulePath = "github.com/seed-39a49030/alipay"
+
+// TestAPIChangesAreMeant compares the exported names of the public packages with
+// api.txt.
+func TestAPIChangesAreMeant(t *testing.T) {
+	got := "# Every exported name and its type. To update: go test -run TestAPI . -update\n"
+	imports := exportData(t)
+	for _, dir := range []string{".", "alipaytest"} {
+		got += "\n" + strings.Join(exported(t, dir, imports), "\n") + "\n"
+	}
+	if flag.Lookup("update").Value.String() == "true" {
+		require.NoError(t, os.WriteFile("api.txt", []byte(got), 0o644))
+		return
+	}
+	data, err := os.ReadFile("api.txt")
+	require.NoError(t, err)
+	want := strings.ReplaceAll(string(data), "\r\n", "\n")
+	if got != want {
+		t.Errorf("the API is not that of api.txt:\n%s%s\n"+
+			"Programs are written against it. If the change is meant, run\n\n"+
+			"\tgo test -run TestAPI . -update\n\nand tell of it in CHANGELOG.md.",
+			missing("- ", want, got), missing("+ ", got, want))
+	}
+}
+
+// missing returns the lines of a that are not in b.
+func missing(mark, a, b string) string {
+	var lines strings.Builder
+	for line := range strings.Lines(a) {
+		if !strings.Contains("\n"+b, "\n"+line) {
+			lines.WriteString(mark + line)
+		}
+	}
+	return lines.String()
+}
+
+// exportData returns an importer that reads what the compiler left behind.
+func exportData(t *testing.T) types.Importer {
+	t.Helper()
+	var errs bytes.Buffer
+	list := exec.Command("go", "list", "-export", "-deps", "-f", "{{.ImportPath}}\t{{.Export}}", ".", "./alipaytest")
+	list.Stderr = &errs
+	out, err := list.Output()
+	require.NoError(t, err, errs.String())
+	files := make(map[string]string)
+	for line := range strings.Lines(string(out)) {
+		path, file, _ := strings.Cut(strings.TrimSpace(line), "\t")
+		files[path] = file
+	}
+	return importer.ForCompiler(token.NewFileSet(), "gc", func(path string) (io.ReadCloser, error) {
+		if files[path] == "" {
+			return nil, errors.New("no export data for " + path)
+		}
+		return os.Open(files[path])
+	})
+}
+
+// exported lists what the package in dir exports, one line each, sorted.
+func exported(t *testing.T, dir string, imports types.Importer) []string {
+	t.Helper()
+	source, err := build.ImportDir(dir, 0)
+	require.NoError(t, err)
+	set := token.NewFileSet()
+	var files []*ast.File
+	for _, name := range source.GoFiles {
+		file, err := parser.ParseFile(set, filepath.Join(dir, name), nil, parser.SkipObjectResolution)
+		require.NoError(t, err)
+		files = append(files, file)
+	}
+	path := strings.TrimSuffix(modulePath+"/"+dir, "/.")
+	pkg, err := (&types.Config{Importer: imports, IgnoreFuncBodies: true}).Check(path, set, files, nil)
+	require.NoError(t, err)
+
+	a := apiLister{pkg: pkg}
+	for _, name := range pkg.Scope().Names() {
+		if object := pkg.Scope().Lookup(name); object.Exported() {
+			a.object(object)
+		}
+	}
+	slices.Sort(a.lines)
+	return a.lines
+}
+
+type apiLister struct {
+	pkg   *types.Package
+	lines []string
+}
+
+func (a *apiLister) add(format string, args ...any) {
+	a.lines = append(a.lines, "pkg "+a.pkg.Name()+", "+fmt.Sprintf(format, args...))
+}
+
+func (a *apiLister) object(object types.Object) {
+	switch object := object.(type) {
+	case *types.Const:
+		typ := " " + a.typ(object.Type())
+		if basic, ok := object.Type().(*types.Basic); ok && basic.Info()&types.IsUntyped != 0 {
+			typ = ""
+		}
+		a.add("const %s%s = %s", object.Name(), typ, object.Val().ExactString())
+	case *types.Var:
+		a.add("var %s %s", object.Name(), a.typ(object.Type()))
+	case *types.Func:
+		a.add("func %s%s", object.Name(), a.signature(object))
+	case *types.TypeName:
+		a.typeName(object)
+	}
+}
+
+func (a *apiLister) typeName(object *types.TypeName) {
+	name := object.Name()
+	if object.IsAlias() {
+		a.add("type %s = %s", name, a.typ(types.Unalias(object.Type())))
+		return
+	}
+	switch under := object.Type().Underlying().(type) {
+	case *types.Struct:
+		a.fields(name, under)
+	case *types.Interface:
+		a.add("type %s interface", name)
+		for method := range under.Methods() {
+			a.add("type %s interface, %s%s", name, method.Name(), a.signature(method))
+		}
+		return // its method set is no news
+	default:
+		a.add("type %s %s", name, a.typ(under))
+	}
+	values := types.NewMethodSet(object.Type())
+	for method := range types.NewMethodSet(types.NewPointer(object.Type())).Methods() {
+		if !method.Obj().Exported() {
+			continue
+		}
+		receiver := "*" + name
+		if values.Lookup(a.pkg, method.Obj().Name()) != nil {
+			receiver = name
+		}
+		a.add("method (%s) %s%s", receiver, method.Obj().Name(), a.signature(method.Obj().(*types.Func)))
+	}
+}
+
+func (a *apiLister) fields(name string, of *types.Struct) {
+	hidden := ""
+	for i := range of.NumFields() {
+		field := of.Field(i)
+		switch {
+		case !field.Exported():
+			hidden = ", with unexported fields"
+		case of.Tag(i) != "":
+			a.add("type %s struct, %s %s `%s`", name, field.Name(), a.typ(field.Type()), of.Tag(i))
+		default:
+			a.add("type %s struct, %s %s", name, field.Name(), a.typ(field.Type()))
+		}
+	}
+	a.add("type %s struct%s", name, hidden)
+}
+
+func (a *apiLister) signature(f *types.Func) string {
+	return strings.TrimPrefix(a.typ(f.Signature()), "func")
+}
+
+func (a *apiLister) typ(t types.Type) string {
+	return types.TypeString(t, func(p *types.Package) string {
+		if p == a.pkg {
+			return ""
+		}
+		return p.Name()
+	})
+}
