@@ -134,8 +134,7 @@ func serve(t testing.TB, handler http.HandlerFunc, configure ...func(*httptest.S
 	return s
 }
 
-func overTLS(s *httptest.Server)   { s.StartTLS() }
-func overHTTP2(s *httptest.Server) { s.EnableHTTP2 = true; s.StartTLS() }
+func overTLS(s *httptest.Server) { s.StartTLS() }
 
 // rawServer answers every connection with a function of the test's own.
 func rawServer(t testing.TB, handle func(conn net.Conn, number int)) string {

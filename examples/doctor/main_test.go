@@ -228,7 +228,7 @@ func TestOneSignedCallIsExplained(t *testing.T) {
 			c.BaseURL = always(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "<html>") })
 		}, nil, 1, []string{"not signed", "This is not how Alipay's gateway answers"}},
 		"redirect": {func(c *alipay.AlipayConfig) {
-			c.BaseURL = always(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/login", 302) })
+			c.BaseURL = always(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/login", http.StatusFound) })
 		}, nil, 1, []string{"This is not how Alipay's gateway answers"}},
 		"not there": {func(c *alipay.AlipayConfig) {
 			c.BaseURL = always(func(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) })
