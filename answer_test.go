@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"strings"
@@ -64,6 +65,17 @@ func dated(status int, off time.Duration) http.HandlerFunc {
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, successBody)
 	}
+}
+
+// upgrade switches protocols and then says nothing.
+func upgrade(w http.ResponseWriter, r *http.Request) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+	_, _ = conn.Read(make([]byte, 1)) // until the client hangs up
 }
 
 func redirect(status int) http.HandlerFunc {
@@ -139,6 +151,9 @@ func TestEveryAnswerHasOneOfThreeMeanings(t *testing.T) {
 		{"307", redirect(307), "unknown", alipay.ErrRedirect, false},
 		{"308", redirect(308), "unknown", alipay.ErrRedirect, false},
 		{"304", redirect(304), "unknown", nil, false},
+		{"101 with a connection of its own", upgrade, "unknown", nil, false},
+		{"200 signed SYSTEM_ERROR", signed(200, code(alipay.CodeSystemError)), "unknown", alipay.CodeSystemError, true},
+		{"200 signed unknow-error", signed(200, code(alipay.CodeUnknowError)), "unknown", alipay.CodeUnknowError, true},
 		{"500 HTML", unsigned(500, html), "unknown", nil, true},
 		{"500 signed", signed(500, code("SOMETHING")), "unknown", nil, true},
 		{"500 badly signed", tampered(500, code("X"), "alipay-nonce", "y"), "unknown", alipay.ErrResponseSignature, false},
@@ -311,6 +326,40 @@ func TestAMockedAPIErrorMeansWhatARealOneDoes(t *testing.T) {
 	assert.Equal(t, "no", meaning(t, &alipay.APIError{Code: alipay.CodeTokenInvalid}))
 	assert.ErrorIs(t, &alipay.APIError{Code: alipay.CodeTokenInvalid}, alipay.CodeTokenInvalid)
 	assert.NotErrorIs(t, &alipay.APIError{Code: alipay.CodeTokenInvalid}, alipay.CodeSystemError)
+}
+
+func TestTheLargestLimitIsNoMistake(t *testing.T) {
+	client := newClient(t, serve(t, signed(200, successBody)).URL, alipay.WithMaxResponseBytes(math.MaxInt64))
+	_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil)
+	require.NoError(t, err)
+}
+
+func TestASuccessIsAJSONObjectAlsoForThoseWhoReadTheBody(t *testing.T) {
+	for body, fits := range map[string]bool{`{"a":1}`: true, "": false, "[]": false, "{}x": false, "<html>": false} {
+		client := newClient(t, serve(t, signed(200, body)).URL)
+		resp, err := client.Do(t.Context(), &alipay.Request{Path: "/v3/x"}, nil)
+		if fits {
+			require.NoError(t, err)
+			assert.Equal(t, body, string(resp.Body))
+		} else {
+			assert.ErrorIs(t, err, alipay.ErrOutcomeUnknown, body)
+		}
+	}
+}
+
+func TestACancelledPauseSatisfiesTheContextsError(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "5")
+		w.WriteHeader(429)
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(100*time.Millisecond, cancel)
+	_, err := newClient(t, s.URL).ZhimaCustomerJobworthAuthentication.Query(ctx, testParams())
+	require.ErrorIs(t, err, context.Canceled)
+	assert.ErrorIs(t, err, alipay.ErrNotDelivered)
+	var apiErr *alipay.APIError
+	require.ErrorAs(t, err, &apiErr)
+	assert.Equal(t, 429, apiErr.StatusCode)
 }
 
 func TestExactlyTheLimitIsFine(t *testing.T) {

@@ -2,6 +2,7 @@ package alipay
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -75,6 +76,20 @@ func NewClient(config AlipayConfig, opts ...Option) (*Client, error) {
 	c.ZhimaCustomerJobworthAuthentication = &ZhimaCustomerJobworthAuthentication{client: c}
 	return c, nil
 }
+
+// String names the gateway, and nothing else.
+func (c Client) String() string {
+	if c.transport == nil {
+		return "alipay.Client{}"
+	}
+	return "alipay.Client{" + c.transport.origin.Scheme + "://" + c.transport.origin.Host + "}"
+}
+
+// Format implements [fmt.Formatter]: every verb prints what String returns.
+func (c Client) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.String()) }
+
+// LogValue implements [slog.LogValuer] with what String returns.
+func (c Client) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
 // commonHeader returns what every request carries.
 func commonHeader(r *credentials, userAgent string) http.Header {
@@ -159,6 +174,14 @@ type Request struct {
 	Body any
 }
 
+// Format implements [fmt.Formatter]: every verb prints method and path.
+func (r Request) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, "alipay.Request{"+cmp.Or(r.Method, http.MethodGet)+" "+r.Path+"}")
+}
+
+// LogValue implements [slog.LogValuer] with what Format prints.
+func (r Request) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }
+
 // Response is a verified answer. Printing and logging it shows status, ids and
 // sizes, and nothing of header or body; its JSON is faithful, since it is the
 // caller's data.
@@ -201,13 +224,13 @@ func (r Response) shown() shownFields {
 // any error the Response is nil and out is as it was.
 func (c *Client) Do(ctx context.Context, req *Request, out any, opts ...RequestOption) (*Response, error) {
 	if c == nil || c.transport == nil {
-		return nil, errRefused("this Client was not made by NewClient")
+		return nil, errRefused("Client", "this Client was not made by NewClient")
 	}
 	if ctx == nil {
-		return nil, errRefused("the context is nil")
+		return nil, errRefused("ctx", "the context is nil")
 	}
 	if v := reflect.ValueOf(out); out != nil && (v.Kind() != reflect.Pointer || v.IsNil()) {
-		return nil, errRefused("out is not a non-nil pointer")
+		return nil, errRefused("out", "out is not a non-nil pointer")
 	}
 	call, err := c.encode(req, opts)
 	if err != nil {
@@ -223,10 +246,13 @@ func (c *Client) Do(ctx context.Context, req *Request, out any, opts ...RequestO
 			return resp, nil
 		}
 		pause, again := c.retryPause(err, attempt)
-		if !again || !sleep(ctx, pause, deadline) {
+		if !again || time.Until(deadline) <= pause {
 			return nil, err
 		}
-		c.logRetry(ctx, call, attempt+1, pause)
+		if !sleep(ctx, pause) {
+			return nil, (&callError{what: "ended before it could be tried again", reasons: []error{err}, outcome: notDelivered}).finish(ctx.Err())
+		}
+		c.logRetry(ctx, call, attempt+1, pause, err)
 	}
 }
 
@@ -266,7 +292,7 @@ type call struct {
 // encode turns a Request into what every attempt sends.
 func (c *Client) encode(req *Request, opts []RequestOption) (*call, error) {
 	if req == nil {
-		return nil, errRefused("the request is nil")
+		return nil, errRefused("Request", "the request is nil")
 	}
 	o := callOptions{appAuthToken: c.appAuthToken}
 	for _, opt := range opts {
@@ -283,7 +309,7 @@ func (c *Client) encode(req *Request, opts []RequestOption) (*call, error) {
 		out.method = http.MethodGet
 	case http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
 	default:
-		return nil, errRefused("the method is not GET, POST, PUT, PATCH or DELETE")
+		return nil, errRefused("Request.Method", "the method is not GET, POST, PUT, PATCH or DELETE")
 	}
 	var err error
 	if out.plainBody, err = encodeBody(out.method, req.Body); err != nil {
@@ -308,11 +334,11 @@ func encodeBody(method string, body any) ([]byte, error) {
 		body = []byte(b)
 	}
 	if method == http.MethodGet {
-		return nil, errRefused("a GET has no body; put parameters into Query")
+		return nil, errRefused("Request.Body", "a GET has no body; put parameters into Query")
 	}
 	if raw, ok := body.([]byte); ok {
 		if !json.Valid(raw) {
-			return nil, errRefused("the body is not valid JSON")
+			return nil, errRefused("Request.Body", "the body is not valid JSON")
 		}
 		return raw, nil
 	}
@@ -320,7 +346,7 @@ func encodeBody(method string, body any) ([]byte, error) {
 	encoder := json.NewEncoder(&buffer)
 	encoder.SetEscapeHTML(false) // what is signed is what is sent; keep it readable
 	if encoder.Encode(body) != nil {
-		return nil, errRefused("the body cannot be encoded as JSON") // the cause may quote a value
+		return nil, errRefused("Request.Body", "the body cannot be encoded as JSON") // the cause may quote a value
 	}
 	return bytes.TrimSuffix(buffer.Bytes(), []byte("\n")), nil
 }
@@ -328,15 +354,20 @@ func encodeBody(method string, body any) ([]byte, error) {
 // encodeURL builds the URL so that what RequestURI returns for it is what goes
 // out: the path as the caller escaped it, a space in the query as %20.
 func (c *Client) encodeURL(path string, parameters any, extra [][2]string) (*url.URL, error) {
-	if !strings.HasPrefix(path, "/") || strings.ContainsAny(path, "?#") || hasControl(path) {
-		return nil, errRefused("the path does not begin with /, or holds a query, a fragment or a control character")
+	switch {
+	case !strings.HasPrefix(path, "/"):
+		return nil, errRefused("Request.Path", "the path does not begin with /")
+	case strings.ContainsAny(path, "?#"):
+		return nil, errRefused("Request.Path", "the path holds a query or a fragment; put parameters into Request.Query, and escape a ? or # that belongs to the path")
+	case hasControl(path):
+		return nil, errRefused("Request.Path", "the path holds a control character")
 	}
 	origin := c.transport.origin
-	plain, err := url.PathUnescape(path)
+	escaped := escapeRest(path)
+	plain, err := url.PathUnescape(escaped)
 	if err != nil {
-		return nil, errRefused("the path is not validly escaped")
+		return nil, errRefused("Request.Path", "the path is not validly escaped")
 	}
-	escaped := (&url.URL{Path: plain, RawPath: path}).EscapedPath()
 	values, err := encodeQuery(parameters)
 	if err != nil {
 		return nil, err
@@ -356,6 +387,20 @@ func (c *Client) encodeURL(path string, parameters any, extra [][2]string) (*url
 	}, nil
 }
 
+// escapeRest escapes what cannot stand in a path, and leaves what is escaped
+// already.
+func escapeRest(path string) string {
+	var b strings.Builder
+	for _, c := range []byte(path) {
+		if isWordByte(c) || strings.IndexByte("-._~!$&'()*+,;=:@[]/%", c) >= 0 {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
+}
+
 func encodeQuery(parameters any) (url.Values, error) {
 	switch v := parameters.(type) {
 	case nil:
@@ -369,7 +414,7 @@ func encodeQuery(parameters any) (url.Values, error) {
 	}
 	values, err := query.Values(parameters)
 	if err != nil {
-		return nil, errRefused("the query is neither a struct with url tags nor url.Values")
+		return nil, errRefused("Request.Query", "the query is neither a struct with url tags nor url.Values")
 	}
 	return values, nil
 }
@@ -456,6 +501,9 @@ func (a *attempt) run(cancel context.CancelFunc, target any) (*Response, error) 
 	defer httpResp.Body.Close()
 	a.status, a.traceID = httpResp.StatusCode, httpResp.Header.Get(v3.HeaderTraceID)
 
+	if a.status < 200 { // after 101 the connection is the caller's, and its body heeds no context
+		return nil, a.notTaken(errNot200)
+	}
 	if isRedirect(a.status) {
 		drain(httpResp.Body)
 		return nil, a.notTaken(ErrRedirect)
@@ -503,19 +551,30 @@ func (a *attempt) judge(header http.Header, raw []byte, unread error, target any
 	if a.status != http.StatusOK {
 		return nil, a.notTaken(errNot200)
 	}
-	if target != nil {
-		err := decodeObject(body, target)
+	if saysSystemError(body) {
+		return nil, a.apiError(header, body, nil, verified)
+	}
+	if err := decodeObject(body, target); err != nil {
 		if err == errNotAnObject && c.cipher == nil && aescbc.LooksEncrypted(body) {
 			err = errNoEncryptKey
 		}
-		if err != nil {
-			return nil, a.notTaken(err)
-		}
+		return nil, a.notTaken(err)
 	}
 	return &Response{
 		StatusCode: a.status, Header: header, Body: body,
 		TraceID: a.traceID, RequestID: a.requestID, Attempts: a.number,
 	}, nil
+}
+
+// saysSystemError reports whether a success is none: the codes that leave the
+// outcome open do so at any status.
+func saysSystemError(body []byte) bool {
+	if !bytes.Contains(body, []byte(CodeSystemError)) && !bytes.Contains(body, []byte(CodeUnknowError)) {
+		return false
+	}
+	var e APIError
+	e.decode(body)
+	return e.Code == CodeSystemError || e.Code == CodeUnknowError
 }
 
 // decrypt opens a verified body. A plain object is a valid answer to an
@@ -681,7 +740,7 @@ func (a *attempt) brokenOff(err error) error {
 func (a *attempt) callError() *callError {
 	return &callError{
 		where:   a.call.method + " " + a.call.url.Host + a.call.path,
-		traceID: a.mask().apply(a.traceID), requestID: a.requestID, attempts: a.number, status: a.status,
+		traceID: a.mask().apply(a.traceID), requestID: a.requestID, attempts: a.number,
 	}
 }
 
@@ -706,6 +765,6 @@ func isRedirect(status int) bool {
 
 // maxDrain bounds what is read of a body that is not wanted, so that its
 // connection can be used again.
-const maxDrain = 64 << 10
+const maxDrain = 256 << 10
 
 func drain(body io.Reader) { _, _ = io.CopyN(io.Discard, body, maxDrain) }

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"crypto"
 	"crypto/rsa"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -53,7 +55,8 @@ type AlipayConfig struct {
 	// Signer signs in place of a private key, for keys in a KMS or HSM. It must
 	// hold an RSA key of 2048 bits or more and sign with PKCS #1 v1.5 and
 	// SHA-256. It must be safe for concurrent use. A call waits for it however
-	// long it takes, so it should bound itself.
+	// long it takes, so it should bound itself. What its errors say is not
+	// printed; errors.Is and errors.As reach them.
 	Signer crypto.Signer
 	// AlipayPublicKey is Alipay's public key (支付宝公钥, not 应用公钥), as the
 	// console shows it once the application's public key has been uploaded.
@@ -148,6 +151,8 @@ func parseBaseURL(raw string) (*url.URL, error) {
 		return wrong("the scheme is not https; write it as in " + DefaultBaseURL)
 	case u.User != nil:
 		return wrong("it holds a user name or password; the gateway takes neither, remove them")
+	case len(u.Port()) > 5 || len(u.Port()) == 5 && u.Port() > "65535":
+		return wrong("the port is larger than 65535")
 	case u.Hostname() == "":
 		return wrong("there is no host; write it as in " + DefaultBaseURL)
 	}
@@ -156,6 +161,8 @@ func parseBaseURL(raw string) (*url.URL, error) {
 	case strings.HasSuffix(strings.ToLower(prefix), "/gateway.do"):
 		return wrong("/gateway.do is the gateway of the old protocol; the v3 protocol has no such path: use " +
 			DefaultBaseURL + ", or " + SandboxBaseURL + " for the sandbox (沙箱)")
+	case v3Segment.MatchString(prefix):
+		return wrong("its path holds /v3, which the path of every request brings along; leave it off, as in " + DefaultBaseURL)
 	case u.RawQuery != "" || u.ForceQuery:
 		return wrong("it holds a query; remove it, parameters belong to each call")
 	case strings.Contains(raw, "#"):
@@ -167,6 +174,8 @@ func parseBaseURL(raw string) (*url.URL, error) {
 	}
 	return &url.URL{Scheme: u.Scheme, Host: strings.ToLower(u.Host), Path: path, RawPath: prefix}, nil
 }
+
+var v3Segment = regexp.MustCompile(`/v3(/|$)`)
 
 // isLoopback holds for 127.0.0.0/8, ::1 and localhost, and nothing that merely
 // looks like them.
@@ -323,6 +332,9 @@ func readFile(path string, limit int64) (string, error) {
 	if tooLarge {
 		err = errTooLong
 	}
+	if len(data) > 2 && data[0] == 0x30 && data[1]&0x80 != 0 { // a SEQUENCE of some length: binary DER
+		return base64.StdEncoding.EncodeToString(data), err
+	}
 	return string(data), err
 }
 
@@ -376,6 +388,8 @@ func (c AlipayConfig) resolveAlipayKey(own *rsa.PublicKey) (*rsa.PublicKey, erro
 		return nil, &ConfigError{field, ownKeyGiven}
 	case m.Kind == keys.PublicRSA:
 		return m.Public, nil
+	case m.Kind == keys.Certificate && m.Public != nil && own.Equal(m.Public):
+		cure = "it is the application's own and belongs into AppCertContent (certificate mode); for public-key mode copy Alipay's public key (支付宝公钥) from the console"
 	case m.Kind == keys.Certificate:
 		cure = "put it into AlipayPublicCertContent (certificate mode), or copy Alipay's public key (支付宝公钥) from the console"
 	case m.Kind == keys.PrivateRSA || m.Kind == keys.PrivateOther || m.Kind == keys.EncryptedPrivate:
@@ -484,8 +498,9 @@ func notValidAt(c certs.Certificate, now time.Time) string {
 }
 
 // resolveAlipayCerts returns the keys of the certificates that may sign
-// answers, by SN. Intermediates are no signers, and an expired certificate
-// beside a valid one is passed over.
+// answers, by SN. Intermediates are no signers. Beside a valid certificate an
+// expired one is passed over, and one that is not valid yet is ready for the day
+// on which Alipay changes to it.
 func (c AlipayConfig) resolveAlipayCerts(own *rsa.PublicKey, roots []certs.Certificate, now time.Time) (map[string]*rsa.PublicKey, error) {
 	list, field, err := loadCertificates("AlipayPublicCertContent", c.AlipayPublicCertContent, c.AlipayPublicCertPath,
 		"Alipay's certificate (支付宝公钥证书, alipayCertPublicKey_RSA2.crt) belongs here")
@@ -523,7 +538,7 @@ func (c AlipayConfig) resolveAlipayCerts(own *rsa.PublicKey, roots []certs.Certi
 		return wrong("it holds certificates of certification authorities only, and none that signs answers")
 	}
 	signers := make(map[string]*rsa.PublicKey)
-	expired := ""
+	invalid, anyValid := "", false
 	for _, leaf := range leaves {
 		key := publicKey(leaf)
 		switch {
@@ -535,16 +550,20 @@ func (c AlipayConfig) resolveAlipayCerts(own *rsa.PublicKey, roots []certs.Certi
 			return wrong(tooShort(key.N.BitLen()))
 		}
 		if reason := notValidAt(leaf, now); reason != "" {
-			expired = cmp.Or(expired, reason)
-			continue
+			invalid = cmp.Or(invalid, reason)
+			if now.After(leaf.X509.NotAfter) {
+				continue
+			}
+		} else {
+			anyValid = true
 		}
 		if result, reason := certs.CheckChain(leaf.X509, intermediates, roots, now); result == certs.Foreign {
-			return wrong("the certificate does not lead to the configured root bundle: " + reason)
+			return wrong("the certificate does not lead to the configured root bundle (支付宝根证书, RootCertContent), or that is another one: " + reason)
 		}
 		signers[leaf.SN] = key
 	}
-	if len(signers) == 0 {
-		return wrong(expired)
+	if !anyValid {
+		return wrong(invalid)
 	}
 	return signers, nil
 }

@@ -17,10 +17,16 @@ var (
 )
 
 // decodeObject decodes body, which must be one JSON object and nothing after
-// it, into out. With an error out is as it was.
+// it, into out, which may be nil. With an error out is as it was.
 func decodeObject(body []byte, out any) error {
 	if !startsObject(body) {
 		return errNotAnObject
+	}
+	if out == nil {
+		if !json.Valid(body) {
+			return errNotJSON
+		}
+		return nil
 	}
 	if answer, ok := out.(*QueryResponse); ok { // the main job, in one pass less
 		if !json.Valid(body) {
@@ -29,7 +35,7 @@ func decodeObject(body []byte, out any) error {
 		return answer.UnmarshalJSON(body)
 	}
 	target := reflect.ValueOf(out).Elem()
-	fresh := reflect.New(target.Type())
+	fresh := reflect.New(decodedType(target))
 	if err := json.Unmarshal(body, fresh.Interface()); err != nil {
 		return safeDecodeError(err)
 	}
@@ -40,6 +46,17 @@ func decodeObject(body []byte, out any) error {
 	// The caller's value holds something already: decode over it, as
 	// encoding/json would, now that it is known to fit.
 	return safeDecodeError(json.Unmarshal(body, out))
+}
+
+// decodedType is the type that encoding/json fills in for target: that of the
+// pointer an interface holds, if it holds one.
+func decodedType(target reflect.Value) reflect.Type {
+	if target.Kind() == reflect.Interface {
+		if held := target.Elem(); held.Kind() == reflect.Pointer && !held.IsNil() {
+			return held.Type().Elem()
+		}
+	}
+	return target.Type()
 }
 
 func safeDecodeError(err error) error {

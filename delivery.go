@@ -35,7 +35,7 @@ type deliveryWatch struct {
 	reused  atomic.Bool // it had served before
 	isHTTP1 atomic.Bool // it speaks HTTP/1.1 for certain
 	wrote   atomic.Bool // the header was written, perhaps only into a buffer
-	body    atomic.Bool // the body was touched
+	touched atomic.Bool // the body was read
 	blocked atomic.Bool // a replay was stopped
 
 	cancel context.CancelFunc
@@ -104,7 +104,7 @@ func (w *deliveryWatch) onGotConn(info httptrace.GotConnInfo) {
 func (w *deliveryWatch) onWroteHeaders() { w.wrote.Store(true) }
 
 // hasLeft reports whether a request is known to have been written.
-func (w *deliveryWatch) hasLeft() bool { return w.body.Load() || w.wrote.Load() }
+func (w *deliveryWatch) hasLeft() bool { return w.touched.Load() || w.wrote.Load() }
 
 // mayHaveLeft reports, after the base transport failed, whether a complete
 // request may have reached the gateway. No evidence counts as sent.
@@ -112,7 +112,7 @@ func (w *deliveryWatch) mayHaveLeft(err error, alive bool) bool {
 	switch {
 	case w.refused:
 		return false
-	case w.body.Load():
+	case w.touched.Load():
 		return !refusedByHTTP2(err)
 	case !w.traced.Load():
 		return !w.base.own && !isDialError(err)
@@ -157,7 +157,7 @@ type watchedBody struct {
 }
 
 func (b *watchedBody) Read(p []byte) (int, error) {
-	b.watch.body.Store(true)
+	b.watch.touched.Store(true)
 	if len(b.rest) == 0 {
 		return 0, io.EOF
 	}
@@ -168,7 +168,7 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 
 // WriteTo spares net/http a copy buffer of 32 kB per call.
 func (b *watchedBody) WriteTo(w io.Writer) (int64, error) {
-	b.watch.body.Store(true)
+	b.watch.touched.Store(true)
 	if len(b.rest) == 0 {
 		return 0, nil
 	}

@@ -3,6 +3,7 @@ package alipay_test
 import (
 	"crypto"
 	"crypto/rsa"
+	"errors"
 	"io"
 	"testing"
 
@@ -43,6 +44,42 @@ func TestAnInvalidSignatureSaysWhichSideIsToBlame(t *testing.T) {
 			assert.NotEmpty(t, refused.Hint())
 		})
 	}
+}
+
+// oddSigner fails, or gives a signature that is none.
+type oddSigner struct {
+	*rsa.PrivateKey
+	signature []byte
+	err       error
+}
+
+func (s oddSigner) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
+	return s.signature, s.err
+}
+
+func TestASignerThatFailsSendsNothingAndItsWordsAreNotPrinted(t *testing.T) {
+	s := serve(t, signed(200, successBody))
+	denied := errors.New("kms: denied for key MIIEvSECRET")
+	for name, signer := range map[string]oddSigner{
+		"an error":    {alipayKey(), nil, denied},
+		"nothing":     {alipayKey(), nil, nil},
+		"a short one": {alipayKey(), make([]byte, 255), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			config := testConfig(t, s.URL)
+			config.PrivateKey, config.Signer = "", signer
+			config.AlipayPublicKey = vector(t, "app_public.pem") // any but the Signer's
+			client, err := alipay.NewClient(config)
+			require.NoError(t, err)
+			_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+			require.ErrorIs(t, err, alipay.ErrNotDelivered)
+			assert.Equal(t, signer.err != nil, errors.Is(err, denied))
+			for _, text := range allTexts(err) {
+				assert.NotContains(t, text, "SECRET")
+			}
+		})
+	}
+	assert.Zero(t, s.requests.Load())
 }
 
 func TestAnAnswerSignedByAnotherKeyNamesTheCure(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -18,12 +19,15 @@ var (
 	// ErrOutcomeUnknown: the request may have reached the gateway, and no
 	// trustworthy answer came. A once_token may have been spent by it.
 	ErrOutcomeUnknown = errors.New("outcome unknown: the request may have reached the gateway and no trustworthy answer came")
-	// ErrNotDelivered: certainly nothing happened. The call may be repeated.
+	// ErrNotDelivered: certainly nothing happened. The call may be repeated; one
+	// that was refused for a mistake of its own, with a *[ConfigError], once that
+	// is mended.
 	ErrNotDelivered = errors.New("not delivered: nothing happened, the call may be repeated")
 )
 
 // Why an answer was not taken. An error that satisfies one of these satisfies
-// ErrOutcomeUnknown too, unless the gateway's answer was a no anyway (4xx).
+// ErrOutcomeUnknown too, unless the answer was a no all the same: a 4xx that
+// carries no signature, or whose signature held.
 var (
 	// ErrResponseUnsigned: an answer that must be signed carries no signature.
 	ErrResponseUnsigned = errors.New("the answer is not signed")
@@ -45,12 +49,12 @@ var (
 )
 
 // ErrStillWaiting: WaitForResult ended before a final result came.
-var ErrStillWaiting = errors.New("the check is still waiting to be verified")
+var ErrStillWaiting = errors.New("no final result has come yet")
 
-// ConfigError reports a mistake in an [AlipayConfig] or in an option. Its text
-// and fields never hold what was given.
+// ConfigError reports a mistake in an [AlipayConfig], an option or the arguments
+// of a call. Its text and fields never hold what was given.
 type ConfigError struct {
-	// Field is the field as in AlipayConfig, or the name of the option.
+	// Field is the field as in AlipayConfig, or the name of the option or argument.
 	Field string
 	// Reason says what was found and what to do about it.
 	Reason string
@@ -238,10 +242,15 @@ type callError struct {
 	requestID string
 	attempts  int
 
+	cause     error   // of an earlier call: reachable, not printed
 	permanent bool    // repeating it cannot help: refused before sending
 	retryNow  bool    // a reused connection was dead before anything was written
-	status    int     // status of the answer that was not taken, if one came
 	outcome   outcome // also among the reasons
+}
+
+// errRefused reports a mistake in a call, which was refused before sending.
+func errRefused(field, reason string) error {
+	return &callError{reasons: []error{&ConfigError{field, reason}, ErrNotDelivered}, outcome: notDelivered, permanent: true}
 }
 
 func (e *callError) Error() string {
@@ -260,6 +269,9 @@ func (e *callError) Error() string {
 		if reason == ErrOutcomeUnknown || reason == ErrNotDelivered {
 			separator = "; "
 		}
+		if reason == ErrNotDelivered && e.permanent {
+			text = "nothing was sent"
+		}
 		b.WriteString(separator + strings.TrimPrefix(text, "alipay: "))
 		separator = ": "
 	}
@@ -267,7 +279,12 @@ func (e *callError) Error() string {
 	return b.String()
 }
 
-func (e *callError) Unwrap() []error { return e.reasons }
+func (e *callError) Unwrap() []error {
+	if e.cause != nil {
+		return append(slices.Clip(e.reasons), e.cause)
+	}
+	return e.reasons
+}
 
 // Format keeps every verb of fmt to the text: %#v would print the fields.
 func (e *callError) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.Error()) }

@@ -80,6 +80,7 @@ func TestMaskTakesOutEverySpellingOfAValue(t *testing.T) {
 		"abc, abcd, xabc, abc": "***, abcd, xabc, ***",
 		"类型0不支持 10 04":         "类型***不支持 10 ***",
 		"0420":                 "***",
+		"ABC Quo&#34;Te":       "*** ***",
 		"nothing here":         "nothing here",
 		"":                     "",
 	} {
@@ -171,4 +172,21 @@ func TestTheOwnTransportKeepsConnectionsForEveryCallerAndNotForLong(t *testing.T
 	assert.Less(t, transport.IdleConnTimeout, 20*time.Second, "the shortest keep-alive that is common among servers")
 	assert.False(t, transport.Protocols.HTTP2())
 	assert.EqualValues(t, tls.VersionTLS12, transport.TLSClientConfig.MinVersion)
+}
+
+func TestTheTimeoutIsTenSecondsByDefault(t *testing.T) {
+	for name, tt := range map[string]struct {
+		opts []Option
+		want time.Duration
+	}{
+		"default":             {nil, 10 * time.Second},
+		"zero":                {[]Option{WithTimeout(0)}, 10 * time.Second},
+		"a client without":    {[]Option{WithHTTPClient(&http.Client{})}, 10 * time.Second},
+		"the client's":        {[]Option{WithHTTPClient(&http.Client{Timeout: time.Minute})}, time.Minute},
+		"WithTimeout's first": {[]Option{WithTimeout(time.Second), WithHTTPClient(&http.Client{Timeout: time.Minute})}, time.Second},
+	} {
+		s, err := newSettings(tt.opts)
+		require.NoError(t, err, name)
+		assert.Equal(t, tt.want, s.timeout, name)
+	}
 }

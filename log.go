@@ -42,7 +42,9 @@ func (c *Client) logAttempt(ctx context.Context, a *attempt, took time.Duration,
 	}
 }
 
-func (c *Client) logRetry(ctx context.Context, out *call, attempt int, pause time.Duration) {
+// logRetry tells which attempt begins, after which pause, and why: the error of
+// the one before says status, code and ids.
+func (c *Client) logRetry(ctx context.Context, out *call, attempt int, pause time.Duration, why error) {
 	if c.settings.logger == nil {
 		return
 	}
@@ -50,5 +52,6 @@ func (c *Client) logRetry(ctx context.Context, out *call, attempt int, pause tim
 		slog.String("method", out.method),
 		slog.String("path", out.path),
 		slog.Int("attempt", attempt),
-		slog.Duration("pause", pause))
+		slog.Duration("pause", pause),
+		slog.String("error", why.Error()))
 }

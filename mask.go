@@ -3,6 +3,7 @@ package alipay
 import (
 	"cmp"
 	"encoding/json"
+	"html"
 	"net/url"
 	"slices"
 	"strings"
@@ -14,90 +15,78 @@ const masked = "***"
 // mask takes the values that a call has sent out of what the gateway says, in
 // every spelling in which a gateway repeats them. It is made only when there is
 // an error to show.
-type mask struct {
-	long  *strings.Replacer
-	short []string // masked only where they stand as a word, lest "0" eat every digit
-}
+type mask []string // the longest first, in lower case
 
-// shortValue is the number of characters up to which a value counts as short.
+// shortValue is the number of characters up to which a value is masked only
+// where it stands as a word, lest "0" eat every digit.
 const shortValue = 3
 
 func newMask(values []string) mask {
 	var m mask
-	var long []string
 	for _, value := range values {
 		for _, spelling := range spellings(value) {
-			switch n := utf8.RuneCountInString(spelling); {
-			case n == 0:
-			case n <= shortValue:
-				m.short = append(m.short, spelling)
-			default:
-				long = append(long, spelling)
+			if spelling != "" {
+				m = append(m, lower(spelling))
 			}
 		}
 	}
-	// The longest first: a value may hold another.
-	slices.SortFunc(long, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) })
-	pairs := make([]string, 0, 2*len(long))
-	for _, value := range slices.Compact(long) {
-		pairs = append(pairs, value, masked)
-	}
-	m.long = strings.NewReplacer(pairs...)
-	return m
+	slices.SortFunc(m, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) })
+	return slices.Compact(m)
 }
 
-// spellings returns a value as it is, percent-encoded in the usual ways and as
-// the inside of a JSON string.
+// spellings returns a value as it is, percent-encoded in the usual ways, as the
+// inside of a JSON string and in HTML.
 func spellings(value string) []string {
-	encoded, inPath := url.QueryEscape(value), url.PathEscape(value)
-	spaced := strings.ReplaceAll(encoded, "+", "%20")
+	encoded := url.QueryEscape(value)
 	quoted, _ := json.Marshal(value)
 	return []string{
 		value, strings.TrimSpace(value),
-		encoded, spaced, lowerHex(encoded), lowerHex(spaced), inPath, lowerHex(inPath),
-		string(quoted[1 : len(quoted)-1]),
+		encoded, strings.ReplaceAll(encoded, "+", "%20"), url.PathEscape(value),
+		string(quoted[1 : len(quoted)-1]), html.EscapeString(value),
 	}
 }
 
-// lowerHex spells the escapes of a percent-encoded string in lower case.
-func lowerHex(s string) string {
+// lower folds the case of ASCII only, so that positions stay as they are: the x
+// of an identity number comes back as X, and escapes in either case.
+func lower(s string) string {
 	b := []byte(s)
-	for i := 0; i+2 < len(b); i++ {
-		if b[i] == '%' {
-			copy(b[i:], strings.ToLower(s[i:i+3]))
-			i += 2
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
 		}
 	}
 	return string(b)
 }
 
 func (m mask) apply(s string) string {
-	if s == "" {
-		return ""
+	folded := lower(s)
+	var b strings.Builder
+	for i := 0; i < len(s); {
+		n := m.at(folded, i)
+		if n > 0 {
+			b.WriteString(masked)
+		} else {
+			n = 1
+			b.WriteByte(s[i])
+		}
+		i += n
 	}
-	s = m.long.Replace(s)
-	for _, value := range m.short {
-		s = replaceWord(s, value)
-	}
-	return s
+	return b.String()
 }
 
-func replaceWord(s, word string) string {
-	var b strings.Builder
-	for from := 0; ; {
-		i := strings.Index(s[from:], word)
-		if i < 0 {
-			return b.String() + s[from:]
+// at returns the length of the value that begins at position i, 0 for none.
+func (m mask) at(folded string, i int) int {
+	for _, value := range m {
+		if !strings.HasPrefix(folded[i:], value) {
+			continue
 		}
-		start, end := from+i, from+i+len(word)
-		b.WriteString(s[from:start])
-		if (start > 0 && isWordByte(s[start-1])) || (end < len(s) && isWordByte(s[end])) {
-			b.WriteString(word)
-		} else {
-			b.WriteString(masked)
+		end := i + len(value)
+		if utf8.RuneCountInString(value) > shortValue ||
+			(i == 0 || !isWordByte(folded[i-1])) && (end == len(folded) || !isWordByte(folded[end])) {
+			return len(value)
 		}
-		from = end
 	}
+	return 0
 }
 
 func isWordByte(c byte) bool {

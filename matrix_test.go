@@ -120,7 +120,8 @@ func TestFaultMatrix(t *testing.T) {
 				if want == "not delivered" {
 					assert.Zero(t, state.Acted, "what says not delivered was not")
 				}
-				searchForLeaks(t, config, append(allTexts(err), log.String(), fmt.Sprintf("%+v %#v %+v %#v", got, got, config, config)))
+				searchForLeaks(t, config, append(allTexts(err), log.String(), fmt.Sprintf("%+v %#v %+v %#v", got, got, config, config),
+					fmt.Sprintf("%+v %#v %s %+v %#v %v %+v", client, client, service, *client, *service, service, testParams())))
 			})
 		}
 	}

@@ -2,6 +2,7 @@ package alipay
 
 import (
 	"log/slog"
+	"math"
 	"net/http"
 	"runtime"
 	"strings"
@@ -124,7 +125,7 @@ func WithMaxResponseBytes(limit int64) Option {
 		case limit == 0:
 			limit = defaultMaxResponseBytes
 		}
-		s.maxResponseBytes = limit
+		s.maxResponseBytes = min(limit, math.MaxInt64-1) // one more byte tells that it is too large
 		return nil
 	}
 }
@@ -198,7 +199,7 @@ type callOptions struct {
 func WithAppAuthToken(token string) RequestOption {
 	return func(o *callOptions) error {
 		if !isVisibleASCII(token) {
-			return errRefused("WithAppAuthToken: the token holds a space, a control character or one beyond ASCII")
+			return errRefused("WithAppAuthToken", "the token holds a space, a control character or one beyond ASCII")
 		}
 		o.appAuthToken = token
 		return nil
@@ -213,13 +214,13 @@ func WithAppAuthToken(token string) RequestOption {
 func WithHeader(key, value string) RequestOption {
 	return func(o *callOptions) error {
 		if !isToken(key) {
-			return errRefused("WithHeader: the name is not a header name")
+			return errRefused("WithHeader", "the name is not a header name")
 		}
 		if reservedHeader(key) {
-			return errRefused("WithHeader: this header is not the caller's to set")
+			return errRefused("WithHeader", "this header is not the caller's to set")
 		}
 		if hasControl(value) {
-			return errRefused("WithHeader: the value holds a control character")
+			return errRefused("WithHeader", "the value holds a control character")
 		}
 		if o.header == nil {
 			o.header = make(http.Header)
@@ -235,7 +236,7 @@ func WithHeader(key, value string) RequestOption {
 func WithQueryParam(key, value string) RequestOption {
 	return func(o *callOptions) error {
 		if key == "" || hasControl(key) || hasControl(value) {
-			return errRefused("WithQueryParam: the name is empty, or name or value hold a control character")
+			return errRefused("WithQueryParam", "the name is empty, or name or value hold a control character")
 		}
 		o.query = append(o.query, [2]string{key, value})
 		return nil
@@ -248,7 +249,7 @@ func WithQueryParam(key, value string) RequestOption {
 func WithRequestID(id string) RequestOption {
 	return func(o *callOptions) error {
 		if !isRequestID(id) {
-			return errRefused("WithRequestID: the id is not 1 to 32 characters of A-Z, a-z, 0-9, _ and -")
+			return errRefused("WithRequestID", "the id is not 1 to 32 characters of A-Z, a-z, 0-9, _ and -")
 		}
 		o.requestID = id
 		return nil
@@ -262,11 +263,6 @@ func isRequestID(id string) bool {
 		}
 	}
 	return len(id) >= 1 && len(id) <= 32
-}
-
-// errRefused reports a call that was refused before sending.
-func errRefused(what string) error {
-	return &callError{what: what, reasons: []error{ErrNotDelivered}, outcome: notDelivered, permanent: true}
 }
 
 func reservedHeader(key string) bool {

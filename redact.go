@@ -44,11 +44,6 @@ func count(name string, n int) shownField {
 	return shownField{name, strconv.Itoa(n)}
 }
 
-// Format keeps every verb of fmt to the text: those that fmt has no use for an
-// error with, such as %d, would print the fields, and came is whatever a server
-// wrote.
-func (e *unknownCertificate) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.Error()) }
-
 func (s shownFields) String() string {
 	var b strings.Builder
 	b.WriteString(s.typeName)

@@ -295,6 +295,7 @@ func TestPathParametersStayAsTheCallerEscapedThem(t *testing.T) {
 				"//elsewhere/v3":       "//elsewhere/v3",
 				"/v3/../x":             "/v3/../x",
 				"/v3/a:b@c;d=e":        "/v3/a:b@c;d=e",
+				"/v3/a%2Fb/单 x":        "/v3/a%2Fb/%E5%8D%95%20x",
 			} {
 				_, err := client.Do(t.Context(), &alipay.Request{Path: path}, nil)
 				require.NoError(t, err, path)
@@ -473,6 +474,15 @@ func TestDoLeavesOutAsItWasOnlyWithAnError(t *testing.T) {
 	_, err = client.Do(t.Context(), &alipay.Request{Path: "/v3/x"}, &bad)
 	require.ErrorIs(t, err, alipay.ErrOutcomeUnknown)
 	assert.Equal(t, 7, bad.A, "the first member fitted, the second did not")
+}
+
+func TestDoLeavesWhatAnInterfacePointsToAsItWas(t *testing.T) {
+	client := newClient(t, serve(t, signed(200, `{"a":"changed","b":{}}`)).URL)
+	held := &struct{ A, B string }{A: "before"}
+	var out any = held
+	_, err := client.Do(t.Context(), &alipay.Request{Path: "/v3/x"}, &out)
+	require.ErrorIs(t, err, alipay.ErrOutcomeUnknown)
+	assert.Equal(t, "before", held.A)
 }
 
 func TestConcurrentCallersShareOneClient(t *testing.T) {

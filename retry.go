@@ -13,11 +13,13 @@ import (
 // RetryPolicy says how often an attempt that certainly had no effect is
 // repeated: no connection was made, no complete request left, or the gateway
 // refused for load (HTTP 429, app-call-limited, method-call-limited). Nothing
-// else is ever repeated. The zero value of each member means its default.
+// else is ever repeated. Each pause lies between half and all of its step, or is
+// as long as the gateway's Retry-After asks for. The zero value of each member
+// means its default.
 type RetryPolicy struct {
 	MaxAttempts int           // attempts in all; default 3, and 1 means never repeat
-	BaseDelay   time.Duration // the first pause, doubling with each; default 200 ms
-	MaxDelay    time.Duration // the longest pause; default 2 s
+	BaseDelay   time.Duration // the first step, doubling with each; default 200 ms
+	MaxDelay    time.Duration // the longest step; default 2 s
 }
 
 func (p RetryPolicy) withDefaults() RetryPolicy {
@@ -59,12 +61,9 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	return 0
 }
 
-// sleep waits for d. It reports false at once when the deadline comes before
-// that, and as soon as the context ends.
-func sleep(ctx context.Context, d time.Duration, deadline time.Time) bool {
-	if time.Until(deadline) <= d {
-		return false
-	}
+// sleep waits for d, or until the context ends, and reports whether the context
+// is still alive.
+func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -6,6 +6,8 @@ import (
 	"crypto/rsa"
 	"encoding/hex"
 	"errors"
+	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/url"
@@ -45,7 +47,7 @@ func (s *signer) sign(method, requestURI string, body []byte, appAuthToken strin
 
 var (
 	errOtherKeyOnFile = errors.New("the signature holds under the configured private key, so the console has another public key (应用公钥) on file for this APPID, this is the other environment (沙箱), or the request was changed on the way")
-	errSignerMethod   = errors.New("the Signer's signature does not verify under its own public key: it must be PKCS #1 v1.5 over SHA-256")
+	errSignerMethod   = errors.New("the Signer's signature does not verify under its own public key: it must be PKCS #1 v1.5 over SHA-256, made with that key")
 )
 
 // diagnose tells which side is to blame when the gateway says invalid-signature.
@@ -100,11 +102,18 @@ func (t *signingTransport) roundTrip(req *http.Request, body []byte, watch *deli
 	return t.base.RoundTrip(req)
 }
 
-// signerError keeps what a caller's Signer said reachable.
+// signerError keeps what a caller's Signer said reachable by errors.Is and
+// errors.As, and out of every text: it may hold anything.
 type signerError struct{ cause error }
 
-func (e *signerError) Error() string { return errSigner.Error() + ": " + e.cause.Error() }
-func (e *signerError) Unwrap() error { return e.cause }
+func (e *signerError) Error() string {
+	return errSigner.Error() + fmt.Sprintf(" (%T; errors.As reaches it)", e.cause)
+}
+func (e *signerError) Is(target error) bool { return errors.Is(e.cause, target) }
+func (e *signerError) As(target any) bool   { return errors.As(e.cause, target) }
+
+// Format keeps every verb of fmt to the text.
+func (e *signerError) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.Error()) }
 
 // verifier checks answers: signature, freshness, certificate. It works on the
 // body as received, before anything has read it.
@@ -167,7 +176,7 @@ func (v *verifier) verifySignature(sn string, content []byte, signature string) 
 func (v *verifier) checkFreshness(timestamp string) error {
 	ms, err := strconv.ParseInt(timestamp, 10, 64)
 	if err != nil {
-		return ErrResponseStale
+		return errNoTimestamp
 	}
 	now, then := v.clock(), time.UnixMilli(ms)
 	if then.Before(now.Add(-v.maxSkew)) || then.After(now.Add(v.maxSkew)) {
@@ -194,6 +203,9 @@ func (e *unknownCertificate) Error() string {
 
 func (e *unknownCertificate) Unwrap() error { return ErrUnknownCertificate }
 
+// Format keeps every verb of fmt to the text.
+func (e *unknownCertificate) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.Error()) }
+
 // badSignature names the usual causes beside the fact.
 type badSignature struct{}
 
@@ -205,6 +217,8 @@ func (badSignature) Error() string {
 }
 
 func (badSignature) Unwrap() error { return ErrResponseSignature }
+
+var errNoTimestamp = fmt.Errorf("%w: its timestamp is missing or not in milliseconds", ErrResponseStale)
 
 // staleAnswer says how far off an answer's timestamp is.
 type staleAnswer struct{ off time.Duration }

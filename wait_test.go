@@ -3,8 +3,10 @@ package alipay_test
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -156,4 +158,62 @@ func TestAContextThatHasEndedAsksNothing(t *testing.T) {
 	assert.ErrorIs(t, err, context.Canceled)
 	assert.ErrorIs(t, err, alipay.ErrNotDelivered)
 	assert.Zero(t, s.requests.Load())
+}
+
+func TestAPauseLongerThanTheTimeoutEndsWithIt(t *testing.T) {
+	for name, policy := range map[string]alipay.PollPolicy{
+		"the default pause": {Timeout: 50 * time.Millisecond},
+		"an hour":           {Initial: time.Hour, Max: time.Hour, Timeout: 50 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := newClient(t, script(t, waiting).URL).ZhimaCustomerJobworthAuthentication.WaitForResult(t.Context(), testParams(), policy)
+			require.NotNil(t, got)
+			require.ErrorIs(t, err, alipay.ErrStillWaiting)
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			assert.Equal(t, "no", meaning(t, err))
+			assert.NotEmpty(t, err.Error())
+		})
+	}
+	t.Run("no end in sight", func(t *testing.T) {
+		s := script(t, waiting, final)
+		_, err := newClient(t, s.URL).ZhimaCustomerJobworthAuthentication.WaitForResult(t.Context(), testParams(),
+			alipay.PollPolicy{Initial: time.Millisecond, Timeout: math.MaxInt64})
+		require.NoError(t, err)
+	})
+}
+
+func TestWhatTheLastPollMetStaysReachable(t *testing.T) {
+	policy := alipay.PollPolicy{Initial: time.Millisecond, Max: time.Millisecond, Timeout: 300 * time.Millisecond}
+	for name, tt := range map[string]struct {
+		handler http.HandlerFunc
+		want    error
+	}{
+		"bad signature": {tampered(200, successBody, "alipay-nonce", "other"), alipay.ErrResponseSignature},
+		"redirect":      {redirect(302), alipay.ErrRedirect},
+		"SYSTEM_ERROR":  {signed(500, `{"code":"SYSTEM_ERROR"}`), alipay.CodeSystemError},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := newClient(t, script(t, tt.handler).URL, once).ZhimaCustomerJobworthAuthentication.WaitForResult(t.Context(), testParams(), policy)
+			require.ErrorIs(t, err, alipay.ErrStillWaiting)
+			assert.Equal(t, "unknown", meaning(t, err))
+			if !errors.Is(err, tt.want) { // the end may have fallen into a poll
+				assert.ErrorIs(t, err, context.DeadlineExceeded)
+			}
+		})
+	}
+	t.Run("no connection", func(t *testing.T) {
+		_, err := newClient(t, "http://127.0.0.1:1", once).ZhimaCustomerJobworthAuthentication.WaitForResult(t.Context(), testParams(), policy)
+		require.ErrorIs(t, err, alipay.ErrStillWaiting)
+		assert.Equal(t, "not delivered", meaning(t, err))
+		assert.ErrorIs(t, err, syscall.ECONNREFUSED)
+	})
+	t.Run("beside TOKEN_INVALID", func(t *testing.T) {
+		s := script(t, signed(500, `{"code":"SYSTEM_ERROR"}`), tokenInvalid)
+		_, err := newClient(t, s.URL, once).ZhimaCustomerJobworthAuthentication.WaitForResult(t.Context(), testParams(), policy)
+		require.ErrorIs(t, err, alipay.CodeTokenInvalid)
+		require.ErrorIs(t, err, alipay.CodeSystemError)
+		var apiErr *alipay.APIError
+		require.ErrorAs(t, err, &apiErr)
+		assert.Equal(t, alipay.CodeTokenInvalid, apiErr.Code, "the last one first")
+	})
 }

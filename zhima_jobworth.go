@@ -4,6 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"log/slog"
 	"net/http"
 	"time"
 )
@@ -15,6 +18,17 @@ const jobworthPath = "/v3/zhima/customer/jobworth/authentication"
 // for the result of a user's identity check.
 type ZhimaCustomerJobworthAuthentication struct {
 	client *Client
+}
+
+// Format implements [fmt.Formatter]: every verb prints the name, and nothing of
+// the client behind it.
+func (s ZhimaCustomerJobworthAuthentication) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, "alipay.ZhimaCustomerJobworthAuthentication")
+}
+
+// LogValue implements [slog.LogValuer] with what Format prints.
+func (s ZhimaCustomerJobworthAuthentication) LogValue() slog.Value {
+	return slog.StringValue("alipay.ZhimaCustomerJobworthAuthentication")
 }
 
 // JobworthQuerier is what a caller of Query needs: accept it in place of the
@@ -35,7 +49,7 @@ var _ JobworthQuerier = (*ZhimaCustomerJobworthAuthentication)(nil)
 // an error the QueryResponse is nil.
 func (s *ZhimaCustomerJobworthAuthentication) Query(ctx context.Context, params *QueryParams, opts ...RequestOption) (*QueryResponse, error) {
 	if s == nil || s.client == nil {
-		return nil, errRefused("this service does not belong to a Client made by NewClient")
+		return nil, errRefused("ZhimaCustomerJobworthAuthentication", "this service does not belong to a Client made by NewClient")
 	}
 	answer := new(QueryResponse)
 	resp, err := s.client.Do(ctx, &Request{Method: http.MethodGet, Path: jobworthPath, Query: params}, answer, opts...)
@@ -49,8 +63,8 @@ func (s *ZhimaCustomerJobworthAuthentication) Query(ctx context.Context, params 
 // PollPolicy says how WaitForResult polls. The zero value of each member means
 // its default.
 type PollPolicy struct {
-	Initial time.Duration // the first pause, doubling with each; default 1 s
-	Max     time.Duration // the longest pause; default 15 s
+	Initial time.Duration // the first step, doubling with each; default 1 s
+	Max     time.Duration // the longest step; default 15 s
 	Timeout time.Duration // how long to wait in all; default 10 min
 }
 
@@ -73,43 +87,57 @@ func (p PollPolicy) withDefaults() PollPolicy {
 //
 // When the context or the policy's Timeout ends, WaitForResult returns the last
 // answer (nil if there was none) and an error that satisfies [ErrStillWaiting]
-// and the context's error, and ErrOutcomeUnknown if the last poll was lost.
+// and the context's error, and ErrOutcomeUnknown if the last poll was lost. What
+// that poll met is reachable too: an answer that does not verify, for example,
+// never ends a wait early.
 func (s *ZhimaCustomerJobworthAuthentication) WaitForResult(ctx context.Context, params *QueryParams, policy PollPolicy, opts ...RequestOption) (*QueryResponse, error) {
 	if policy.Initial < 0 || policy.Max < 0 || policy.Timeout < 0 {
-		return nil, errRefused("a member of the PollPolicy is negative; the zero value of each means its default")
+		return nil, errRefused("PollPolicy", "a member of the PollPolicy is negative; the zero value of each means its default")
 	}
 	if ctx == nil {
-		return nil, errRefused("the context is nil")
+		return nil, errRefused("ctx", "the context is nil")
 	}
 	policy = policy.withDefaults()
-	never := time.Now().Add(2 * policy.Timeout) // the context ends the last pause: its error is part of the answer
 	ctx, cancel := context.WithTimeout(ctx, policy.Timeout)
 	defer cancel()
 
-	var last *QueryResponse    // the last answer
-	lost, sent := false, false // the last poll that arrived was lost; any arrived at all
+	var last *QueryResponse // the last answer
+	var lost error          // the last poll that was lost, with no answer since
+	var refused error       // the last poll that was not delivered, while none has been
+	sent := false           // any poll may have arrived
 	for poll := 0; ; poll++ {
 		answer, err := s.Query(ctx, params, opts...)
 		switch {
 		case err == nil && answer.IdentityResult != IdentityResultWaitingVerify:
 			return answer, nil
 		case err == nil:
-			last, lost, sent = answer, false, true
+			last, lost, sent = answer, nil, true
 		case errors.Is(err, ErrOutcomeUnknown):
-			lost, sent = true, true
-		case lost && errors.Is(err, CodeTokenInvalid):
+			lost, sent = telling(ctx, lost, err), true
+		case lost != nil && errors.Is(err, CodeTokenInvalid):
 			return nil, &callError{
 				what:    "an earlier answer was lost, and now the token is spent: the result was probably delivered and lost",
-				reasons: []error{err, ErrOutcomeUnknown}, outcome: outcomeUnknown,
+				reasons: []error{err, ErrOutcomeUnknown}, outcome: outcomeUnknown, cause: lost,
 			}
 		case !mayPass(err):
 			return nil, err
+		default:
+			refused = telling(ctx, refused, err)
 		}
 		pause := jitter(step(policy.Initial, max(policy.Initial, policy.Max), poll))
-		if !sleep(ctx, pause, never) {
-			return last, stillWaiting(ctx, lost, sent)
+		if !sleep(ctx, pause) { // not sooner than that: the context's error is part of the answer
+			return last, stillWaiting(ctx, lost, refused, sent)
 		}
 	}
+}
+
+// telling returns the error that tells more: one that the end of the wait caused
+// tells nothing new.
+func telling(ctx context.Context, before, now error) error {
+	if before != nil && ctx.Err() != nil {
+		return before
+	}
+	return now
 }
 
 // mayPass reports whether an undelivered poll may fare better later.
@@ -121,13 +149,15 @@ func mayPass(err error) bool {
 	return errors.Is(err, ErrNotDelivered)
 }
 
-func stillWaiting(ctx context.Context, lost, sent bool) error {
+// stillWaiting is the error of a wait whose time is over. What the last poll met
+// stays reachable as far as it does not contradict the whole.
+func stillWaiting(ctx context.Context, lost, refused error, sent bool) error {
 	e := &callError{reasons: []error{ErrStillWaiting, ctx.Err()}}
 	switch {
-	case lost:
-		e.what, e.outcome = "the last poll was lost", outcomeUnknown
+	case lost != nil:
+		e.what, e.outcome, e.cause = "the last poll was lost", outcomeUnknown, lost
 	case !sent:
-		e.outcome = notDelivered
+		e.what, e.outcome, e.cause = "no poll was delivered", notDelivered, refused
 	}
 	if sentinel := e.outcome.sentinel(); sentinel != nil {
 		e.reasons = append(e.reasons, sentinel)

@@ -172,8 +172,14 @@ func IsSelfSigned(c *x509.Certificate) bool {
 		c.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature) == nil
 }
 
-// IsCA reports whether c may sign certificates, by its basic constraints or its
-// key usage. X.509 v1 certificates, which have neither, may not.
+// IsCA reports whether c may sign certificates, by its basic constraints or, for
+// want of those, its key usage. X.509 v1 certificates, which have neither, may not.
 func IsCA(c *x509.Certificate) bool {
-	return c != nil && (c.BasicConstraintsValid && c.IsCA || c.KeyUsage&x509.KeyUsageCertSign != 0)
+	switch {
+	case c == nil:
+		return false
+	case c.BasicConstraintsValid:
+		return c.IsCA
+	}
+	return c.KeyUsage&x509.KeyUsageCertSign != 0
 }

@@ -188,8 +188,11 @@ func (m Material) String() string {
 		if m.Kind == PublicRSA || m.Kind == PublicOther {
 			half = "public key"
 		}
-		if algorithm != "" {
+		switch {
+		case algorithm != "":
 			what = article(algorithm) + " " + algorithm + " " + half
+		case m.Defect != "":
+			what = "a " + half // by its label: too damaged to tell of which kind
 		}
 	case Certificate, CertificateRequest:
 		if algorithm != "" {

@@ -11,6 +11,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 )
@@ -73,6 +74,9 @@ func Sign(key crypto.Signer, content []byte) (string, error) {
 	signature, err := key.Sign(rand.Reader, digest[:], crypto.SHA256)
 	if err != nil {
 		return "", err
+	}
+	if public, ok := key.Public().(*rsa.PublicKey); ok && len(signature) != public.Size() {
+		return "", fmt.Errorf("the signature has %d bytes, the key %d", len(signature), public.Size())
 	}
 	return base64.StdEncoding.EncodeToString(signature), nil
 }
