@@ -46,6 +46,8 @@
 // error of a call has exactly one of three meanings:
 //
 //	switch {
+//	case errors.Is(err, alipay.CodeTokenInvalid):
+//		// The token is spent or void: the check has to be started anew.
 //	case errors.Is(err, alipay.ErrOutcomeUnknown):
 //		// It may have arrived. Ask again with the same token; if that gives
 //		// TOKEN_INVALID, the result was probably handed out and lost.
