@@ -44,13 +44,13 @@ func (c *Client) logAttempt(ctx context.Context, a *attempt, took time.Duration,
 
 // logRetry tells which attempt begins, after which pause, and why: the error of
 // the one before says status, code and ids.
-func (c *Client) logRetry(ctx context.Context, out *call, attempt int, pause time.Duration, why error) {
+func (c *Client) logRetry(ctx context.Context, call *call, attempt int, pause time.Duration, why error) {
 	if c.settings.logger == nil {
 		return
 	}
 	c.settings.logger.LogAttrs(ctx, slog.LevelWarn, "alipay: retry",
-		slog.String("method", out.method),
-		slog.String("path", out.path),
+		slog.String("method", call.method),
+		slog.String("path", call.path),
 		slog.Int("attempt", attempt),
 		slog.Duration("pause", pause),
 		slog.String("error", why.Error()))
