@@ -113,7 +113,7 @@ func (s *ZhimaCustomerJobworthAuthentication) WaitForResult(ctx context.Context,
 		case err == nil:
 			last, lost, sent = answer, nil, true
 		case errors.Is(err, ErrOutcomeUnknown):
-			lost, sent = telling(ctx, lost, err), true
+			lost, sent = telling(lost, err), true
 		case lost != nil && errors.Is(err, CodeTokenInvalid):
 			return nil, &callError{
 				what:    "an earlier answer was lost, and now the token is spent: the result was probably delivered and lost",
@@ -122,7 +122,7 @@ func (s *ZhimaCustomerJobworthAuthentication) WaitForResult(ctx context.Context,
 		case !mayPass(err):
 			return nil, err
 		default:
-			refused = telling(ctx, refused, err)
+			refused = telling(refused, err)
 		}
 		pause := jitter(step(policy.Initial, max(policy.Initial, policy.Max), poll))
 		if !sleep(ctx, pause) { // not sooner than that: the context's error is part of the answer
@@ -131,10 +131,10 @@ func (s *ZhimaCustomerJobworthAuthentication) WaitForResult(ctx context.Context,
 	}
 }
 
-// telling returns the error that tells more: one that the end of the wait caused
-// tells nothing new.
-func telling(ctx context.Context, before, now error) error {
-	if before != nil && ctx.Err() != nil {
+// telling returns the error that tells more: that the time was over, which may
+// be the end of the wait itself, tells nothing new.
+func telling(before, now error) error {
+	if before != nil && (errors.Is(now, context.DeadlineExceeded) || errors.Is(now, context.Canceled)) {
 		return before
 	}
 	return now
