@@ -104,8 +104,8 @@ func (a *attempt) apiError(header http.Header, body []byte, unread error, verifi
 }
 
 // mask takes out of a text what the call has sent.
-func (a *attempt) mask() mask {
-	values := append(sentValues(a.call.url.RawQuery, a.call.plainBody), a.call.appAuthToken)
+func (a *attempt) mask() *mask {
+	values := append(sentValues(a.call.url.RawQuery, a.call.plainBody), a.call.appAuthToken, a.watch.signed.signature)
 	for _, list := range a.call.header {
 		values = append(values, list...)
 	}

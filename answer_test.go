@@ -490,3 +490,21 @@ func TestTheTimeoutCoversTheWholeCall(t *testing.T) {
 		assert.EqualValues(t, 1, s.requests.Load(), "the first pause is longer than the timeout")
 	})
 }
+
+func TestAnErrorToALargeRequestIsMaskedInBounds(t *testing.T) {
+	echo := func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		unsigned(400, `{"code":"X","message":`+string(body[:min(len(body), 900_000)])+`"}`)(w, r)
+	}
+	client := newClient(t, serve(t, echo).URL)
+	for name, body := range map[string]any{
+		"one repetitive value": strings.Repeat("A", 2<<20),
+		"many small ones":      make([]int, 100_000),
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := client.Do(t.Context(), &alipay.Request{Method: "POST", Path: "/v3/x", Body: body}, nil)
+			assert.Equal(t, "no", meaning(t, err))
+			assert.NotContains(t, err.Error(), "AAAA")
+		})
+	}
+}

@@ -62,7 +62,7 @@ func (a *attempt) run(cancel context.CancelFunc, target any) (*Response, error) 
 		err = errNoResponse
 	}
 	if err != nil {
-		if httpResp != nil {
+		if httpResp != nil && httpResp.Body != nil {
 			_ = httpResp.Body.Close()
 		}
 		return nil, a.notAnswered(err)

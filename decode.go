@@ -215,7 +215,7 @@ func (s *memberScanner) take(n int) []byte {
 func readAtMost(r io.Reader, limit, size int64) (data []byte, tooLarge bool, err error) {
 	const first = 1024
 	room := int64(first)
-	if size >= 0 && size <= limit {
+	if size >= 0 && size <= min(limit, 1<<20) { // no more than that on the other side's word
 		room = size + 1 // the one more lets the end be seen without growing
 	}
 	data = make([]byte, 0, min(room, limit+1))

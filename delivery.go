@@ -21,22 +21,26 @@ import (
 // without a body. HTTP/1.1 flushes the head before it touches such a body, so
 // "the body was touched" means "the head is on the socket".
 //
-// A caller's RoundTripper may repeat requests by itself, or with a body of its
-// own. The httptrace hooks see that: when another connection is asked for after
-// a request has left, the attempt's context is cancelled and the connection
-// closed before anything is written to it.
+// A caller's RoundTripper may repeat requests by itself, in turn or at once, and
+// with a body of its own. The httptrace hooks see that: each attempt is granted
+// one connection. At the next one its context is cancelled, and that connection
+// closed before anything is written to it, since HTTP/1.1 would race with the
+// context and a detached context never hears of it. A RoundTripper that hides
+// the hooks and brings its own body is beyond reach.
 type deliveryWatch struct {
 	base    baseKind
 	refused bool  // not handed to the base transport at all
 	signed  proof // what was signed
 
-	traced  atomic.Bool // the hooks are called: the RoundTripper does not hide them
-	gotConn atomic.Bool // a connection was there to write to
-	reused  atomic.Bool // it had served before
-	isHTTP1 atomic.Bool // it speaks HTTP/1.1 for certain
-	wrote   atomic.Bool // the header was written, perhaps only into a buffer
-	touched atomic.Bool // the body was read
-	blocked atomic.Bool // a replay was stopped
+	traced   atomic.Bool  // the hooks are called: the RoundTripper does not hide them
+	getConns atomic.Int32 // how often a connection was asked for
+	granted  atomic.Bool  // a connection was given to write to; there is one per attempt
+	reused   atomic.Bool  // it had served before
+	isHTTP1  atomic.Bool  // it speaks HTTP/1.1 for certain
+	wrote    atomic.Bool  // the header was written, perhaps only into a buffer
+	body     atomic.Bool  // the body was touched when there was a connection
+	buffered atomic.Bool  // the body was touched before: read into memory
+	blocked  atomic.Bool  // a replay was stopped
 
 	cancel context.CancelFunc
 	trace  httptrace.ClientTrace
@@ -46,7 +50,7 @@ type deliveryWatch struct {
 // baseKind is what is known of a base transport.
 type baseKind struct {
 	own     bool // the library's own: it calls the hooks and speaks HTTP/1.1 only
-	direct  bool // an http.Transport: nothing between us and it can change the request
+	direct  bool // an http.Transport: it repeats nothing whose body it cannot repeat
 	noHTTP2 bool // it cannot speak HTTP/2 to this origin
 }
 
@@ -75,62 +79,76 @@ var identity = []string{"identity"}
 
 func (w *deliveryWatch) onGetConn(string) {
 	w.traced.Store(true)
-	if w.hasLeft() {
+	w.getConns.Add(1)
+	if !w.base.direct && w.hasLeft() {
 		w.blocked.Store(true)
 		w.cancel()
-		return
 	}
-	w.gotConn.Store(false)
 }
 
 func (w *deliveryWatch) onGotConn(info httptrace.GotConnInfo) {
+	if info.Conn == nil || info.Conn.RemoteAddr() == nil {
+		return // no network: httputil.DumpRequestOut
+	}
 	secured, isTLS := info.Conn.(*tls.Conn)
 	isHTTP1 := w.base.noHTTP2 || isTLS && secured.ConnectionState().NegotiatedProtocol != "h2"
-	if w.blocked.Load() || w.hasLeft() {
+	if !w.granted.CompareAndSwap(false, true) && !w.base.direct {
 		w.blocked.Store(true)
 		w.cancel()
-		// HTTP/2 looks at the context before it writes. HTTP/1.1 would race
-		// with it; a closed connection cannot be written to.
-		if isHTTP1 || !isTLS {
-			_ = info.Conn.Close()
-		}
+		_ = info.Conn.Close()
 		return
 	}
 	w.isHTTP1.Store(isHTTP1)
 	w.reused.Store(info.Reused)
-	w.gotConn.Store(true)
 }
 
-func (w *deliveryWatch) onWroteHeaders() { w.wrote.Store(true) }
+func (w *deliveryWatch) onWroteHeaders() {
+	if w.granted.Load() {
+		w.wrote.Store(true)
+	}
+}
+
+func (w *deliveryWatch) touched() {
+	if w.granted.Load() {
+		w.body.Store(true)
+	} else {
+		w.buffered.Store(true)
+	}
+}
 
 // hasLeft reports whether a request is known to have been written.
-func (w *deliveryWatch) hasLeft() bool { return w.touched.Load() || w.wrote.Load() }
+func (w *deliveryWatch) hasLeft() bool { return w.body.Load() || w.wrote.Load() }
 
 // mayHaveLeft reports, after the base transport failed, whether a complete
 // request may have reached the gateway. No evidence counts as sent.
 func (w *deliveryWatch) mayHaveLeft(err error, alive bool) bool {
+	refused := !w.blocked.Load() && refusedByHTTP2(err)
 	switch {
 	case w.refused:
 		return false
-	case w.touched.Load():
-		return !refusedByHTTP2(err)
+	case w.body.Load():
+		return !refused
 	case !w.traced.Load():
-		return !w.base.own && !isDialError(err)
-	case !w.gotConn.Load():
-		return w.wrote.Load()
+		return !w.base.own && (w.buffered.Load() || !isDialError(err))
+	case !w.granted.Load():
+		return false
 	case !alive:
 		return true // a cancelled round trip does not wait for its writer
-	case w.base.direct && w.isHTTP1.Load():
-		return false
-	default:
-		return w.wrote.Load() && !refusedByHTTP2(err)
+	case w.base.own:
+		return false // the head was not flushed
+	case w.base.direct:
+		return w.wrote.Load() && !refused
+	case w.isHTTP1.Load() && w.getConns.Load() <= 1:
+		return w.wrote.Load()
+	default: // a RoundTripper over HTTP/2 may have given up while its writer goes on
+		return !refused
 	}
 }
 
 // deadConnection reports that a reused connection turned out dead before
 // anything was written to it.
 func (w *deliveryWatch) deadConnection() bool {
-	return w.gotConn.Load() && w.reused.Load()
+	return w.granted.Load() && w.reused.Load()
 }
 
 // refusedStream is how net/http and golang.org/x/net/http2 say that the server
@@ -157,7 +175,7 @@ type watchedBody struct {
 }
 
 func (b *watchedBody) Read(p []byte) (int, error) {
-	b.watch.touched.Store(true)
+	b.watch.touched()
 	if len(b.rest) == 0 {
 		return 0, io.EOF
 	}
@@ -168,7 +186,7 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 
 // WriteTo spares net/http a copy buffer of 32 kB per call.
 func (b *watchedBody) WriteTo(w io.Writer) (int64, error) {
-	b.watch.touched.Store(true)
+	b.watch.touched()
 	if len(b.rest) == 0 {
 		return 0, nil
 	}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -44,6 +45,24 @@ func callers() map[string]func(base *http.Transport) []alipay.Option {
 					}
 				}
 				return nil, err
+			}))
+		},
+		"repeating in a context of its own": func(base *http.Transport) []alipay.Option {
+			return with(roundTripper(func(r *http.Request) (resp *http.Response, err error) {
+				for range 3 {
+					again := r.Clone(context.WithoutCancel(r.Context()))
+					again.Body, again.TransferEncoding = http.NoBody, nil
+					if resp, err = base.RoundTrip(again); err == nil {
+						return resp, nil
+					}
+				}
+				return nil, err
+			}))
+		},
+		"dumping": func(base *http.Transport) []alipay.Option {
+			return with(roundTripper(func(r *http.Request) (*http.Response, error) {
+				_, _ = httputil.DumpRequestOut(r, true)
+				return base.RoundTrip(r)
 			}))
 		},
 		"repeating with a body of its own": func(base *http.Transport) []alipay.Option {
@@ -147,6 +166,45 @@ func TestQueryIsDeliveredAtMostOnceOverHTTP2(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+func TestTriesAtTheSameTimeAreOneRequest(t *testing.T) {
+	for name, configure := range map[string]func(*httptest.Server){
+		"HTTP/1.1": func(s *httptest.Server) { s.Start() }, "HTTP/1.1 TLS": overTLS, "HTTP/2": func(s *httptest.Server) { s.EnableHTTP2 = true; s.StartTLS() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, waitingBody) }, configure)
+			base := s.Client().Transport.(*http.Transport)
+			hedging := roundTripper(func(r *http.Request) (*http.Response, error) {
+				type result struct {
+					resp *http.Response
+					err  error
+				}
+				results := make(chan result, 4)
+				for range cap(results) {
+					go func() {
+						resp, err := base.RoundTrip(r.Clone(r.Context()))
+						results <- result{resp, err}
+					}()
+				}
+				var first result
+				for range cap(results) {
+					if got := <-results; first.resp == nil {
+						first = got
+					}
+				}
+				return first.resp, first.err
+			})
+			client := newClient(t, s.URL, alipay.WithHTTPClient(&http.Client{Transport: hedging}))
+			const calls = 20
+			for range calls {
+				if _, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams()); err != nil {
+					assert.Equal(t, "unknown", meaning(t, err))
+				}
+			}
+			assert.LessOrEqual(t, s.requests.Load(), int64(calls))
+		})
 	}
 }
 

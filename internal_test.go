@@ -88,6 +88,16 @@ func TestMaskTakesOutEverySpellingOfAValue(t *testing.T) {
 	}
 }
 
+func TestMaskCutsWhatIsLongAndNoValueInHalf(t *testing.T) {
+	const value = "420192931233123123"
+	m := newMask([]string{value})
+	for shift := range len(value) + 2 {
+		got := m.apply(strings.Repeat("x", maxMasked-shift) + value + "tail")
+		assert.LessOrEqual(t, len(got), maxMasked+len(masked))
+		assert.NotContains(t, got, value[:2], shift)
+	}
+}
+
 func TestPrintableKeepsALogLineWhole(t *testing.T) {
 	assert.Equal(t, "a b  c\uFFFDd", printable("a\nb\r\x00c\xffd", 100))
 	assert.Equal(t, "验证…", printable("验证中心", 2))

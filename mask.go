@@ -15,23 +15,31 @@ const masked = "***"
 // mask takes the values that a call has sent out of what the gateway says, in
 // every spelling in which a gateway repeats them. It is made only when there is
 // an error to show.
-type mask []string // the longest first, in lower case
+type mask [256][]string // in lower case, by the first byte, the longest first
 
 // shortValue is the number of characters up to which a value is masked only
 // where it stands as a word, lest "0" eat every digit.
 const shortValue = 3
 
-func newMask(values []string) mask {
+// maxMasked bounds what is looked through, in bytes: a gateway's words are
+// short. What is longer is cut off.
+const maxMasked = 8 << 10
+
+func newMask(values []string) *mask {
 	var m mask
 	for _, value := range values {
 		for _, spelling := range spellings(value) {
 			if spelling != "" {
-				m = append(m, lower(spelling))
+				folded := lower(spelling)
+				m[folded[0]] = append(m[folded[0]], folded)
 			}
 		}
 	}
-	slices.SortFunc(m, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) })
-	return slices.Compact(m)
+	for i, list := range m {
+		slices.SortFunc(list, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) })
+		m[i] = slices.Compact(list)
+	}
+	return &m
 }
 
 // spellings returns a value as it is, percent-encoded in the usual ways, as the
@@ -58,11 +66,15 @@ func lower(s string) string {
 	return string(b)
 }
 
-func (m mask) apply(s string) string {
+func (m *mask) apply(s string) string {
+	cut := len(s) > maxMasked
+	if cut {
+		s = s[:maxMasked]
+	}
 	folded := lower(s)
 	var b strings.Builder
 	for i := 0; i < len(s); {
-		n := m.at(folded, i)
+		n := m.at(folded, i, cut)
 		if n > 0 {
 			b.WriteString(masked)
 		} else {
@@ -75,14 +87,18 @@ func (m mask) apply(s string) string {
 }
 
 // at returns the length of the value that begins at position i, 0 for none.
-func (m mask) at(folded string, i int) int {
-	for _, value := range m {
-		if !strings.HasPrefix(folded[i:], value) {
-			continue
-		}
-		end := i + len(value)
-		if utf8.RuneCountInString(value) > shortValue ||
-			(i == 0 || !isWordByte(folded[i-1])) && (end == len(folded) || !isWordByte(folded[end])) {
+// Where the text was cut off, the beginning of a value at its end counts as one.
+func (m *mask) at(folded string, i int, cut bool) int {
+	rest := folded[i:]
+	for _, value := range m[rest[0]] {
+		switch {
+		case cut && len(rest) < len(value):
+			if strings.HasPrefix(value, rest) {
+				return len(rest)
+			}
+		case !strings.HasPrefix(rest, value):
+		case utf8.RuneCountInString(value) > shortValue,
+			(i == 0 || !isWordByte(folded[i-1])) && (len(rest) == len(value) || !isWordByte(rest[len(value)])):
 			return len(value)
 		}
 	}

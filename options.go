@@ -65,9 +65,14 @@ func newSettings(opts []Option) (settings, error) {
 // redirects are never followed. A nil Transport means the library's own. The
 // client is copied and never changed.
 //
-// An [*http.Transport] that allows TLS below 1.2 is refused by NewClient. One
-// that keeps few idle connections ([http.DefaultTransport] keeps 2 per host)
-// opens new ones under load.
+// An [*http.Transport] that allows TLS below 1.2 is refused by NewClient; what
+// lies under another RoundTripper cannot be looked at. A transport that keeps
+// few idle connections ([http.DefaultTransport] keeps 2 per host) opens new ones
+// under load.
+//
+// A RoundTripper that repeats requests is stopped, and the outcome is unknown.
+// That works as long as it hands on the request's context or its body. One that
+// hides both, and sends twice all the same, is beyond this library's reach.
 func WithHTTPClient(client *http.Client) Option {
 	return func(s *settings) error {
 		s.httpClient = nil
@@ -275,7 +280,7 @@ func reservedHeader(key string) bool {
 		return true
 	}
 	for _, prefix := range []string{"Alipay-", "Content-", "Transfer-", "Proxy-"} {
-		if strings.HasPrefix(key, prefix) {
+		if strings.HasPrefix(strings.ReplaceAll(key, "_", "-"), prefix) { // some servers take one for the other
 			return true
 		}
 	}

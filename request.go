@@ -105,7 +105,7 @@ func encodeBody(method string, body any) ([]byte, error) {
 		if !json.Valid(raw) {
 			return nil, errRefused("Request.Body", "the body is not valid JSON")
 		}
-		return raw, nil
+		return bytes.Clone(raw), nil // the transport may still read it when the call has returned
 	}
 	var buffer bytes.Buffer
 	encoder := json.NewEncoder(&buffer)

@@ -81,7 +81,11 @@ func streamOf(w http.ResponseWriter) (stream uint32, ok bool) {
 			stream, ok = 0, false
 		}
 	}()
-	state := reflect.ValueOf(w).Elem().FieldByName("rws").Elem()
+	writer := reflect.ValueOf(w)
+	if writer.Kind() == reflect.Struct { // since Go 1.27
+		writer = writer.FieldByName("ResponseWriter")
+	}
+	state := writer.Elem().FieldByName("rws").Elem()
 	return uint32(state.FieldByName("stream").Elem().FieldByName("id").Uint()), true
 }
 
