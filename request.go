@@ -155,9 +155,17 @@ func (c *Client) encodeURL(path string, parameters any, extra [][2]string) (*url
 // escapeRest escapes what cannot stand in a path, and leaves what is escaped
 // already.
 func escapeRest(path string) string {
+	stands := func(c byte) bool { return isWordByte(c) || strings.IndexByte("-._~!$&'()*+,;=:@[]/%", c) >= 0 }
+	i := 0
+	for i < len(path) && stands(path[i]) {
+		i++
+	}
+	if i == len(path) {
+		return path
+	}
 	var b strings.Builder
 	for _, c := range []byte(path) {
-		if isWordByte(c) || strings.IndexByte("-._~!$&'()*+,;=:@[]/%", c) >= 0 {
+		if stands(c) {
 			b.WriteByte(c)
 		} else {
 			fmt.Fprintf(&b, "%%%02X", c)
