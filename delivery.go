@@ -42,6 +42,10 @@ type deliveryWatch struct {
 	buffered atomic.Bool  // the body was touched before: read into memory
 	blocked  atomic.Bool  // a replay was stopped
 
+	// pretended: there was a connection to nowhere, as httputil.DumpRequestOut
+	// makes to see what a request looks like.
+	pretended atomic.Bool
+
 	cancel context.CancelFunc
 	trace  httptrace.ClientTrace
 	reader watchedBody
@@ -87,8 +91,9 @@ func (w *deliveryWatch) onGetConn(string) {
 }
 
 func (w *deliveryWatch) onGotConn(info httptrace.GotConnInfo) {
-	if info.Conn == nil || info.Conn.RemoteAddr() == nil {
-		return // no network: httputil.DumpRequestOut
+	if !w.base.direct && (info.Conn == nil || info.Conn.RemoteAddr() == nil) {
+		w.pretended.Store(true)
+		return
 	}
 	secured, isTLS := info.Conn.(*tls.Conn)
 	isHTTP1 := w.base.noHTTP2 || isTLS && secured.ConnectionState().NegotiatedProtocol != "h2"
@@ -131,7 +136,7 @@ func (w *deliveryWatch) mayHaveLeft(err error, alive bool) bool {
 	case !w.traced.Load():
 		return !w.base.own && (w.buffered.Load() || !isDialError(err))
 	case !w.granted.Load():
-		return false
+		return w.pretended.Load()
 	case !alive:
 		return true // a cancelled round trip does not wait for its writer
 	case w.base.own:

@@ -397,3 +397,32 @@ func TestTLSBelow12IsNotSpoken(t *testing.T) {
 	assert.Contains(t, err.Error(), "protocol version")
 	assert.Zero(t, s.requests.Load())
 }
+
+// nowhere is a connection that does not say with whom it is.
+type nowhere struct{ net.Conn }
+
+func (nowhere) RemoteAddr() net.Addr { return nil }
+
+func TestAConnectionWithoutAnAddressCountsAsAny(t *testing.T) {
+	for name, options := range callers() {
+		t.Run(name, func(t *testing.T) {
+			var requests atomic.Int64
+			base := rawServer(t, func(conn net.Conn, _ int) {
+				if _, err := readRequest(bufio.NewReader(conn)); err == nil {
+					requests.Add(1)
+				}
+			})
+			client := newClient(t, base, options(&http.Transport{
+				DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+					conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+					return nowhere{conn}, err
+				},
+			})...)
+			_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+			require.ErrorIs(t, err, alipay.ErrOutcomeUnknown)
+			if !strings.HasPrefix(name, "repeating") { // nothing is known of connections to stop it by
+				assert.EqualValues(t, 1, requests.Load())
+			}
+		})
+	}
+}
