@@ -39,7 +39,8 @@ const (
 // A key is accepted in every usual form: PEM of PKCS#8, PKCS#1 or SPKI, or the
 // bare base64 of the same in one line or many, also with \n spelled out, CRLF, a
 // byte order mark, indentation or spaces around it. Of a field and its …Path
-// variant, which names a file with the same content, only one may be set.
+// variant, which names a file with the same content (or binary DER), only one
+// may be set.
 //
 // Printing, logging and JSON of an AlipayConfig show which fields are set, and
 // no key, token or certificate. NewClient copies it.

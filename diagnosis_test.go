@@ -3,8 +3,11 @@ package alipay_test
 import (
 	"crypto"
 	"crypto/rsa"
+	"encoding/pem"
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -91,4 +94,27 @@ func TestAnAnswerSignedByAnotherKeyNamesTheCure(t *testing.T) {
 	_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
 	require.ErrorIs(t, err, alipay.ErrResponseSignature)
 	assert.Contains(t, err.Error(), "支付宝公钥")
+}
+
+func TestFilesOfBinaryDERAreReadAsTheyAre(t *testing.T) {
+	der := func(name string) string {
+		block, _ := pem.Decode([]byte(vector(t, name)))
+		path := filepath.Join(t.TempDir(), name+".der")
+		require.NoError(t, os.WriteFile(path, block.Bytes, 0o600))
+		return path
+	}
+	publicKeys := alipay.AlipayConfig{
+		AppID: "2021000000000001", PrivateKeyPath: der("app_private_pkcs8.pem"), AlipayPublicKeyPath: der("alipay_public.pem"),
+	}
+	require.NoError(t, publicKeys.Validate())
+	pkcs1 := publicKeys
+	pkcs1.PrivateKeyPath = der("app_private_pkcs1.pem")
+	require.NoError(t, pkcs1.Validate())
+
+	wrong := publicKeys
+	wrong.PrivateKeyPath = der("app_public_cert.crt")
+	var mistake *alipay.ConfigError
+	require.ErrorAs(t, wrong.Validate(), &mistake)
+	assert.Equal(t, "PrivateKeyPath", mistake.Field)
+	assert.Contains(t, mistake.Reason, "certificate")
 }
