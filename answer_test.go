@@ -328,6 +328,23 @@ func TestAMockedAPIErrorMeansWhatARealOneDoes(t *testing.T) {
 	assert.NotErrorIs(t, &alipay.APIError{Code: alipay.CodeTokenInvalid}, alipay.CodeSystemError)
 }
 
+func TestATraceIDOfNullIsNone(t *testing.T) {
+	for _, handler := range []http.HandlerFunc{
+		tampered(200, successBody, "alipay-trace-id", "null"),
+		tampered(400, `{"code":"TOKEN_INVALID"}`, "alipay-trace-id", "null"),
+	} {
+		got, err := newClient(t, serve(t, handler).URL).ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil)
+		if err == nil {
+			assert.Empty(t, got.Meta.TraceID)
+			continue
+		}
+		var e *alipay.APIError
+		require.ErrorAs(t, err, &e)
+		assert.Empty(t, e.TraceID)
+		assert.NotContains(t, err.Error(), "null")
+	}
+}
+
 func TestTheLargestLimitIsNoMistake(t *testing.T) {
 	client := newClient(t, serve(t, signed(200, successBody)).URL, alipay.WithMaxResponseBytes(math.MaxInt64))
 	_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil)

@@ -71,7 +71,7 @@ func (a *attempt) run(cancel context.CancelFunc, target any) (*Response, error) 
 		httpResp.Body = http.NoBody
 	}
 	defer httpResp.Body.Close()
-	a.status, a.traceID = httpResp.StatusCode, httpResp.Header.Get(v3.HeaderTraceID)
+	a.status, a.traceID = httpResp.StatusCode, headerValue(httpResp.Header, v3.HeaderTraceID)
 
 	if a.status < 200 { // after 101 the connection is the caller's, and its body heeds no context
 		return nil, a.notTaken(errNot200)

@@ -3,6 +3,7 @@ package alipay
 import (
 	"crypto/tls"
 	"encoding/json"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -29,6 +30,7 @@ func TestEachPauseLiesBetweenHalfAndAllOfItsStep(t *testing.T) {
 	}
 	assert.Equal(t, time.Millisecond, step(time.Millisecond, time.Millisecond, 1<<30), "no overflow")
 	assert.Equal(t, time.Duration(1<<62), step(1<<61, 1<<62, 9))
+	assert.Equal(t, time.Duration(math.MaxInt64), step(1<<62, math.MaxInt64, 9))
 }
 
 func TestTheZeroPollPolicyIsTheDefault(t *testing.T) {

@@ -38,6 +38,9 @@ func (p RetryPolicy) pause(attempt int) time.Duration {
 // step doubles base n times, up to limit.
 func step(base, limit time.Duration, n int) time.Duration {
 	for ; n > 0 && base < limit; n-- {
+		if base > limit/2 { // also what doubling would overflow
+			return limit
+		}
 		base *= 2
 	}
 	return min(base, limit)
