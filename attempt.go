@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"time"
 
-	v3 "github.com/seed-39a49030/alipay/internal/v3"
+	"github.com/seed-39a49030/alipay/internal/protocol"
 )
 
 // try sends the call once and turns what comes back into an answer or an
@@ -17,7 +17,7 @@ import (
 func (c *Client) try(ctx context.Context, deadline time.Time, call *call, number int, target any) (*Response, error) {
 	requestID := call.requestID
 	if requestID == "" {
-		requestID = v3.NewID()
+		requestID = protocol.NewID()
 	}
 	started := time.Now()
 	sending, cancel := context.WithDeadline(ctx, deadline)
@@ -71,7 +71,7 @@ func (a *attempt) run(cancel context.CancelFunc, target any) (*Response, error) 
 		httpResp.Body = http.NoBody
 	}
 	defer httpResp.Body.Close()
-	a.status, a.traceID = httpResp.StatusCode, headerValue(httpResp.Header, v3.HeaderTraceID)
+	a.status, a.traceID = httpResp.StatusCode, headerValue(httpResp.Header, protocol.HeaderTraceID)
 
 	if a.status < 200 { // after 101 the connection is the caller's, and its body heeds no context
 		return nil, a.notTaken(errNot200)

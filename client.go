@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/seed-39a49030/alipay/internal/aescbc"
-	v3 "github.com/seed-39a49030/alipay/internal/v3"
+	"github.com/seed-39a49030/alipay/internal/protocol"
 )
 
 // Client calls Alipay's OpenAPI v3. It is safe for concurrent use and never
@@ -83,15 +83,15 @@ func (c Client) LogValue() slog.Value { return slog.StringValue(c.String()) }
 // commonHeader returns what every request carries.
 func commonHeader(r *credentials, userAgent string) http.Header {
 	h := http.Header{
-		"Accept":            {"application/json"},
-		"User-Agent":        {userAgent},
-		v3.HeaderSDKVersion: {"alipay-go-" + Version},
+		"Accept":                  {"application/json"},
+		"User-Agent":              {userAgent},
+		protocol.HeaderSDKVersion: {"alipay-go-" + Version},
 	}
 	if r.rootCertSN != "" {
-		h[v3.HeaderRootCertSN] = []string{r.rootCertSN}
+		h[protocol.HeaderRootCertSN] = []string{r.rootCertSN}
 	}
 	if r.cipher != nil {
-		h[v3.HeaderEncryptType] = []string{"AES"}
+		h[protocol.HeaderEncryptType] = []string{"AES"}
 		h["Content-Type"] = []string{"text/plain"}
 	}
 	return h

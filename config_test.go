@@ -30,7 +30,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-39a49030/alipay"
-	v3 "github.com/seed-39a49030/alipay/internal/v3"
+	"github.com/seed-39a49030/alipay/internal/protocol"
 )
 
 // The vectors' certificates are valid from November 2026 to October 2045.
@@ -725,15 +725,15 @@ type fakeWire struct {
 	sn        string           // alipay-sn, "" for none
 	now       func() time.Time // nil for the vectors' time
 	got       http.Header
-	asked     v3.Credentials
+	asked     protocol.Credentials
 	failed    error
 }
 
 func (w *fakeWire) RoundTrip(r *http.Request) (*http.Response, error) {
 	w.got = r.Header
-	w.asked, w.failed = v3.ParseAuthorization(r.Header.Get("Authorization"))
+	w.asked, w.failed = protocol.ParseAuthorization(r.Header.Get("Authorization"))
 	if w.failed == nil {
-		w.failed = v3.Verify(w.appKey, v3.StringToSign(w.asked.AuthString, r.Method, r.URL.RequestURI(), nil, r.Header.Get("Alipay-App-Auth-Token")), w.asked.Signature)
+		w.failed = protocol.Verify(w.appKey, protocol.StringToSign(w.asked.AuthString, r.Method, r.URL.RequestURI(), nil, r.Header.Get("Alipay-App-Auth-Token")), w.asked.Signature)
 	}
 	h := http.Header{}
 	if w.now == nil {
@@ -757,7 +757,7 @@ func signAs(h http.Header, key *rsa.PrivateKey, sn, body string, at time.Time) {
 	timestamp := fmt.Sprint(at.UnixMilli())
 	h.Set("alipay-timestamp", timestamp)
 	h.Set("alipay-nonce", "nonce-1")
-	h.Set("alipay-signature", orPanic(v3.Sign(key, v3.SignedContent(timestamp, "nonce-1", []byte(body)))))
+	h.Set("alipay-signature", orPanic(protocol.Sign(key, protocol.SignedContent(timestamp, "nonce-1", []byte(body)))))
 	if sn != "" {
 		h.Set("alipay-sn", sn)
 	}
@@ -907,14 +907,14 @@ func TestCertificateModeOnTheWire(t *testing.T) {
 	require.NotEmpty(t, want)
 	appKey := rsaKey(t, "testdata/vectors/app_private_pkcs8.pem")
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		c, err := v3.ParseAuthorization(r.Header.Get("Authorization"))
+		c, err := protocol.ParseAuthorization(r.Header.Get("Authorization"))
 		assert.NoError(t, err)
 		assert.Equal(t, want, c.AppCertSN)
 		assert.Contains(t, c.AuthString, "app_cert_sn="+want+",")
 		assert.Equal(t, "2021000000000001", c.AppID)
 		assert.Equal(t, fmt.Sprint(vectorTime.UnixMilli()), c.Timestamp)
 		assert.Equal(t, []string{vectors.RootCertSN["root_bundle.crt"]}, r.Header.Values("alipay-root-cert-sn"))
-		assert.NoError(t, v3.Verify(&appKey.PublicKey, v3.StringToSign(c.AuthString, r.Method, r.RequestURI, nil, ""), c.Signature))
+		assert.NoError(t, protocol.Verify(&appKey.PublicKey, protocol.StringToSign(c.AuthString, r.Method, r.RequestURI, nil, ""), c.Signature))
 		signAs(w.Header(), alipayKey(), "ff979bd96125ad97131ce31255eac671", successBody, vectorTime)
 		_, _ = io.WriteString(w, successBody)
 	})

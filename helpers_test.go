@@ -26,7 +26,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-39a49030/alipay"
-	v3 "github.com/seed-39a49030/alipay/internal/v3"
+	"github.com/seed-39a49030/alipay/internal/protocol"
 )
 
 // The personal values and secrets that the tests send: none may show anywhere.
@@ -87,8 +87,8 @@ func testParams() *alipay.QueryParams {
 
 // signHeader puts the headers of a signed answer into h.
 func signHeader(h http.Header, body []byte, at time.Time) {
-	timestamp, nonce := strconv.FormatInt(at.UnixMilli(), 10), v3.NewID()
-	signature, err := v3.Sign(alipayKey(), v3.SignedContent(timestamp, nonce, body))
+	timestamp, nonce := strconv.FormatInt(at.UnixMilli(), 10), protocol.NewID()
+	signature, err := protocol.Sign(alipayKey(), protocol.SignedContent(timestamp, nonce, body))
 	if err != nil {
 		panic(err)
 	}

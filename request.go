@@ -14,7 +14,7 @@ import (
 	"strings"
 
 	"github.com/google/go-querystring/query"
-	v3 "github.com/seed-39a49030/alipay/internal/v3"
+	"github.com/seed-39a49030/alipay/internal/protocol"
 )
 
 // Request is a call of any v3 endpoint.
@@ -201,9 +201,9 @@ func (c *Client) newRequest(ctx context.Context, call *call, requestID string) *
 	header := make(http.Header, len(c.header)+len(call.header)+2)
 	maps.Copy(header, c.header)
 	maps.Copy(header, call.header)
-	header[v3.HeaderRequestID] = []string{requestID}
+	header[protocol.HeaderRequestID] = []string{requestID}
 	if call.appAuthToken != "" {
-		header[v3.HeaderAppAuthToken] = []string{call.appAuthToken}
+		header[protocol.HeaderAppAuthToken] = []string{call.appAuthToken}
 	}
 	if c.cipher == nil && len(call.body) > 0 {
 		header["Content-Type"] = []string{"application/json"}

@@ -22,7 +22,7 @@ import (
 
 	"github.com/seed-39a49030/alipay"
 	"github.com/seed-39a49030/alipay/internal/aescbc"
-	v3 "github.com/seed-39a49030/alipay/internal/v3"
+	"github.com/seed-39a49030/alipay/internal/protocol"
 )
 
 // received is a request as the server saw it.
@@ -41,10 +41,10 @@ func checking(t testing.TB, prefix, body string) (*server, func() received) {
 	var last received
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		got, _ := io.ReadAll(r.Body)
-		c, err := v3.ParseAuthorization(r.Header.Get("Authorization"))
+		c, err := protocol.ParseAuthorization(r.Header.Get("Authorization"))
 		assert.NoError(t, err)
-		content := v3.StringToSign(c.AuthString, r.Method, strings.TrimPrefix(r.RequestURI, prefix), got, r.Header.Get("alipay-app-auth-token"))
-		assert.NoError(t, v3.Verify(key.(*rsa.PublicKey), content, c.Signature), "signature over %s", r.RequestURI)
+		content := protocol.StringToSign(c.AuthString, r.Method, strings.TrimPrefix(r.RequestURI, prefix), got, r.Header.Get("alipay-app-auth-token"))
+		assert.NoError(t, protocol.Verify(key.(*rsa.PublicKey), content, c.Signature), "signature over %s", r.RequestURI)
 		mu.Lock()
 		last = received{r.Method, r.RequestURI, string(got), r.Header.Clone()}
 		mu.Unlock()
@@ -126,7 +126,7 @@ func TestEveryRequestCarriesTheHeadersOfTheProtocol(t *testing.T) {
 		assert.Empty(t, h.Values("alipay-app-auth-token"))
 		assert.Empty(t, h.Values("alipay-root-cert-sn"))
 		assert.Empty(t, h.Values("alipay-encrypt-type"))
-		c, err := v3.ParseAuthorization(h.Get("Authorization"))
+		c, err := protocol.ParseAuthorization(h.Get("Authorization"))
 		require.NoError(t, err)
 		assert.Equal(t, "2021000000000001", c.AppID)
 		ms, err := strconv.ParseInt(c.Timestamp, 10, 64)
@@ -416,7 +416,7 @@ func TestEachAttemptIsSignedAnew(t *testing.T) {
 			require.Len(t, auths, 3)
 			nonces, timestamps, signatures, requestIDs := map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}
 			for i, header := range auths {
-				c, err := v3.ParseAuthorization(header)
+				c, err := protocol.ParseAuthorization(header)
 				require.NoError(t, err)
 				nonces[c.Nonce], timestamps[c.Timestamp], signatures[c.Signature], requestIDs[ids[i]] = true, true, true, true
 			}

@@ -16,7 +16,7 @@ import (
 	"strings"
 	"time"
 
-	v3 "github.com/seed-39a49030/alipay/internal/v3"
+	"github.com/seed-39a49030/alipay/internal/protocol"
 )
 
 // signer makes the Authorization header of one attempt.
@@ -37,12 +37,12 @@ type proof struct {
 // sign signs a request as it will be on the wire. Nonce and timestamp are new
 // with every call.
 func (s *signer) sign(method, requestURI string, body []byte, appAuthToken string) (authorization string, p proof, err error) {
-	authString := v3.AuthString(s.appID, s.appCertSN, v3.NewID(), s.clock().UnixMilli())
-	p.content = v3.StringToSign(authString, method, requestURI, body, appAuthToken)
-	if p.signature, err = v3.Sign(s.key, p.content); err != nil {
+	authString := protocol.AuthString(s.appID, s.appCertSN, protocol.NewID(), s.clock().UnixMilli())
+	p.content = protocol.StringToSign(authString, method, requestURI, body, appAuthToken)
+	if p.signature, err = protocol.Sign(s.key, p.content); err != nil {
 		return "", proof{}, err
 	}
-	return v3.Authorization(authString, p.signature), p, nil
+	return protocol.Authorization(authString, p.signature), p, nil
 }
 
 var (
@@ -53,7 +53,7 @@ var (
 // diagnose tells which side is to blame when the gateway says invalid-signature.
 func (s *signer) diagnose(p proof) error {
 	key, ok := s.key.Public().(*rsa.PublicKey)
-	if ok && v3.Verify(key, p.content, p.signature) != nil {
+	if ok && protocol.Verify(key, p.content, p.signature) != nil {
 		return errSignerMethod
 	}
 	return errOtherKeyOnFile
@@ -84,7 +84,7 @@ func (t *signingTransport) roundTrip(req *http.Request, body []byte, watch *deli
 	}
 	requestURI := strings.TrimPrefix(req.URL.RequestURI(), t.origin.RawPath)
 	appAuthToken := ""
-	if v := req.Header[v3.HeaderAppAuthToken]; v != nil {
+	if v := req.Header[protocol.HeaderAppAuthToken]; v != nil {
 		appAuthToken = v[0]
 	}
 	authorization, signed, err := t.signer.sign(req.Method, requestURI, body, appAuthToken)
@@ -133,18 +133,18 @@ func headerValue(h http.Header, name string) string {
 	return v
 }
 
-func isSigned(h http.Header) bool { return headerValue(h, v3.HeaderSignature) != "" }
+func isSigned(h http.Header) bool { return headerValue(h, protocol.HeaderSignature) != "" }
 
 // verify reports nil, or one of ErrResponseUnsigned, ErrUnknownCertificate,
 // ErrResponseSignature and ErrResponseStale.
 func (v *verifier) verify(h http.Header, body []byte) error {
-	signature := headerValue(h, v3.HeaderSignature)
+	signature := headerValue(h, protocol.HeaderSignature)
 	if signature == "" {
 		return ErrResponseUnsigned
 	}
-	timestamp := headerValue(h, v3.HeaderTimestamp)
-	content := v3.SignedContent(timestamp, headerValue(h, v3.HeaderNonce), body)
-	if err := v.verifySignature(headerValue(h, v3.HeaderSN), content, signature); err != nil {
+	timestamp := headerValue(h, protocol.HeaderTimestamp)
+	content := protocol.SignedContent(timestamp, headerValue(h, protocol.HeaderNonce), body)
+	if err := v.verifySignature(headerValue(h, protocol.HeaderSN), content, signature); err != nil {
 		return err
 	}
 	return v.checkFreshness(timestamp)
@@ -156,7 +156,7 @@ func (v *verifier) verifySignature(sn string, content []byte, signature string) 
 	key := v.key
 	if v.certs != nil && sn == "" {
 		for _, key := range v.certs {
-			if v3.Verify(key, content, signature) == nil {
+			if protocol.Verify(key, content, signature) == nil {
 				return nil
 			}
 		}
@@ -167,7 +167,7 @@ func (v *verifier) verifySignature(sn string, content []byte, signature string) 
 			return &unknownCertificate{came: sn, configured: slices.Sorted(maps.Keys(v.certs))}
 		}
 	}
-	if v3.Verify(key, content, signature) != nil {
+	if protocol.Verify(key, content, signature) != nil {
 		return errBadSignature
 	}
 	return nil

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	alipay "github.com/seed-39a49030/alipay"
-	"github.com/seed-39a49030/alipay/internal/v3"
+	"github.com/seed-39a49030/alipay/internal/protocol"
 )
 
 // Answer is a signed answer, ready to be sent. It belongs to whoever is given
@@ -72,14 +72,14 @@ func Config(baseURL string) alipay.AlipayConfig {
 }
 
 func sign(header http.Header, key *rsa.PrivateKey, body []byte, at time.Time) error {
-	timestamp, nonce := strconv.FormatInt(at.UnixMilli(), 10), v3.NewID()
-	signature, err := v3.Sign(key, v3.SignedContent(timestamp, nonce, body))
+	timestamp, nonce := strconv.FormatInt(at.UnixMilli(), 10), protocol.NewID()
+	signature, err := protocol.Sign(key, protocol.SignedContent(timestamp, nonce, body))
 	if err != nil {
 		return fmt.Errorf("alipaytest: %w", err)
 	}
-	header.Set(v3.HeaderTimestamp, timestamp)
-	header.Set(v3.HeaderNonce, nonce)
-	header.Set(v3.HeaderSignature, signature)
+	header.Set(protocol.HeaderTimestamp, timestamp)
+	header.Set(protocol.HeaderNonce, nonce)
+	header.Set(protocol.HeaderSignature, signature)
 	return nil
 }
 
@@ -109,14 +109,14 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request) {
 	defer g.conns.leave()
 	defer g.reportPanic()
 
-	x := &exchange{g: g, w: w, r: r, conn: g.conns.of(r), traceID: v3.NewID()}
+	x := &exchange{g: g, w: w, r: r, conn: g.conns.of(r), traceID: protocol.NewID()}
 	params, _ := url.ParseQuery(r.URL.RawQuery) // what can be read of it
 	path, _ := g.behindPrefix(r.URL.Path)
 	target, inside := g.target(r.RequestURI)
 	x.received = ReceivedRequest{
 		Method: r.Method, Path: path, RequestURI: r.RequestURI, Proto: r.Proto,
 		Params: params, Header: r.Header.Clone(),
-		AppAuthToken: r.Header.Get(v3.HeaderAppAuthToken), RequestID: headerValue(r.Header, v3.HeaderRequestID),
+		AppAuthToken: r.Header.Get(protocol.HeaderAppAuthToken), RequestID: headerValue(r.Header, protocol.HeaderRequestID),
 		Connection: x.conn.number, OnConnection: int(x.conn.requests.Add(1)), At: time.Now(),
 		target: target, inside: inside,
 	}
@@ -207,7 +207,7 @@ func (x *exchange) signed(status int, contentType string, body []byte) *Answer {
 	a := &Answer{Status: status, Header: x.header(contentType), Body: body}
 	key, sn := x.signer()
 	if sn != "" {
-		a.Header.Set(v3.HeaderSN, sn)
+		a.Header.Set(protocol.HeaderSN, sn)
 	}
 	x.sign(a, key, 0)
 	return a
@@ -226,7 +226,7 @@ func (x *exchange) unsigned(status int, body []byte) *Answer {
 }
 
 func (x *exchange) header(contentType string) http.Header {
-	return http.Header{"Content-Type": {contentType}, v3.HeaderTraceID: {x.traceID}}
+	return http.Header{"Content-Type": {contentType}, protocol.HeaderTraceID: {x.traceID}}
 }
 
 // deliver sends the right answer. Whoever has it must find its delivery in the

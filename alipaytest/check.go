@@ -12,7 +12,7 @@ import (
 	"time"
 
 	alipay "github.com/seed-39a49030/alipay"
-	"github.com/seed-39a49030/alipay/internal/v3"
+	"github.com/seed-39a49030/alipay/internal/protocol"
 )
 
 // freshness is how far a timestamp may be off, before and after the clock.
@@ -76,7 +76,7 @@ func headerValue(header http.Header, name string) string {
 // timestamp is missing, and an app id is judged before a signature.
 func (g *Gateway) check(header http.Header, received *ReceivedRequest) *refusal {
 	authorization := headerValue(header, "Authorization")
-	credentials, err := v3.ParseAuthorization(authorization)
+	credentials, err := protocol.ParseAuthorization(authorization)
 	if err != nil {
 		if authorization != "" {
 			return refuse(alipay.CodeInvalidSignatureType, "无效的签名类型")
@@ -110,8 +110,8 @@ func (g *Gateway) check(header http.Header, received *ReceivedRequest) *refusal 
 	}
 
 	// The app auth token counts as sent, even the word null.
-	content := v3.StringToSign(credentials.AuthString, received.Method, received.target, received.Body, received.AppAuthToken)
-	if v3.Verify(&keys().app.PublicKey, content, credentials.Signature) != nil {
+	content := protocol.StringToSign(credentials.AuthString, received.Method, received.target, received.Body, received.AppAuthToken)
+	if protocol.Verify(&keys().app.PublicKey, content, credentials.Signature) != nil {
 		return refuse(alipay.CodeInvalidSignature, "验签出错，建议检查签名字符串或签名私钥与应用公钥是否匹配")
 	}
 	received.Verified = true
@@ -128,7 +128,7 @@ func checkCertificates(header http.Header, appCertSN string) *refusal {
 	if appCertSN == "" {
 		return nil
 	}
-	rootSN := headerValue(header, v3.HeaderRootCertSN)
+	rootSN := headerValue(header, protocol.HeaderRootCertSN)
 	switch {
 	case appCertSN != keys().appSN:
 		return refuse(alipay.CodeAppCertNotExist, "应用公钥证书不存在")
@@ -143,7 +143,7 @@ func checkCertificates(header http.Header, appCertSN string) *refusal {
 // openBody decrypts a body and decides whether the answer will be encrypted.
 func (g *Gateway) openBody(header http.Header, received *ReceivedRequest) *refusal {
 	media, _, _ := mime.ParseMediaType(header.Get("Content-Type"))
-	encryptType := headerValue(header, v3.HeaderEncryptType)
+	encryptType := headerValue(header, protocol.HeaderEncryptType)
 	empty := len(received.Body) == 0
 	received.encrypted = g.cipher != nil && (encryptType != "" || empty)
 	switch {

@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/seed-39a49030/alipay/internal/v3"
+	"github.com/seed-39a49030/alipay/internal/protocol"
 )
 
 // Faults of the signature. All of them act.
@@ -14,25 +14,25 @@ var (
 	// GarbledSignature sends a signature that is no base64.
 	GarbledSignature = altered("garbled signature", garbledSignature)
 	// MissingSignature sends the right answer unsigned.
-	MissingSignature = altered("missing signature", without(v3.HeaderSignature))
+	MissingSignature = altered("missing signature", without(protocol.HeaderSignature))
 	// NullSignature sends the word null for a signature, which means none.
-	NullSignature = altered("null signature", with(v3.HeaderSignature, "null"))
+	NullSignature = altered("null signature", with(protocol.HeaderSignature, "null"))
 	// ForeignSignature sends an answer that somebody else has signed.
 	ForeignSignature = altered("foreign signature", foreignSignature)
 	// AlteredBody sends a body changed after it was signed.
 	AlteredBody = altered("altered body", alteredBody)
 	// MissingNonce leaves alipay-nonce out.
-	MissingNonce = altered("missing nonce", without(v3.HeaderNonce))
+	MissingNonce = altered("missing nonce", without(protocol.HeaderNonce))
 	// StaleTimestamp sends an answer rightly signed an hour ago.
 	StaleTimestamp = TimestampOff(-time.Hour)
 	// FutureTimestamp sends an answer rightly signed, an hour ahead.
 	FutureTimestamp = TimestampOff(time.Hour)
 	// MissingTimestamp leaves alipay-timestamp out.
-	MissingTimestamp = altered("missing timestamp", without(v3.HeaderTimestamp))
+	MissingTimestamp = altered("missing timestamp", without(protocol.HeaderTimestamp))
 	// GarbledTimestamp sends a timestamp, rightly signed, that is no number.
 	GarbledTimestamp = altered("garbled timestamp", garbledTimestamp)
 	// UnknownSN names a certificate that nobody has.
-	UnknownSN = altered("unknown alipay-sn", with(v3.HeaderSN, "00000000000000000000000000000000"))
+	UnknownSN = altered("unknown alipay-sn", with(protocol.HeaderSN, "00000000000000000000000000000000"))
 	// MissingSN names no certificate, also in certificate mode: harmless, since
 	// any configured certificate may then verify the answer.
 	MissingSN = Fault{name: "missing alipay-sn", acts: true, harmless: true, do: missingSN}
@@ -61,11 +61,11 @@ func wrongSignature(x *exchange, a *Answer) {
 	other := &Answer{Header: http.Header{}, Body: []byte("{}")}
 	key, _ := x.signer()
 	x.sign(other, key, 0)
-	a.Header.Set(v3.HeaderSignature, other.Header.Get(v3.HeaderSignature))
+	a.Header.Set(protocol.HeaderSignature, other.Header.Get(protocol.HeaderSignature))
 }
 
 func garbledSignature(_ *exchange, a *Answer) {
-	a.Header.Set(v3.HeaderSignature, "!"+a.Header.Get(v3.HeaderSignature))
+	a.Header.Set(protocol.HeaderSignature, "!"+a.Header.Get(protocol.HeaderSignature))
 }
 
 func foreignSignature(x *exchange, a *Answer) { x.sign(a, keys().foreign, 0) }
@@ -75,16 +75,16 @@ func alteredBody(_ *exchange, a *Answer) { a.Body = append(a.Body, ' ') }
 func garbledTimestamp(x *exchange, a *Answer) {
 	const noNumber = "yesterday"
 	key, _ := x.signer()
-	signature, err := v3.Sign(key, v3.SignedContent(noNumber, a.Header.Get(v3.HeaderNonce), a.Body))
+	signature, err := protocol.Sign(key, protocol.SignedContent(noNumber, a.Header.Get(protocol.HeaderNonce), a.Body))
 	if err != nil {
 		panic(err)
 	}
-	a.Header.Set(v3.HeaderTimestamp, noNumber)
-	a.Header.Set(v3.HeaderSignature, signature)
+	a.Header.Set(protocol.HeaderTimestamp, noNumber)
+	a.Header.Set(protocol.HeaderSignature, signature)
 }
 
 func missingSN(x *exchange) {
 	a := x.answer()
-	a.Header.Del(v3.HeaderSN)
+	a.Header.Del(protocol.HeaderSN)
 	x.deliver(a)
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed-39a49030/alipay/internal/v3"
+	"github.com/seed-39a49030/alipay/internal/protocol"
 )
 
 // onWire are the ways in which the faults are met.
@@ -102,7 +102,7 @@ func TestEveryFaultWorksBesideEncryption(t *testing.T) {
 			if err == nil && answer.StatusCode == 200 {
 				plain, decryptErr := g.cipher.Decrypt(answer.body)
 				right = decryptErr == nil && string(plain) == sample || fault.String() == PlainAnswer.String() && string(answer.body) == sample
-				right = right && answer.verifies() && answer.Header.Get(v3.HeaderSN) == ""
+				right = right && answer.verifies() && answer.Header.Get(protocol.HeaderSN) == ""
 			}
 			if fault.Harmless() {
 				assert.True(t, right, "%v %v", answer.Response, err)

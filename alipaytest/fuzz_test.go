@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seed-39a49030/alipay/internal/v3"
+	"github.com/seed-39a49030/alipay/internal/protocol"
 )
 
 // FuzzServe holds the gateway to answering whatever net/http lets through: with
@@ -42,13 +42,13 @@ func FuzzServe(f *testing.F) {
 				r.Body = http.MaxBytesReader(nil, readCloser{strings.NewReader(body)}, 1<<20)
 			}
 			if sign {
-				auth := v3.AuthString(AppID, "", v3.NewID(), time.Now().UnixMilli())
+				auth := protocol.AuthString(AppID, "", protocol.NewID(), time.Now().UnixMilli())
 				signed, _ := g.target(r.RequestURI)
-				signature, err := v3.Sign(keys().app, v3.StringToSign(auth, r.Method, signed, []byte(body), ""))
+				signature, err := protocol.Sign(keys().app, protocol.StringToSign(auth, r.Method, signed, []byte(body), ""))
 				if err != nil {
 					t.Fatal(err)
 				}
-				authorization = v3.Authorization(auth, signature)
+				authorization = protocol.Authorization(auth, signature)
 			}
 			r.Header.Set("Authorization", authorization)
 			r.Header.Set("Content-Type", contentType)

@@ -20,7 +20,7 @@ import (
 
 	alipay "github.com/seed-39a49030/alipay"
 	"github.com/seed-39a49030/alipay/internal/aescbc"
-	"github.com/seed-39a49030/alipay/internal/v3"
+	"github.com/seed-39a49030/alipay/internal/protocol"
 )
 
 const testKey = "AAECAwQFBgcICQoLDA0ODw=="
@@ -61,10 +61,10 @@ func TestEachMistakeIsAnsweredUnsignedWithThePlatformsCode(t *testing.T) {
 		"another target signed":     {plain, call{signedTarget: query("u")}, alipay.CodeInvalidSignature},
 		"an escape in lower case":   {plain, call{target: jobworthPath + "?once_token=%2f", signedTarget: jobworthPath + "?once_token=%2F"}, alipay.CodeInvalidSignature},
 		"an unknown certificate": {plain, call{authString: func(nonce string, ms int64) string {
-			return v3.AuthString(AppID, "00000000000000000000000000000000", nonce, ms)
+			return protocol.AuthString(AppID, "00000000000000000000000000000000", nonce, ms)
 		}}, alipay.CodeAppCertNotExist},
-		"no root SN":              {plain, call{cert: true, header: map[string]string{v3.HeaderRootCertSN: ""}}, alipay.CodeMissingAlipayRootCertSN},
-		"another root SN":         {plain, call{cert: true, header: map[string]string{v3.HeaderRootCertSN: "abc"}}, alipay.CodeInvalidAlipayRootCertSN},
+		"no root SN":              {plain, call{cert: true, header: map[string]string{protocol.HeaderRootCertSN: ""}}, alipay.CodeMissingAlipayRootCertSN},
+		"another root SN":         {plain, call{cert: true, header: map[string]string{protocol.HeaderRootCertSN: "abc"}}, alipay.CodeInvalidAlipayRootCertSN},
 		"AES without a key":       {plain, call{header: map[string]string{"alipay-encrypt-type": "AES"}}, alipay.CodeMissingEncryptKey},
 		"another encryption":      {encrypting, call{header: map[string]string{"alipay-encrypt-type": "DES"}}, alipay.CodeInvalidEncryptType},
 		"a body nobody encrypted": {encrypting, call{method: "POST", body: `{}`, header: map[string]string{"alipay-encrypt-type": "AES"}}, alipay.CodeDecryptionError},
@@ -92,7 +92,7 @@ func TestEachMistakeIsAnsweredUnsignedWithThePlatformsCode(t *testing.T) {
 			assert.Less(t, answer.StatusCode, 500)
 			for name := range answer.Header {
 				if strings.HasPrefix(name, "Alipay-") {
-					assert.Equal(t, v3.HeaderTraceID, name)
+					assert.Equal(t, protocol.HeaderTraceID, name)
 				}
 			}
 		})
@@ -126,7 +126,7 @@ func TestWhatOfficialClientsSendIsTaken(t *testing.T) {
 	anyOrder := func(nonce string, ms int64) string { return fmt.Sprintf(order, nonce, ms) }
 	for name, base := range map[string]call{
 		"members in another order, and more": {authString: anyOrder},
-		"more members behind":                {authString: func(n string, ms int64) string { return v3.AuthString(AppID, "", n, ms) + ",a=b" }},
+		"more members behind":                {authString: func(n string, ms int64) string { return protocol.AuthString(AppID, "", n, ms) + ",a=b" }},
 		"a space as plus":                    {target: jobworthPath + "?once_token=t&conn_key=a+b"},
 		"a space as %20":                     {target: jobworthPath + "?once_token=t&conn_key=a%20b"},
 		"escapes that need not be":           {target: jobworthPath + "?%6fnce_token=%74&conn_key=a%20b"},
@@ -222,7 +222,7 @@ func TestNoncesAreForgottenOnceTheirTimestampIsStale(t *testing.T) {
 	now := time.Now()
 	require.True(t, book.add("a", now))
 	for range 1000 {
-		book.add(v3.NewID(), now)
+		book.add(protocol.NewID(), now)
 	}
 	require.False(t, book.add("a", now.Add(2*freshness)))
 	require.True(t, book.add("b", now.Add(3*freshness)))
@@ -331,21 +331,21 @@ func TestEachModeIsAnsweredUnderItsOwnKey(t *testing.T) {
 	g := NewGateway(t)
 	public := call{target: query("a")}.do(t, g)
 	require.True(t, public.verifies())
-	require.Empty(t, public.Header.Values(v3.HeaderSN))
+	require.Empty(t, public.Header.Values(protocol.HeaderSN))
 
 	cert := call{target: query("b"), cert: true}.do(t, g)
 	require.True(t, cert.verifies())
-	require.Equal(t, keys().alipaySN, cert.Header.Get(v3.HeaderSN))
+	require.Equal(t, keys().alipaySN, cert.Header.Get(protocol.HeaderSN))
 
 	g.RotateCertificate()
 	rotated := call{target: query("c"), cert: true}.do(t, g)
 	require.True(t, rotated.verifies())
-	require.Equal(t, keys().alipayNextSN, rotated.Header.Get(v3.HeaderSN))
+	require.Equal(t, keys().alipayNextSN, rotated.Header.Get(protocol.HeaderSN))
 	require.Equal(t, RotatedCertificate(), g.CertConfig().AlipayPublicCertContent)
 
 	public = call{target: query("d")}.do(t, g)
 	require.True(t, public.verifies())
-	require.Empty(t, public.Header.Values(v3.HeaderSN))
+	require.Empty(t, public.Header.Values(protocol.HeaderSN))
 }
 
 func TestAPathPrefixIsNoPartOfTheSignature(t *testing.T) {
@@ -422,7 +422,7 @@ func TestTheClockOfTheGatewayJudgesAndStamps(t *testing.T) {
 	g := NewGateway(t, WithClock(func() time.Time { return past }))
 	answer := call{target: query("t"), at: past.Add(-9 * time.Minute)}.do(t, g)
 	require.Equal(t, 200, answer.StatusCode)
-	require.Equal(t, fmt.Sprint(past.UnixMilli()), answer.Header.Get(v3.HeaderTimestamp))
+	require.Equal(t, fmt.Sprint(past.UnixMilli()), answer.Header.Get(protocol.HeaderTimestamp))
 	require.Equal(t, 400, call{target: query("t")}.do(t, g).StatusCode)
 }
 

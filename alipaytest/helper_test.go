@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed-39a49030/alipay/internal/v3"
+	"github.com/seed-39a49030/alipay/internal/protocol"
 )
 
 // call is a request of a client that is no part of this module, so that the
@@ -40,13 +40,13 @@ func (c call) request(t testing.TB, g *Gateway) *http.Request {
 	if c.cert {
 		sn = keys().appSN
 	}
-	auth := v3.AuthString(AppID, sn, v3.NewID(), c.at.UnixMilli())
+	auth := protocol.AuthString(AppID, sn, protocol.NewID(), c.at.UnixMilli())
 	if c.authString != nil {
-		auth = c.authString(v3.NewID(), c.at.UnixMilli())
+		auth = c.authString(protocol.NewID(), c.at.UnixMilli())
 	}
-	signature, err := v3.Sign(keys().app, v3.StringToSign(auth, c.method, c.signedTarget, []byte(c.body), c.header["alipay-app-auth-token"]))
+	signature, err := protocol.Sign(keys().app, protocol.StringToSign(auth, c.method, c.signedTarget, []byte(c.body), c.header["alipay-app-auth-token"]))
 	require.NoError(t, err)
-	authorization := v3.Authorization(auth, signature)
+	authorization := protocol.Authorization(auth, signature)
 	if c.authorization != nil {
 		authorization = c.authorization(authorization)
 	}
@@ -59,7 +59,7 @@ func (c call) request(t testing.TB, g *Gateway) *http.Request {
 		r.Header.Set("Authorization", authorization)
 	}
 	if c.cert {
-		r.Header.Set(v3.HeaderRootCertSN, keys().rootSN)
+		r.Header.Set(protocol.HeaderRootCertSN, keys().rootSN)
 	}
 	for name, value := range c.header {
 		if value == "" {
@@ -99,11 +99,11 @@ func exchangeOnce(client *http.Client, r *http.Request) (got, error) {
 func (a got) verifies() bool {
 	h := a.Header
 	key := keys().alipay
-	if h.Get(v3.HeaderSN) == keys().alipayNextSN {
+	if h.Get(protocol.HeaderSN) == keys().alipayNextSN {
 		key = keys().alipayNext
 	}
-	content := v3.SignedContent(h.Get(v3.HeaderTimestamp), h.Get(v3.HeaderNonce), a.body)
-	return v3.Verify(&key.PublicKey, content, h.Get(v3.HeaderSignature)) == nil
+	content := protocol.SignedContent(h.Get(protocol.HeaderTimestamp), h.Get(protocol.HeaderNonce), a.body)
+	return protocol.Verify(&key.PublicKey, content, h.Get(protocol.HeaderSignature)) == nil
 }
 
 func query(onceToken string) string {

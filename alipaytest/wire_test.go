@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	alipay "github.com/seed-39a49030/alipay"
-	"github.com/seed-39a49030/alipay/internal/v3"
+	"github.com/seed-39a49030/alipay/internal/protocol"
 )
 
 // Whoever sets HTTP_PROXY to the gateway sends it whole URLs (RFC 9112, section
@@ -140,7 +140,7 @@ func TestTheWordNullIsNoHeader(t *testing.T) {
 	}
 	require.Equal(t, sample, null("alipay-encrypt-type", call{}))
 	require.Contains(t, null("Authorization", call{authorization: func(string) string { return "null" }}), "missing-timestamp")
-	require.Contains(t, null(v3.HeaderRootCertSN, call{cert: true}), "missing-alipay-root-cert-sn")
+	require.Contains(t, null(protocol.HeaderRootCertSN, call{cert: true}), "missing-alipay-root-cert-sn")
 	require.Contains(t, null("alipay-request-id", call{}), "TOKEN_INVALID")
 	requests := g.Requests()
 	require.Empty(t, requests[3].RequestID)

@@ -1,4 +1,4 @@
-package v3
+package protocol
 
 import (
 	"crypto/rsa"

@@ -1,7 +1,7 @@
-// Package v3 holds the signature of Alipay's OpenAPI v3 in both directions:
+// Package protocol holds the signature of Alipay's OpenAPI v3 in both directions:
 // what a client signs and a gateway checks, what a gateway signs and a client
 // checks. The client and the test gateway share it, so they cannot drift apart.
-package v3
+package protocol
 
 import (
 	"crypto"
