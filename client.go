@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/seed-39a49030/alipay/internal/aescbc"
+	"github.com/seed-39a49030/alipay/internal/credentials"
 	"github.com/seed-39a49030/alipay/internal/protocol"
 )
 
@@ -41,26 +42,26 @@ func NewClient(config AlipayConfig, opts ...Option) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.base.Scheme != "https" && !s.insecureHTTP && !isLoopback(r.base.Hostname()) {
+	if r.Base.Scheme != "https" && !s.insecureHTTP && !credentials.IsLoopback(r.Base.Hostname()) {
 		return nil, &ConfigError{"BaseURL", "http would send personal data in the clear; use https (http is for loopback addresses, or with WithInsecureHTTP)"}
 	}
-	base, kind, err := baseTransport(s.httpClient, r.base.Scheme)
+	base, kind, err := baseTransport(s.httpClient, r.Base.Scheme)
 	if err != nil {
 		return nil, err
 	}
 	c := &Client{
 		transport: &signingTransport{
 			base:   base,
-			signer: &signer{appID: r.appID, appCertSN: r.appCertSN, key: r.signer, clock: s.clock},
-			origin: r.base,
+			signer: &signer{appID: r.AppID, appCertSN: r.AppCertSN, key: r.Signer, clock: s.clock},
+			origin: r.Base,
 			baseIs: kind,
 		},
-		verifier: &verifier{key: r.alipayKey, certs: r.alipayCerts, maxSkew: s.maxClockSkew, clock: s.clock},
-		cipher:   r.cipher,
+		verifier: &verifier{key: r.AlipayKey, certs: certificateKeys(r.AlipayCerts), maxSkew: s.maxClockSkew, clock: s.clock},
+		cipher:   r.Cipher,
 		header:   commonHeader(r, s.userAgent),
 		settings: s,
 
-		appAuthToken: r.appAuthToken,
+		appAuthToken: r.AppAuthToken,
 	}
 	c.ZhimaCustomerJobworthAuthentication = &ZhimaCustomerJobworthAuthentication{client: c}
 	return c, nil
@@ -81,16 +82,16 @@ func (c Client) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.String(
 func (c Client) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
 // commonHeader returns what every request carries.
-func commonHeader(r *credentials, userAgent string) http.Header {
+func commonHeader(r *credentials.Credentials, userAgent string) http.Header {
 	h := http.Header{
 		"Accept":                  {"application/json"},
 		"User-Agent":              {userAgent},
 		protocol.HeaderSDKVersion: {"alipay-go-" + Version},
 	}
-	if r.rootCertSN != "" {
-		h[protocol.HeaderRootCertSN] = []string{r.rootCertSN}
+	if r.RootCertSN != "" {
+		h[protocol.HeaderRootCertSN] = []string{r.RootCertSN}
 	}
-	if r.cipher != nil {
+	if r.Cipher != nil {
 		h[protocol.HeaderEncryptType] = []string{"AES"}
 		h["Content-Type"] = []string{"text/plain"}
 	}

@@ -1,0 +1,153 @@
+// Package credentials is what an AlipayConfig comes down to: it reads and checks
+// every field, says what is wrong with one and what to do about it, and parses
+// every key once.
+package credentials
+
+import (
+	"cmp"
+	"crypto"
+	"crypto/rsa"
+	"fmt"
+	"io"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/seed-39a49030/alipay/internal/aescbc"
+)
+
+// The base URLs of the platform.
+const (
+	ProductionURL = "https://openapi.alipay.com"
+	SandboxURL    = "https://openapi-sandbox.dl.alipaydev.com"
+)
+
+// Config has the fields of alipay.AlipayConfig, in the same order, so that one
+// converts into the other and the compiler keeps both lists the same.
+type Config struct {
+	BaseURL                                       string
+	AppID                                         string
+	PrivateKey, PrivateKeyPath                    string
+	Signer                                        crypto.Signer
+	AlipayPublicKey, AlipayPublicKeyPath          string
+	AppCertContent, AppCertPath                   string
+	AlipayPublicCertContent, AlipayPublicCertPath string
+	RootCertContent, RootCertPath                 string
+	EncryptKey                                    string
+	AppAuthToken                                  string
+}
+
+// Format keeps keys and tokens out of every fmt verb.
+func (Config) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "credentials.Config(redacted)") }
+
+// Error is a mistake in a Config. It has the fields of alipay.ConfigError, so
+// that one converts into the other, and holds nothing of what was given.
+type Error struct {
+	Field  string // as in Config
+	Reason string // what was found, and what to do about it
+}
+
+func (e *Error) Error() string { return e.Field + ": " + e.Reason }
+
+// Credentials is what a Config without mistakes comes down to. It never changes.
+type Credentials struct {
+	Base         *url.URL // scheme, host and the path prefix of a reverse proxy
+	AppID        string
+	Signer       crypto.Signer         // signs requests
+	PublicKey    *rsa.PublicKey        // the application's own, the public half of Signer
+	AppCertSN    string                // certificate mode only
+	RootCertSN   string                // certificate mode only
+	AlipayKey    *rsa.PublicKey        // public-key mode only
+	AlipayCerts  map[string]AlipayCert // certificate mode only, by SN
+	Cipher       *aescbc.Cipher        // nil without content encryption
+	AppAuthToken string
+}
+
+// Format keeps the private key out of every fmt verb.
+func (*Credentials) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, "credentials.Credentials(redacted)")
+}
+
+// Resolve checks the config and parses every key in it. Its error is an *Error.
+// It opens no connection.
+func Resolve(c Config, now time.Time) (*Credentials, error) {
+	base, err := ParseBaseURL(c.BaseURL)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkAppID(c.AppID); err != nil {
+		return nil, err
+	}
+	signer, own, err := c.signer()
+	if err != nil {
+		return nil, err
+	}
+	r := &Credentials{Base: base, AppID: c.AppID, Signer: signer, PublicKey: own, AppAuthToken: c.AppAuthToken}
+	certificates, err := c.certificateMode()
+	if err != nil {
+		return nil, err
+	}
+	if certificates {
+		err = c.resolveCertificates(r, now)
+	} else {
+		r.AlipayKey, err = c.alipayKey(own)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if c.EncryptKey != "" {
+		if r.Cipher, err = aescbc.New(c.EncryptKey); err != nil {
+			return nil, &Error{"EncryptKey", err.Error() + "; copy the AES key (接口内容加密方式) from the console"}
+		}
+	}
+	if !isVisibleASCII(c.AppAuthToken) {
+		return nil, &Error{"AppAuthToken", "it holds a space, a control character or one beyond ASCII; copy the app_auth_token again"}
+	}
+	return r, nil
+}
+
+func checkAppID(id string) error {
+	switch {
+	case id == "":
+		return &Error{"AppID", "it is empty; copy the APPID of the application from the console (开放平台控制台)"}
+	case len(id) > 64:
+		return &Error{"AppID", "it is longer than 64 characters; an APPID has about 16 digits, has another value been put here?"}
+	case !isVisibleASCII(id) || strings.ContainsAny(id, `,="`):
+		return &Error{"AppID", "it holds a comma, a space, a control character or another that no APPID has; copy it again, digits only"}
+	}
+	return nil
+}
+
+func isVisibleASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r <= 0x20 || r >= 0x7f })
+}
+
+// certificateMode reports whether certificate mode is configured; it is an error
+// when both modes are, or neither.
+func (c Config) certificateMode() (certificates bool, err error) {
+	publicKey := c.AlipayPublicKey != "" || c.AlipayPublicKeyPath != ""
+	parts := []struct {
+		field string
+		set   bool
+	}{
+		{"AppCertContent", c.AppCertContent != "" || c.AppCertPath != ""},
+		{"AlipayPublicCertContent", c.AlipayPublicCertContent != "" || c.AlipayPublicCertPath != ""},
+		{"RootCertContent", c.RootCertContent != "" || c.RootCertPath != ""},
+	}
+	missing := ""
+	for _, p := range parts {
+		certificates = certificates || p.set
+		if !p.set {
+			missing = cmp.Or(missing, p.field)
+		}
+	}
+	switch {
+	case publicKey && certificates:
+		return false, &Error{"AlipayPublicKey", "both modes are configured; leave it empty for certificate mode (证书模式), or leave the certificates empty for public-key mode (公钥模式), whichever the console shows under 接口加签方式"}
+	case !publicKey && !certificates:
+		return false, &Error{"AlipayPublicKey", "neither mode is configured; give AlipayPublicKey (支付宝公钥, public-key mode) or the three certificates (certificate mode), whichever the console shows under 接口加签方式"}
+	case certificates && missing != "":
+		return false, &Error{missing, "it is missing; certificate mode (证书模式) needs all three: AppCertContent (应用公钥证书), AlipayPublicCertContent (支付宝公钥证书) and RootCertContent (支付宝根证书), or their …Path variants"}
+	}
+	return certificates, nil
+}
