@@ -1,0 +1,124 @@
+package rewrite
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// what is the description of a rewrite of arrived that gives signed.
+func what(t testing.TB, arrived, signed string) string {
+	for _, r := range All([]byte(arrived)) {
+		if string(r.Text) == signed {
+			return r.Signed + " / " + r.Arrived
+		}
+	}
+	t.Errorf("nothing makes %q of %q", signed, arrived)
+	return ""
+}
+
+func TestUsualChangesAreUndone(t *testing.T) {
+	for _, tc := range []struct{ arrived, signed, says string }{
+		{"a\r\nb", "a\nb", "with line feeds (LF) / with CR LF"},
+		{"a\nb", "a\r\nb", "with CR LF"},
+		{"a\n", "a", "without a line feed at the end / with one"},
+		{"a\r\n", "a", "without a line end"},
+		{"a", "a\n", "with a line feed at the end / without it"},
+		{"a", "a\r\n", "with CR LF at the end"},
+		{"\ufeffa", "a", "without a byte order mark"},
+		{"a", "\ufeffa", "with a byte order mark"},
+		{" a ", "a", "without white space around it"},
+		{"YWFh\nYWFh\n", "YWFhYWFh", "in one line / broken into several"},
+		{`{"a":"<b>"}`, `{"a":"\u003cb\u003e"}`, "with <, > and & escaped"},
+		{`{"a":"\u003Cb\u003E"}`, `{"a":"<b>"}`, "with <, > and & written as they are"},
+		{`{"a":"it's"}`, `{"a":"it\u0027s"}`, "with <, >, &, ' and"},
+		{`{"a":"张"}`, `{"a":"\u5f20"}`, "with characters beyond ASCII escaped"},
+		{`{"a":"\u5f20"}`, `{"a":"张"}`, "with characters beyond ASCII written as they are"},
+		{`{"a":"😀"}`, `{"a":"\uD83D\uDE00"}`, "in capitals"},
+		{`{"a":"\ud83d\ude00"}`, `{"a":"😀"}`, "written as they are"},
+		{`{"a":"b/c"}`, `{"a":"b\/c"}`, `with / escaped`},
+		{`{"a":"b\/c"}`, `{"a":"b/c"}`, `with / written as it is`},
+		{`{"a":"å¼\u00a0"}`, "{\"a\":\"\xe5\xbc\xa0\"}", "in UTF-8 / encoded as UTF-8 once more"},
+		{`{"a":"张"}`, `{"a":"å¼` + "\u00a0" + `"}`, "encoded as UTF-8 twice"},
+		{`{"a":"张三"}`, `{"a":"??"}`, "with ? for each character"},
+		{`{"a": 1, "b": [1, 2]}`, `{"a":1,"b":[1,2]}`, "as JSON without spaces"},
+		{`{"a":"x:,y","b":[1,2]}`, `{"a": "x:,y", "b": [1, 2]}`, "with a space behind each comma and colon"},
+		{`{"a":1}`, "{\n  \"a\": 1\n}", "indented by 2 spaces"},
+		{`{"a":1}`, "{\n\t\"a\": 1\n}", "indented by tabs"},
+		{`{"a":"b"}`, `"{\"a\":\"b\"}"`, "as a JSON string that holds the JSON"},
+		{`"{\"a\":1}"`, `{"a":1}`, "as the JSON itself"},
+		{`{"b":1,"a":{"d":1,"c":2}}`, `{"a":{"d":1,"c":2},"b":1}`, "sorted by name /"},
+		{`{"b":1,"a":{"d":1,"c":2}}`, `{"a":{"c":2,"d":1},"b":1}`, "at every depth"},
+		{`{"a":1,"c":2,"b":3}`, `{"b":3,"c":2,"a":1}`, "in reverse order"},
+		{`{"a":1,"b":null}`, `{"a":1}`, "without its members that are null"},
+		{`{"a":1,"b":"","c":null}`, `{"a":1}`, "without its empty members"},
+	} {
+		arrived := tc.arrived
+		if tc.says == "in UTF-8 / encoded as UTF-8 once more" {
+			arrived = "{\"a\":\"å¼\u00a0\"}"
+		}
+		assert.Contains(t, what(t, arrived, tc.signed), tc.says, tc.arrived)
+	}
+}
+
+func TestAnEscapedBackslashIsNoEscape(t *testing.T) {
+	for _, r := range All([]byte(`{"a":"\\u003c \\/"}`)) {
+		assert.NotContains(t, string(r.Text), "<")
+	}
+}
+
+func TestOrdersAreAllOfThem(t *testing.T) {
+	seen := map[string]bool{}
+	Orders([]byte(`{"a": 1, "b": {"c": 2}, "d": "x"}`), func(text []byte) bool {
+		seen[string(text)] = true
+		return true
+	})
+	require.Len(t, seen, 6)
+	require.True(t, seen[`{"d":"x","b":{"c":2},"a":1}`])
+
+	calls := 0
+	Orders([]byte(`{"a":1,"b":2,"c":3}`), func([]byte) bool { calls++; return calls < 2 })
+	require.Equal(t, 2, calls)
+	for _, none := range []string{``, `[1,2]`, `{"a":1,"b":2,"c":3,"d":4,"e":5,"f":6,"g":7}`, `{"a":"` + strings.Repeat("x", 5000) + `"}`} {
+		Orders([]byte(none), func([]byte) bool { t.Error(none); return false })
+	}
+}
+
+func TestFirstValueIsWithoutWhatFollows(t *testing.T) {
+	value, ok := FirstValue([]byte(`{"a":1}<!-- proxy -->`))
+	require.True(t, ok)
+	require.Equal(t, `{"a":1}`, string(value))
+	for _, none := range []string{``, `{"a":1}`, `<html>`} {
+		_, ok := FirstValue([]byte(none))
+		require.False(t, ok, none)
+	}
+}
+
+// A text of any kind gives few rewrites, all different from it and from each
+// other, and none that is out of proportion.
+func FuzzAll(f *testing.F) {
+	f.Fuzz(func(t *testing.T, text []byte) {
+		before := bytes.Clone(text)
+		seen := map[string]bool{string(text): true}
+		rewrites := All(text)
+		require.LessOrEqual(t, len(rewrites), 40)
+		for _, r := range rewrites {
+			require.False(t, seen[string(r.Text)], "%q", r.Text)
+			seen[string(r.Text)] = true
+			require.NotEmpty(t, r.Signed)
+			require.NotEmpty(t, r.Arrived)
+			if strings.HasPrefix(r.Signed, "as JSON") || strings.Contains(r.Signed, "sorted") {
+				require.True(t, json.Valid(r.Text), "%q", r.Text)
+			}
+		}
+		orders := 0
+		Orders(text, func([]byte) bool { orders++; return true })
+		require.LessOrEqual(t, orders, 720)
+		FirstValue(text)
+		require.Equal(t, before, text)
+	})
+}
