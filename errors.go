@@ -120,12 +120,6 @@ func (e *APIError) Error() string {
 	return b.String()
 }
 
-// Hint says what the error means and what to do about it, "" when nothing
-// useful is known.
-func (e *APIError) Hint() string {
-	return hintFor(e.Code, e.StatusCode)
-}
-
 // Is reports whether target is the error's code, or the sentinel of what may
 // have happened.
 func (e *APIError) Is(target error) bool {

@@ -1,8 +1,6 @@
 package alipay
 
 import (
-	"bytes"
-	"flag"
 	"fmt"
 	"go/scanner"
 	"go/token"
@@ -10,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -18,8 +15,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
-
-var update = flag.Bool("update", false, "rewrite the generated parts of the READMEs")
 
 const (
 	readmeEN = "README.md"
@@ -258,73 +253,6 @@ func asFile(text string) string {
 	}
 	return "package block\n" + imports.String() + text
 }
-
-const (
-	codesBegin = "<!-- codes:begin -->\n"
-	codesEnd   = "<!-- codes:end -->"
-)
-
-// TestReadmeCodeTablesAreCurrent holds the tables of error codes to codes.go and
-// hints.go. After a change there:
-//
-//	go test -run TestReadmeCodeTables . -update
-func TestReadmeCodeTablesAreCurrent(t *testing.T) {
-	for name, render := range map[string]func([]codeRow) string{readmeEN: codeTablesEN, readmeZH: codeTablesZH} {
-		data, err := os.ReadFile(name)
-		require.NoError(t, err)
-		begin, end := bytes.Index(data, []byte(codesBegin)), bytes.Index(data, []byte(codesEnd))
-		require.True(t, begin >= 0 && end > begin, "%s has no markers %s and %s", name, codesBegin, codesEnd)
-		begin += len(codesBegin)
-
-		want := render(codeRows(t))
-		if *update {
-			data = slices.Concat(data[:begin], []byte(want), data[end:])
-			require.NoError(t, os.WriteFile(name, data, 0o644))
-			continue
-		}
-		assert.Equal(t, want, string(data[begin:end]), "%s: run go test -run TestReadmeCodeTables . -update", name)
-	}
-}
-
-func codeTablesEN(rows []codeRow) string {
-	return codeTables(rows, "Code", "Constant", "Meaning", "What to do",
-		"Codes of this endpoint:", "Codes of the gateway (%d), common to all endpoints", func(r codeRow) (string, string) {
-			return strings.ToUpper(r.Meaning[:1]) + r.Meaning[1:] + ".", r.Cure.EN
-		})
-}
-
-func codeTablesZH(rows []codeRow) string {
-	return codeTables(rows, "错误码", "常量", "含义", "处理方式",
-		"业务错误码：", "公共错误码（共 %d 个），所有接口通用", func(r codeRow) (string, string) {
-			return r.MeaningZH, r.Cure.ZH
-		})
-}
-
-// codeTables renders the business codes openly and the gateway's, of which there
-// are many, folded away.
-func codeTables(rows []codeRow, code, constant, meaning, todo, business, gateway string, of func(codeRow) (meaning, cure string)) string {
-	var parts [2]strings.Builder
-	var counts [2]int
-	for i := range parts {
-		fmt.Fprintf(&parts[i], "| %s | %s | %s | %s |\n|---|---|---|---|\n", code, constant, meaning, todo)
-	}
-	for _, r := range rows {
-		i := 0
-		if r.Gateway {
-			i = 1
-		}
-		counts[i]++
-		says, cure := of(r)
-		if cure == "" {
-			cure = "—"
-		}
-		fmt.Fprintf(&parts[i], "| `%s` | `%s` | %s | %s |\n", r.Code, r.Name, cell(says), cell(cure))
-	}
-	return "\n" + business + "\n\n" + parts[0].String() +
-		"\n<details>\n<summary>" + fmt.Sprintf(gateway, counts[1]) + "</summary>\n\n" + parts[1].String() + "\n</details>\n\n"
-}
-
-func cell(text string) string { return strings.ReplaceAll(text, "|", `\|`) }
 
 func TestVersionIsTheNewestOfTheChangelog(t *testing.T) {
 	data, err := os.ReadFile("CHANGELOG.md")

@@ -1,0 +1,79 @@
+// Package hints knows the error codes of the platform: what each one means and
+// what to do about it, in English and in Chinese. Codes are plain strings here.
+// The constants in codes.go and the tables in docs/ are generated from it.
+package hints
+
+//go:generate go run ./gen
+
+import (
+	"net/http"
+	"sync"
+)
+
+// Text is one text in both languages.
+type Text struct{ EN, ZH string }
+
+// Entry is what is known of one code.
+type Entry struct {
+	Code    string
+	Meaning Text // a phrase: no capital at the start, no full stop
+	Advice  Text // whole sentences, empty when nothing useful is known
+}
+
+// Group is a list of codes that belong together.
+type Group struct {
+	Title   Text
+	Entries []Entry
+}
+
+// byCode also serves Known, so it has every code, with advice or without.
+var byCode = sync.OnceValue(func() map[string]*Entry {
+	entries := make(map[string]*Entry)
+	for _, group := range Groups {
+		for i := range group.Entries {
+			entries[group.Entries[i].Code] = &group.Entries[i]
+		}
+	}
+	return entries
+})
+
+// Known reports whether the code is in the list.
+func Known(code string) bool { return byCode()[code] != nil }
+
+// For returns what an answer with this code and HTTP status means for the caller
+// and what to do about it, or empty texts when nothing useful is known. A code
+// without advice of its own is explained by the status.
+func For(code string, status int) Text {
+	entry := byCode()[code]
+	if entry == nil || entry.Advice == (Text{}) {
+		return forStatus(status)
+	}
+	// A throttle code proves that nothing happened only beside a status that refuses.
+	refused := status < 100 || status >= 400 && status < 500 && status != http.StatusRequestTimeout
+	if entry.Advice == throttled && !refused {
+		return outcomeUnknown
+	}
+	return entry.Advice
+}
+
+// forStatus is the advice for an answer of which only the status is understood.
+func forStatus(status int) Text {
+	switch {
+	case status == http.StatusUnauthorized:
+		return statusUnauthorized
+	case status == http.StatusForbidden:
+		return statusForbidden
+	case status == http.StatusNotFound:
+		return statusNotFound
+	case status == http.StatusRequestEntityTooLarge, status == http.StatusRequestURITooLong,
+		status == http.StatusRequestHeaderFieldsTooLarge:
+		return statusTooLarge
+	case status == http.StatusTooManyRequests:
+		return throttled
+	case status == http.StatusRequestTimeout:
+		return outcomeUnknown
+	case status >= 500:
+		return statusFailed
+	}
+	return Text{}
+}
