@@ -424,7 +424,7 @@ func Example_testingWithTheGateway() {
 	gateway.SetResult("token-1", alipaytest.Result{IdentityResult: alipay.IdentityResultFailed})
 	fmt.Println(shop.mayTeach("token-1"))
 
-	gateway.Inject(alipaytest.WrongSignature, 1) // see alipaytest.Faults for all of them
+	gateway.Inject(alipaytest.ForeignSignature, 1) // see alipaytest.Faults for all of them
 	fmt.Println(shop.mayTeach("token-2"))
 
 	for _, r := range gateway.Requests() {

@@ -130,7 +130,7 @@ func TestReadmeFAQQuotesTheLibrary(t *testing.T) {
 			return err
 		}(),
 		askFaulty(t, alipaytest.GatewayError(http.StatusForbidden, alipay.CodeIllegalClientIP, "非法的来源IP")),
-		askFaulty(t, alipaytest.ForbiddenHTML),
+		askFaulty(t, alipaytest.FaultNamed("403 HTML")),
 		func() error {
 			config := alipaytest.NewGateway(t, alipaytest.WithEncryptKey(aesKey)).Config()
 			config.EncryptKey = ""
@@ -190,14 +190,14 @@ func TestReadmeNetworkTableQuotesTheLibrary(t *testing.T) {
 			return err
 		}()}},
 		{nothing, nil},
-		{notDelivered, []error{askFaulty(t, alipaytest.AppCallLimited)}},
+		{notDelivered, []error{askFaulty(t, alipaytest.FaultNamed("429 app-call-limited"))}},
 		{unknown, []error{askFaulty(t, alipaytest.Drop), askFaulty(t, alipaytest.DropReset)}},
 		{unknown, []error{askFaulty(t, alipaytest.Hang)}},
 		{unknown, []error{askFaulty(t, alipaytest.HalfAnswer)}},
 		{unknown, []error{askFaulty(t, alipaytest.BadGateway), askFaulty(t, alipaytest.SystemError(http.StatusBadRequest))}},
 		{unknown, []error{askFaulty(t, alipaytest.ProxyHTML)}},
-		{unknown, []error{askFaulty(t, alipaytest.WrongSignature)}},
-		{unknown, []error{askFaulty(t, alipaytest.StaleTimestamp)}},
+		{unknown, []error{askFaulty(t, alipaytest.ForeignSignature)}},
+		{unknown, []error{askFaulty(t, alipaytest.TimestampOff(-time.Hour))}},
 		{unknown, []error{askRotated(t)}},
 		{unknown, []error{askFaulty(t, alipaytest.BadCiphertext, alipaytest.WithEncryptKey("MDEyMzQ1Njc4OWFiY2RlZg=="))}},
 		{unknown, []error{askFaulty(t, alipaytest.Redirect(http.StatusFound, "http://127.0.0.1:9/"))}},

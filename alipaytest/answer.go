@@ -145,13 +145,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request) {
 	x.fault = g.nextFault(x.received)
 	x.received.Fault = x.fault.name
 
-	acts := x.fault.do == nil || x.fault.acts
-	if acts && !x.admit() {
-		x.received.Fault = "after a goaway"
-		g.history.add(x.received)
-		panic(http.ErrAbortHandler)
-	}
-	x.reply = found.answer(x, acts)
+	x.reply = found.answer(x, x.fault.do == nil || x.fault.acts)
 	x.received.Code = x.reply.code
 	g.history.add(x.received)
 	if x.fault.do != nil {

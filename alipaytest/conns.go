@@ -17,10 +17,6 @@ type connection struct {
 	requests      atomic.Int64
 	closeWhenIdle atomic.Bool
 	idle          time.Time // since when it waits for a request, guarded by connections.mu
-
-	mu        sync.Mutex
-	lastActed uint32 // the highest HTTP/2 stream that was acted on
-	gone      bool   // a GOAWAY was sent
 }
 
 // http2Settle is how long an HTTP/2 connection may still be writing an answer

@@ -3,9 +3,8 @@ package alipaytest
 import (
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
-
-	alipay "github.com/seed-39a49030/alipay"
 )
 
 // Fault is a way to misbehave, for [Gateway.Inject]. It is a value: its methods
@@ -69,29 +68,21 @@ func (f Fault) When(condition func(ReceivedRequest) bool) Fault {
 	return f
 }
 
-// Faults returns every named fault, and those with a parameter at typical ones:
-// the rows of a table-driven test, or what a soak chooses from. [Hang] and slow
-// ones are among them, so callers need timeouts. Their names differ.
-func Faults() []Fault {
-	const elsewhere = "http://127.0.0.1:9/elsewhere"
-	return []Fault{
-		Drop, DropReset, DropAfter(1), LostAnswer, LostAnswerReset, ResetStream, RefuseStream, GoAway,
-		CloseIdle, AnnouncedClose, HalfAnswer, HalfChunked, HalfHead, MalformedHTTP,
-		WrongSignature, GarbledSignature, MissingSignature, NullSignature, ForeignSignature, AlteredBody,
-		MissingNonce, StaleTimestamp, FutureTimestamp, MissingTimestamp, GarbledTimestamp, UnknownSN, MissingSN,
-		TooManyRequests, RetryAfter(time.Second), AppCallLimited, MethodCallLimited, UntrustedThrottle,
-		GatewayError(http.StatusBadRequest, alipay.CodeAppCallLimited, appLimited),
-		ServerErrorHTML, BadGateway, BadGateway.Acting(true), ServiceUnavailable, GatewayTimeout, RequestTimeout,
-		ForbiddenHTML, ProxyHTML, ProxyEmpty,
-		SystemError(http.StatusBadRequest), SystemError(http.StatusInternalServerError),
-		UnknowError(http.StatusBadRequest), UnknowError(http.StatusInternalServerError),
-		OtherSuccess(http.StatusCreated, true), OtherSuccess(http.StatusAccepted, false), OtherSuccess(http.StatusNoContent, true),
-		Redirect(http.StatusMovedPermanently, elsewhere), Redirect(http.StatusFound, elsewhere),
-		Redirect(http.StatusTemporaryRedirect, elsewhere), Redirect(http.StatusPermanentRedirect, elsewhere),
-		SignedHTML, SignedArray, SignedEmpty, TrailingGarbage, BadCiphertext, PlainAnswer,
-		Slow(300 * time.Millisecond), SlowBody(300 * time.Millisecond), Hang,
-		HugeBody(8 << 20), GzipBomb(64 << 20), Compressed,
+// Faults returns every fault that has a name, and those with a parameter at
+// typical values: the rows of a table-driven test, or what a soak chooses from.
+// No two have the same name. [Hang] and slow ones are among them, so callers
+// need timeouts.
+func Faults() []Fault { return slices.Concat(connectionFaults, signatureFaults, answerFaults) }
+
+// FaultNamed returns the fault of [Faults] that has this name, as in "half a
+// head". It panics if there is none, since a test that injects nothing passes.
+func FaultNamed(name string) Fault {
+	for _, fault := range Faults() {
+		if fault.name == name {
+			return fault
+		}
 	}
+	panic("alipaytest: FaultNamed: there is no fault " + strconv.Quote(name))
 }
 
 type injected struct {

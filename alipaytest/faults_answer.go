@@ -22,62 +22,59 @@ const (
 	methodLimited = "接口调用次数超限"
 )
 
-// Refusals for load. None of them acts.
+// Faults of what stands between client and gateway, or of a gateway in trouble.
+// Only BadCiphertext acts.
 var (
 	// TooManyRequests is a bare 429.
 	TooManyRequests = RawAnswer("429", http.StatusTooManyRequests, "text/plain", "")
-	// AppCallLimited is the gateway's 429 with app-call-limited.
-	AppCallLimited = GatewayError(http.StatusTooManyRequests, alipay.CodeAppCallLimited, appLimited)
-	// MethodCallLimited is the gateway's 429 with method-call-limited.
-	MethodCallLimited = GatewayError(http.StatusTooManyRequests, alipay.CodeMethodCallLimited, methodLimited)
-	// UntrustedThrottle is app-call-limited with a signature that does not hold.
-	UntrustedThrottle = instead("429 with a wrong signature", untrustedThrottle)
-)
-
-// Answers of what lies in between, or of a gateway in trouble. None of them
-// acts, but for GatewayTimeout.
-var (
-	// ServerErrorHTML is a 500 with a page.
-	ServerErrorHTML = RawAnswer("500 HTML", http.StatusInternalServerError, "text/html", html)
-	// BadGateway is a 502 with nothing.
+	// BadGateway is a 502 with nothing in it.
 	BadGateway = RawAnswer("502 empty", http.StatusBadGateway, "text/html", "")
-	// ServiceUnavailable is a 503 with a line of text.
-	ServiceUnavailable = RawAnswer("503", http.StatusServiceUnavailable, "text/plain", "upstream connect error\n")
-	// GatewayTimeout is a 504 with a page, after acting.
-	GatewayTimeout = RawAnswer("504 HTML", http.StatusGatewayTimeout, "text/html", html).acted()
-	// RequestTimeout is a 408.
-	RequestTimeout = RawAnswer("408", http.StatusRequestTimeout, "text/plain", "")
-	// ForbiddenHTML is a 403 with a page, as of a firewall.
-	ForbiddenHTML = RawAnswer("403 HTML", http.StatusForbidden, "text/html", html)
-	// ProxyHTML is a 200 with a page, as of a captive portal.
+	// ProxyHTML is a 200 with a page in it, as a captive portal sends.
 	ProxyHTML = RawAnswer("200 HTML", http.StatusOK, "text/html", html)
-	// ProxyEmpty is a 200 with nothing.
-	ProxyEmpty = RawAnswer("200 empty", http.StatusOK, "text/plain", "")
-)
-
-// Signed answers with something else in them. All of them act.
-var (
-	// SignedHTML is a page, rightly signed.
-	SignedHTML = SignedBody("signed HTML", "text/html", html)
-	// SignedArray is JSON, rightly signed, that is no object.
-	SignedArray = SignedBody("signed array", jsonType, `["SUCCESS"]`)
-	// SignedEmpty is nothing, rightly signed.
-	SignedEmpty = SignedBody("signed empty", jsonType, "")
-	// TrailingGarbage is the right answer and more behind it, rightly signed.
-	TrailingGarbage = Fault{name: "trailing garbage", acts: true, do: trailingGarbage}
-	// BadCiphertext is what no key decrypts, rightly signed.
+	// BadCiphertext is rightly signed and cannot be decrypted by any key.
 	BadCiphertext = SignedBody("bad ciphertext", "text/plain", "bm90IGEgYmxvY2s=")
 )
 
-// Right answers in another form. All of them act and are harmless.
-var (
-	// PlainAnswer is the right answer, not encrypted though it should be: that
-	// is valid, since it is signed.
-	PlainAnswer = Fault{name: "plain answer", acts: true, harmless: true, do: plainAnswer}
-	// Compressed is the right answer gzip-compressed, if the client says that
-	// it takes that.
-	Compressed = Fault{name: "compressed", acts: true, harmless: true, do: compressed}
-)
+// answerFaults are all of this kind, for [Faults].
+var answerFaults = []Fault{
+	TooManyRequests, RetryAfter(time.Second),
+	GatewayError(http.StatusTooManyRequests, alipay.CodeAppCallLimited, appLimited),
+	GatewayError(http.StatusTooManyRequests, alipay.CodeMethodCallLimited, methodLimited),
+	instead("429 with a wrong signature", untrustedThrottle),
+	GatewayError(http.StatusBadRequest, alipay.CodeAppCallLimited, appLimited),
+
+	RawAnswer("500 HTML", http.StatusInternalServerError, "text/html", html),
+	BadGateway, BadGateway.Acting(true),
+	RawAnswer("503", http.StatusServiceUnavailable, "text/plain", "upstream connect error\n"),
+	RawAnswer("504 HTML", http.StatusGatewayTimeout, "text/html", html).acted(),
+	RawAnswer("408", http.StatusRequestTimeout, "text/plain", ""),
+	RawAnswer("403 HTML", http.StatusForbidden, "text/html", html), // as a firewall sends
+	ProxyHTML,
+	RawAnswer("200 empty", http.StatusOK, "text/plain", ""),
+	Redirect(http.StatusMovedPermanently, elsewhere), Redirect(http.StatusFound, elsewhere),
+	Redirect(http.StatusTemporaryRedirect, elsewhere), Redirect(http.StatusPermanentRedirect, elsewhere),
+
+	SystemError(http.StatusBadRequest), SystemError(http.StatusInternalServerError),
+	UnknowError(http.StatusBadRequest), UnknowError(http.StatusInternalServerError),
+	BusinessError(http.StatusForbidden, alipay.CodeRiskIntercept, "风险拦截"),
+	OtherSuccess(http.StatusCreated, true), OtherSuccess(http.StatusAccepted, false), OtherSuccess(http.StatusNoContent, true),
+
+	SignedBody("signed HTML", "text/html", html),
+	SignedBody("signed array", jsonType, `["SUCCESS"]`),
+	SignedBody("signed empty", jsonType, ""),
+	{name: "trailing garbage", acts: true, do: trailingGarbage},
+	BadCiphertext,
+
+	// Valid, since a plain answer is signed as well.
+	{name: "plain answer", acts: true, harmless: true, do: plainAnswer},
+	// To a client that says it takes gzip.
+	{name: "compressed", acts: true, harmless: true, do: compressed},
+	Slow(300 * time.Millisecond), SlowBody(300 * time.Millisecond), SizedAnswer(64 << 10),
+	HugeBody(8 << 20), GzipBomb(64 << 20),
+}
+
+// elsewhere is where the redirects of [Faults] point: to nothing.
+const elsewhere = "http://127.0.0.1:9/elsewhere"
 
 // RetryAfter is a 429 with app-call-limited that says how long to wait, in
 // whole seconds, rounded up. It does not act.

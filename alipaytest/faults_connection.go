@@ -5,8 +5,8 @@ import (
 	"net/http"
 )
 
-// Faults of the connection. Over HTTP/2 a dropped connection takes along
-// whatever other requests are under way on it.
+// Faults of the connection. Over HTTP/2 a dropped connection takes every other
+// request on it along.
 var (
 	// Drop closes the connection (FIN) without an answer, before acting.
 	Drop = Fault{name: "drop", do: dropFIN}
@@ -14,30 +14,32 @@ var (
 	DropReset = Fault{name: "drop by reset", do: dropRST}
 	// LostAnswer acts, then closes the connection: the final answer is lost.
 	LostAnswer = Fault{name: "lost answer", acts: true, do: dropFIN}
-	// LostAnswerReset acts, then resets the connection.
-	LostAnswerReset = Fault{name: "lost answer by reset", acts: true, do: dropRST}
-	// ResetStream breaks off this answer only, after acting: over HTTP/2 by
-	// RST_STREAM with INTERNAL_ERROR, over HTTP/1.1 by closing the connection.
-	ResetStream = Fault{name: "reset stream", acts: true, do: resetStream}
-	// CloseIdle answers rightly and closes the connection right after that,
-	// unannounced: the next caller may find it dead.
-	CloseIdle = Fault{name: "close idle connection", acts: true, harmless: true, do: closeIdle}
-	// AnnouncedClose answers rightly and says that the connection ends: by
-	// Connection: close, over HTTP/2 by GOAWAY.
-	AnnouncedClose = Fault{name: "announced close", acts: true, harmless: true, do: announcedClose}
-	// HalfAnswer sends half of the body that Content-Length announces, after
-	// acting.
+	// HalfAnswer acts, then sends half of the body that Content-Length announces.
 	HalfAnswer = Fault{name: "half an answer", acts: true, do: halfAnswer}
-	// HalfChunked sends half of the body, its length unannounced, after acting.
-	HalfChunked = Fault{name: "half a chunked answer", acts: true, do: halfChunked}
-	// HalfHead breaks off within the head of the answer, after acting.
-	HalfHead = Fault{name: "half a head", acts: true, do: halfHead}
-	// MalformedHTTP sends what is not HTTP, after acting.
-	MalformedHTTP = Fault{name: "malformed HTTP", acts: true, do: malformedHTTP}
+	// CloseIdle gives the right answer and closes the connection afterwards
+	// without announcing it: the next caller may find it dead.
+	CloseIdle = Fault{name: "close idle connection", acts: true, harmless: true, do: closeIdle}
 	// Hang acts and never answers: the request waits until the client gives up
 	// or the gateway closes.
 	Hang = Fault{name: "hang", acts: true, do: hang}
 )
+
+// connectionFaults are all of this kind, for [Faults].
+var connectionFaults = []Fault{
+	Drop, DropReset, DropAfter(1), LostAnswer,
+	{name: "lost answer by reset", acts: true, do: dropRST},
+	// This answer only: over HTTP/2 by RST_STREAM with INTERNAL_ERROR, over
+	// HTTP/1.1 by closing the connection.
+	{name: "reset stream", acts: true, do: resetStream},
+	CloseIdle,
+	// By Connection: close, over HTTP/2 by GOAWAY.
+	{name: "announced close", acts: true, harmless: true, do: announcedClose},
+	HalfAnswer,
+	{name: "half a chunked answer", acts: true, do: halfChunked},
+	{name: "half a head", acts: true, do: halfHead},
+	{name: "malformed HTTP", acts: true, do: malformedHTTP},
+	Hang,
+}
 
 // DropAfter is [Drop] for those requests that come after the first n on their
 // connection: DropAfter(1) lets a client think that a connection can be kept.

@@ -9,38 +9,35 @@ import (
 
 // Faults of the signature. All of them act.
 var (
-	// WrongSignature sends the signature of another answer.
-	WrongSignature = altered("wrong signature", wrongSignature)
-	// GarbledSignature sends a signature that is no base64.
-	GarbledSignature = altered("garbled signature", garbledSignature)
 	// MissingSignature sends the right answer unsigned.
 	MissingSignature = altered("missing signature", without(protocol.HeaderSignature))
-	// NullSignature sends the word null for a signature, which means none.
-	NullSignature = altered("null signature", with(protocol.HeaderSignature, "null"))
-	// ForeignSignature sends an answer that somebody else has signed.
+	// ForeignSignature sends an answer that another key than Alipay's has signed.
 	ForeignSignature = altered("foreign signature", foreignSignature)
-	// AlteredBody sends a body changed after it was signed.
+	// AlteredBody sends a body that was changed after it was signed.
 	AlteredBody = altered("altered body", alteredBody)
-	// MissingNonce leaves alipay-nonce out.
-	MissingNonce = altered("missing nonce", without(protocol.HeaderNonce))
-	// StaleTimestamp sends an answer rightly signed an hour ago.
-	StaleTimestamp = TimestampOff(-time.Hour)
-	// FutureTimestamp sends an answer rightly signed, an hour ahead.
-	FutureTimestamp = TimestampOff(time.Hour)
-	// MissingTimestamp leaves alipay-timestamp out.
-	MissingTimestamp = altered("missing timestamp", without(protocol.HeaderTimestamp))
-	// GarbledTimestamp sends a timestamp, rightly signed, that is no number.
-	GarbledTimestamp = altered("garbled timestamp", garbledTimestamp)
-	// UnknownSN names a certificate that nobody has.
+	// UnknownSN names a certificate that does not exist.
 	UnknownSN = altered("unknown alipay-sn", with(protocol.HeaderSN, "00000000000000000000000000000000"))
-	// MissingSN names no certificate, also in certificate mode: harmless, since
-	// any configured certificate may then verify the answer.
-	MissingSN = Fault{name: "missing alipay-sn", acts: true, harmless: true, do: missingSN}
 )
 
-// TimestampOff sends an answer rightly signed at a time that far from the
-// gateway's clock, behind it where offset is negative. It acts, and within the
-// 10 minutes that a client allows by default the answer is good.
+// signatureFaults are all of this kind, for [Faults].
+var signatureFaults = []Fault{
+	altered("wrong signature", wrongSignature),
+	altered("garbled signature", garbledSignature),
+	MissingSignature,
+	altered("null signature", with(protocol.HeaderSignature, "null")), // which means none
+	ForeignSignature, AlteredBody,
+	altered("missing nonce", without(protocol.HeaderNonce)),
+	TimestampOff(-time.Hour), TimestampOff(time.Hour),
+	altered("missing timestamp", without(protocol.HeaderTimestamp)),
+	altered("garbled timestamp", garbledTimestamp),
+	UnknownSN,
+	// Harmless, since any configured certificate may then verify the answer.
+	{name: "missing alipay-sn", acts: true, harmless: true, do: missingSN},
+}
+
+// TimestampOff sends an answer that is rightly signed at a time that far from
+// the gateway's clock, behind it where offset is negative. It acts. A client
+// accepts the answer within the 10 minutes that it allows by default.
 func TimestampOff(offset time.Duration) Fault {
 	return altered("timestamp off by "+offset.String(), func(x *exchange, a *Answer) {
 		key, _ := x.signer()

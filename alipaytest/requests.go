@@ -34,8 +34,7 @@ type ReceivedRequest struct {
 	// Code is what the gateway or the endpoint answers no with; empty when it
 	// answers yes. A fault may have replaced that answer.
 	Code alipay.ErrorCode
-	// Fault names the fault that the request met; empty when none. A request
-	// that comes on an HTTP/2 connection behind [GoAway] has "after a goaway".
+	// Fault names the fault that the request met; empty when none.
 	Fault string
 
 	AppAuthToken string    // alipay-app-auth-token

@@ -279,7 +279,7 @@ func TestFaultsChangeTheirAnswerAndNotTheResult(t *testing.T) {
 	})
 	g.Inject(AlteredBody, 10)
 	g.Inject(scribble, 10)
-	g.Inject(TrailingGarbage, 10)
+	g.Inject(FaultNamed("trailing garbage"), 10)
 	g.Inject(SizedAnswer(1000), 10)
 	var wg sync.WaitGroup
 	for range 40 {

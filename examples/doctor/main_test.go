@@ -206,6 +206,7 @@ func TestOneSignedCallIsExplained(t *testing.T) {
 	}
 	closed := httptest.NewServer(http.NotFoundHandler())
 	closed.Close()
+	stale := alipaytest.TimestampOff(-time.Hour)
 	for name, tc := range map[string]struct {
 		change func(*alipay.AlipayConfig)
 		fault  *alipaytest.Fault
@@ -237,7 +238,7 @@ func TestOneSignedCallIsExplained(t *testing.T) {
 		"hangs up": {func(c *alipay.AlipayConfig) {
 			c.BaseURL = always(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 		}, nil, 1, []string{"The connection broke before a whole answer came"}},
-		"stale": {nil, &alipaytest.StaleTimestamp, 1, []string{"Set the clock of this machine right"}},
+		"stale": {nil, &stale, 1, []string{"Set the clock of this machine right"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := gateway.Config()
