@@ -303,7 +303,7 @@ func TestAPIErrorHoldsAllThatTheGatewaySaid(t *testing.T) {
 			assert.NotEmpty(t, e.Header.Get("alipay-signature"))
 			assert.True(t, e.Verified)
 			assert.NotEmpty(t, e.Hint())
-			assert.Equal(t, "alipay: TOKEN_INVALID (400): token无效 [trace 21140000test] [request my-request_1]", e.Error())
+			assert.Equal(t, "alipay: TOKEN_INVALID (400): token无效 [app 2021000000000001] [trace 21140000test] [request my-request_1]", e.Error())
 		})
 	}
 	t.Run("unreadable", func(t *testing.T) {

@@ -1,167 +1,349 @@
 package alipay
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
-	"time"
 
+	"github.com/seed-39a49030/alipay/internal/aescbc"
+	"github.com/seed-39a49030/alipay/internal/delivery"
+	"github.com/seed-39a49030/alipay/internal/lenient"
 	"github.com/seed-39a49030/alipay/internal/protocol"
+	"github.com/seed-39a49030/alipay/internal/redact"
 )
-
-// try sends the call once and turns what comes back into an answer or an
-// error with one of the three meanings.
-func (c *Client) try(ctx context.Context, deadline time.Time, call *call, number int, target any) (*Response, error) {
-	requestID := call.requestID
-	if requestID == "" {
-		requestID = protocol.NewID()
-	}
-	started := time.Now()
-	sending, cancel := context.WithDeadline(ctx, deadline)
-	defer cancel()
-	a := &attempt{client: c, call: call, number: number, requestID: requestID, caller: ctx, sending: sending}
-	a.watch.base = c.transport.baseIs
-	resp, err := a.run(cancel, target)
-	c.logAttempt(ctx, a, time.Since(started), err)
-	return resp, err
-}
 
 // attempt is one signed request and what became of it.
 type attempt struct {
 	client    *Client
+	ctx       context.Context // of the call, with its deadline
 	call      *call
+	keys      *keySet // those of the moment it began
 	number    int
 	requestID string
-	caller    context.Context
-	sending   context.Context // caller's, with the deadline of the call
-	watch     deliveryWatch
-	status    int    // 0 before an answer
-	traceID   string // "" before an answer
+
+	request delivery.Request
+	signed  signedRequest
+	report  delivery.Report
+	status  int    // 0 before an answer
+	traceID string // "" before an answer
+
+	mask *redact.Mask // made when the first text has to be shown
+
+	requestIDHeader [1]string // spares the header its slice
 }
 
-// ended returns why the time of the attempt is over, nil while it is not. That
-// the watch has stopped a replay is no such reason.
-func (a *attempt) ended() error {
-	if err := a.caller.Err(); err != nil {
-		return err
+func (c *Client) newAttempt(ctx context.Context, call *call, number int) *attempt {
+	a := &attempt{client: c, ctx: ctx, call: call, keys: c.keys.Load(), number: number, requestID: call.requestID}
+	if a.requestID == "" {
+		a.requestID = protocol.NewID()
 	}
-	if err := a.sending.Err(); err == context.DeadlineExceeded {
-		return err
-	}
-	return nil
+	return a
 }
 
-func (a *attempt) run(cancel context.CancelFunc, target any) (*Response, error) {
-	c := a.client
-	req := c.newRequest(a.watch.start(a.sending, cancel), a.call, a.requestID)
-	httpResp, err := c.transport.roundTrip(req, a.call.body, &a.watch)
-	if httpResp == nil && err == nil {
-		err = errNoResponse
-	}
+// do sends the call once and turns what comes back into an answer or an error.
+func (a *attempt) do(out any) (*Response, error) {
+	defer a.report.Close()
+	resp, err := a.send()
 	if err != nil {
-		if httpResp != nil && httpResp.Body != nil {
-			_ = httpResp.Body.Close()
-		}
 		return nil, a.notAnswered(err)
 	}
-	if httpResp.Body == nil {
-		httpResp.Body = http.NoBody
-	}
-	defer httpResp.Body.Close()
-	a.status, a.traceID = httpResp.StatusCode, headerValue(httpResp.Header, protocol.HeaderTraceID)
-
-	if a.status < 200 { // after 101 the connection is the caller's, and its body heeds no context
-		return nil, a.notTaken(errNot200)
-	}
-	if isRedirect(a.status) {
-		drain(httpResp.Body)
-		return nil, a.notTaken(ErrRedirect)
-	}
-	raw, tooLarge, err := readAtMost(httpResp.Body, c.settings.maxResponseBytes, httpResp.ContentLength)
-	switch {
-	case tooLarge:
-		drain(httpResp.Body)
-		err = ErrResponseTooLarge
-	case err != nil:
-		err = a.brokenOff(err)
-	}
-	return a.judge(httpResp.Header, raw, err, target)
+	defer resp.Body.Close()
+	return a.handleResponse(resp, out)
 }
 
-var (
-	// errNoEncryptKey is ErrDecrypt with the cure.
-	errNoEncryptKey = fmt.Errorf("%w: it is encrypted and EncryptKey is empty; copy the AES key (接口内容加密方式) from the console", ErrDecrypt)
+// send builds the request of this attempt, signs it and puts it on the wire.
+func (a *attempt) send() (*http.Response, error) {
+	a.request = a.call.newRequest(a.keys, a)
+	resp, signed, err := a.client.transport.send(a.ctx, &a.keys.signer, a.request, &a.report)
+	a.signed = signed
+	return resp, err
+}
 
-	errNoResponse = errors.New("the transport returned neither an answer nor an error")
-	errNot200     = errors.New("only 200 is a success")
-	errReplay     = errors.New("the connection broke, and a silent repetition of the request was stopped")
+// handleResponse reads, verifies, decrypts and decodes an answer.
+func (a *attempt) handleResponse(resp *http.Response, out any) (*Response, error) {
+	a.status, a.traceID = resp.StatusCode, protocol.HeaderValue(resp.Header, protocol.HeaderTraceID)
+	switch {
+	case a.status < 200: // after 101 the connection is the caller's, and its body heeds no context
+		return nil, a.notAccepted(errNot200)
+	case isRedirect(a.status):
+		drain(resp.Body)
+		return nil, a.notAccepted(ErrRedirect)
+	}
+	raw, unread := a.read(resp)
+	if a.status >= 400 && !protocol.IsSigned(resp.Header) {
+		return nil, a.apiError(resp.Header, raw, unread, false) // an error answer may be unsigned
+	}
+	if unread != nil {
+		return nil, a.notAccepted(unread)
+	}
+	if err := a.verify(resp.Header, raw); err != nil {
+		return nil, a.notAccepted(err)
+	}
+	body, err := a.decrypt(raw)
+	switch {
+	case a.status >= 400 && err != nil:
+		return nil, a.apiError(resp.Header, raw, err, true)
+	case a.status >= 400:
+		return nil, a.apiError(resp.Header, body, nil, true)
+	case err != nil:
+		return nil, a.notAccepted(err)
+	case a.status != http.StatusOK:
+		return nil, a.notAccepted(errNot200)
+	}
+	object, err := lenient.Object(body)
+	if err != nil {
+		if a.keys.Cipher == nil && aescbc.LooksEncrypted(body) {
+			err = errNoEncryptKey
+		}
+		return nil, a.notAccepted(err)
+	}
+	if saysSystemError(object) {
+		return nil, a.apiError(resp.Header, body, nil, true)
+	}
+	if err := a.decode(object, out); err != nil {
+		return nil, a.notAccepted(err)
+	}
+	return &Response{
+		StatusCode: a.status, Header: resp.Header, Body: body,
+		TraceID: a.traceID, RequestID: a.requestID, Attempts: a.number,
+	}, nil
+}
+
+// read reads the body up to the limit. unread is why it could not be read to
+// its end.
+func (a *attempt) read(resp *http.Response) (raw []byte, unread error) {
+	raw, tooLarge, err := delivery.ReadAtMost(resp.Body, a.client.settings.maxResponseBytes, resp.ContentLength)
+	switch {
+	case tooLarge:
+		drain(resp.Body)
+		return raw, ErrResponseTooLarge
+	case err != nil:
+		return raw, delivery.BrokenOff(a.ctx, err)
+	}
+	return raw, nil
+}
+
+// verify checks the answer as received, under the present keys, or else under
+// those that the attempt began with.
+func (a *attempt) verify(header http.Header, raw []byte) error {
+	now, present := a.client.settings.clock(), a.client.keys.Load()
+	err := present.verifier.Verify(header, raw, now)
+	if err != nil && present != a.keys && a.keys.verifier.Verify(header, raw, now) == nil {
+		return nil
+	}
+	return err
+}
+
+// decrypt opens a verified body. A plain object is a valid answer to an
+// encrypted call, since it is signed.
+func (a *attempt) decrypt(raw []byte) ([]byte, error) {
+	body, err := a.keys.decrypt(raw)
+	if present := a.client.keys.Load(); err != nil && present != a.keys {
+		body, err = present.decrypt(raw)
+	}
+	return body, err
+}
+
+func (k *keySet) decrypt(raw []byte) ([]byte, error) {
+	if k.Cipher == nil || len(raw) == 0 || lenient.StartsObject(raw) {
+		return raw, nil
+	}
+	plain, err := k.Cipher.Decrypt(raw)
+	if err != nil || !lenient.StartsObject(plain) { // a wrong key passes for padding once in a while
+		return nil, ErrDecrypt
+	}
+	return plain, nil
+}
+
+// ownAnswer is an answer of this package: it reads its members by itself, in one
+// pass, and knows whether it can belong to the request.
+type ownAnswer interface {
+	decodeAnswer(object []byte, sent url.Values) error
+}
+
+// decode decodes a verified object into out. With an error out is as it was.
+func (a *attempt) decode(object []byte, out any) error {
+	if own, ok := out.(ownAnswer); ok {
+		return own.decodeAnswer(object, a.call.query)
+	}
+	return lenient.Decode(object, out)
+}
+
+// saysSystemError reports whether a success is none: the codes that leave the
+// outcome open do so at any status.
+func saysSystemError(object []byte) bool {
+	if !bytes.Contains(object, []byte(CodeSystemError)) && !bytes.Contains(object, []byte(CodeUnknowError)) &&
+		!bytes.ContainsRune(object, '\\') { // an escape may spell any of it
+		return false
+	}
+	var e APIError
+	e.decode(object)
+	return e.Code == CodeSystemError || e.Code == CodeUnknowError
+}
+
+// Why an answer is not accepted, beside the exported errors.
+var (
+	errNot200       = errors.New("only 200 is a success")
+	errNoEncryptKey = fmt.Errorf("%w: it is encrypted and EncryptKey is empty; copy the AES key (接口内容加密方式) from the console", ErrDecrypt)
 )
 
 // notAnswered is the error of an attempt to which no answer came.
 func (a *attempt) notAnswered(err error) error {
-	e := a.callError()
-	e.outcome = notDelivered
-	if a.watch.mayHaveLeft(err, a.ended() == nil) {
-		e.outcome = outcomeUnknown
-	}
-	var signing *signerError
-	switch {
-	case errors.Is(err, errForeignOrigin):
-		e.permanent = true
-		e.reasons = append(e.reasons, errForeignOrigin)
-	case errors.As(err, &signing):
-		e.permanent = true
-		e.reasons = append(e.reasons, signing)
-	case errors.Is(err, errNoResponse):
-		e.reasons = append(e.reasons, errNoResponse)
-	case a.ended() == nil && a.watch.blocked.Load():
-		e.reasons = append(e.reasons, errReplay)
+	e := a.callError("")
+	var failed *signerError
+	switch ended := a.ctx.Err(); {
+	case errors.As(err, &failed), err == errForeignOrigin:
+		e.mistake = true
+		e.reasons = append(e.reasons, err)
 	default:
-		e.reasons = append(e.reasons, safeCause(err))
+		e.mistake = a.report.Insecure()
+		if cause := a.report.Cause(); cause != nil {
+			e.reasons = append(e.reasons, cause)
+		}
+		if ended != nil && !errors.Is(errors.Join(e.reasons...), ended) {
+			e.reasons = append(e.reasons, ended)
+		}
 	}
-	e.retryNow = e.outcome == notDelivered && a.watch.deadConnection()
-	return e.finish(a.ended())
+	if a.report.MaybeSent() {
+		return e.withOutcome(OutcomeUnknown)
+	}
+	e.retryAtOnce = a.report.DeadConnection()
+	return e.withOutcome(OutcomeNotDelivered)
 }
 
-// notTaken is the error of an attempt whose answer cannot be trusted or used.
-func (a *attempt) notTaken(reason error) error {
-	e := a.callError()
-	e.outcome = outcomeUnknown
-	if a.status != 0 {
-		e.what = "HTTP status " + strconv.Itoa(a.status)
-	}
+// notAccepted is the error of an attempt whose answer cannot be trusted or used.
+func (a *attempt) notAccepted(reason error) error {
+	e := a.callError("HTTP status " + strconv.Itoa(a.status))
 	e.reasons = append(e.reasons, reason)
-	return e.finish(nil)
+	return e.withOutcome(OutcomeUnknown)
 }
 
-// brokenOff is the reason of an answer that ended too early.
-func (a *attempt) brokenOff(err error) error {
-	cause := safeCause(err)
-	cause.text = "the answer broke off: " + cause.text
-	if ended := a.ended(); ended != nil && !errors.Is(cause, ended) {
-		cause.causes = append(cause.causes, ended)
-	}
-	return cause
-}
-
-func (a *attempt) callError() *callError {
-	return &callError{
-		where:   a.call.method + " " + a.call.url.Host + a.call.path,
-		traceID: a.mask().apply(a.traceID), requestID: a.requestID, attempts: a.number,
-	}
-}
-
-// finish adds why the time was over, nil if it was not, and the sentinel of the
-// outcome.
-func (e *callError) finish(ended error) *callError {
-	if ended != nil && !errors.Is(errors.Join(e.reasons...), ended) {
+// endedBeforeRetry is the error of a call whose time was over before an attempt
+// that failed could be repeated.
+func (a *attempt) endedBeforeRetry(err error) error {
+	e := a.callError("ended before it could be tried again")
+	e.reasons = append(e.reasons, err)
+	if ended := a.ctx.Err(); !errors.Is(err, ended) {
 		e.reasons = append(e.reasons, ended)
 	}
-	e.reasons = append(e.reasons, e.outcome.sentinel())
+	return e.withOutcome(OutcomeNotDelivered)
+}
+
+func (a *attempt) callError(what string) *CallError {
+	info := &a.call.info
+	return &CallError{
+		Method: info.Method, Host: info.Host, Path: info.Path, StatusCode: a.status, Attempts: a.number,
+		TraceID: a.shownTraceID(), RequestID: a.requestID, appID: info.AppID, what: what,
+	}
+}
+
+// shownTraceID is the answer's trace id, should it repeat what was sent.
+func (a *attempt) shownTraceID() string {
+	if a.traceID == "" {
+		return ""
+	}
+	return a.masked(a.traceID)
+}
+
+// masked takes out of a text what the call has sent.
+func (a *attempt) masked(text string) string {
+	if a.mask == nil {
+		values := append(redact.SentValues(a.call.url.RawQuery, a.call.body), a.call.appAuthToken, a.signed.signature)
+		for _, list := range a.call.header {
+			values = append(values, list...)
+		}
+		a.mask = redact.NewMask(values)
+	}
+	return a.mask.Apply(text)
+}
+
+// apiError decodes an error answer as far as it goes. unread is why its body
+// could not be read.
+func (a *attempt) apiError(header http.Header, body []byte, unread error, verified bool) *APIError {
+	info := &a.call.info
+	e := &APIError{
+		StatusCode: a.status, TraceID: a.shownTraceID(), RequestID: a.requestID, Attempts: a.number,
+		Header: header, Body: body, Verified: verified, cause: unread, where: place{info.AppID, info.Method, info.Host, info.Path},
+	}
+	if unread == nil {
+		e.decode(body)
+	}
+	if e.Code == CodeInvalidSignature && e.cause == nil {
+		e.cause = a.keys.signer.diagnose(a.signed)
+	}
+	e.Message = a.masked(e.Message)
+	for i, link := range e.Links {
+		e.Links[i] = ErrorLink{a.masked(link.Link), a.masked(link.Desc)}
+	}
+	if shown := a.masked(string(e.Code)); shown != string(e.Code) {
+		e.shownCode = redact.Printable(shown, maxShownID)
+	}
 	return e
+}
+
+// decode reads code, message and links. A body that is no such object leaves
+// them empty.
+func (e *APIError) decode(body []byte) {
+	object, err := lenient.Object(body)
+	if err != nil {
+		return
+	}
+	_ = lenient.EachMember(object, func(name, value []byte) error {
+		switch string(name) {
+		case "code":
+			s, _ := lenient.String(value)
+			e.Code = ErrorCode(s)
+		case "message":
+			e.Message, _ = lenient.String(value)
+		case "links":
+			e.Links = decodeLinks(value)
+		}
+		return nil
+	})
+}
+
+// decodeLinks reads links in either form: documented as a string, it also
+// arrives as a list of objects.
+func decodeLinks(value []byte) []ErrorLink {
+	if s, err := lenient.String(value); err == nil {
+		if s == "" {
+			return nil
+		}
+		return []ErrorLink{{Link: s}}
+	}
+	var items []json.RawMessage
+	if value[0] == '{' {
+		items = []json.RawMessage{value}
+	} else if json.Unmarshal(value, &items) != nil {
+		return nil
+	}
+	var links []ErrorLink
+	for _, item := range items {
+		var link ErrorLink
+		if s, err := lenient.String(item); err == nil {
+			link.Link = s
+		} else {
+			_ = lenient.EachMember(item, func(name, value []byte) error {
+				switch string(name) {
+				case "link":
+					link.Link, _ = lenient.String(value)
+				case "desc":
+					link.Desc, _ = lenient.String(value)
+				}
+				return nil
+			})
+		}
+		if link != (ErrorLink{}) {
+			links = append(links, link)
+		}
+	}
+	return links
 }
 
 func isRedirect(status int) bool {

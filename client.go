@@ -8,71 +8,137 @@ import (
 	"log/slog"
 	"net/http"
 	"reflect"
+	"sync/atomic"
 	"time"
 
-	"github.com/seed-39a49030/alipay/internal/aescbc"
+	"github.com/seed-39a49030/alipay/internal/backoff"
 	"github.com/seed-39a49030/alipay/internal/credentials"
+	"github.com/seed-39a49030/alipay/internal/delivery"
 	"github.com/seed-39a49030/alipay/internal/protocol"
 )
 
-// Client calls Alipay's OpenAPI v3. It is safe for concurrent use and never
-// changes after NewClient; make one and share it.
+// Client calls Alipay's OpenAPI v3 for one application. It is safe for
+// concurrent use: make one and share it. Its options never change, its keys only
+// by [Client.Reload].
 type Client struct {
 	// ZhimaCustomerJobworthAuthentication is 职得身份认证查询接口.
 	ZhimaCustomerJobworthAuthentication *ZhimaCustomerJobworthAuthentication
 
 	transport *signingTransport
-	verifier  *verifier
-	cipher    *aescbc.Cipher // nil without content encryption
-	header    http.Header    // what every request carries
 	settings  settings
+	appID     string
+	keys      *atomic.Pointer[keySet] // replaced as a whole
+	budget    *backoff.Budget         // of retries; nil without one
+}
 
-	appAuthToken string // of calls that do not choose their own
+// keySet is what one config comes down to. It never changes.
+type keySet struct {
+	*credentials.Credentials
+	signer   signer
+	verifier protocol.Verifier
+	header   http.Header // what every request carries
+}
+
+func newKeySet(c *credentials.Credentials, s *settings) *keySet {
+	k := &keySet{
+		Credentials: c,
+		signer:      signer{appID: c.AppID, appCertSN: c.AppCertSN, key: c.Signer, clock: s.clock},
+		verifier:    protocol.Verifier{Key: c.AlipayKey, MaxSkew: s.maxClockSkew},
+		header: http.Header{
+			"Accept":                  {"application/json"},
+			"User-Agent":              {s.userAgent},
+			protocol.HeaderSDKVersion: {"alipay-go-" + Version},
+		},
+	}
+	if c.AlipayCerts != nil {
+		k.verifier.Certs = make(map[string]protocol.SigningCert, len(c.AlipayCerts))
+		for sn, cert := range c.AlipayCerts {
+			k.verifier.Certs[sn] = protocol.SigningCert{Key: cert.Key, NotAfter: cert.NotAfter}
+		}
+	}
+	if c.RootCertSN != "" {
+		k.header[protocol.HeaderRootCertSN] = []string{c.RootCertSN}
+	}
+	if c.Cipher != nil {
+		k.header[protocol.HeaderEncryptType] = []string{"AES"}
+		k.header["Content-Type"] = []string{"text/plain"}
+	}
+	return k
 }
 
 // NewClient checks the config, parses its keys and returns a client. A mistake
-// is reported as a *[ConfigError] with the field and the cure. It opens no
+// is reported as a *[ConfigError], with the field and what to do. It opens no
 // connection.
 func NewClient(config AlipayConfig, opts ...Option) (*Client, error) {
 	s, err := newSettings(opts)
 	if err != nil {
 		return nil, err
 	}
-	r, err := config.resolve(s.clock())
+	resolved, err := resolve(config, &s)
 	if err != nil {
 		return nil, err
 	}
-	if r.Base.Scheme != "https" && !s.insecureHTTP && !credentials.IsLoopback(r.Base.Hostname()) {
-		return nil, &ConfigError{"BaseURL", "http would send personal data in the clear; use https (http is for loopback addresses, or with WithInsecureHTTP)"}
-	}
-	base, kind, err := baseTransport(s.httpClient, r.Base.Scheme)
+	transport, err := delivery.NewTransport(s.httpClient, resolved.Base.Scheme)
 	if err != nil {
-		return nil, err
+		return nil, &ConfigError{"WithHTTPClient", err.Error()}
 	}
 	c := &Client{
-		transport: &signingTransport{
-			base:   base,
-			signer: &signer{appID: r.AppID, appCertSN: r.AppCertSN, key: r.Signer, clock: s.clock},
-			origin: r.Base,
-			baseIs: kind,
-		},
-		verifier: &verifier{key: r.AlipayKey, certs: certificateKeys(r.AlipayCerts), maxSkew: s.maxClockSkew, clock: s.clock},
-		cipher:   r.Cipher,
-		header:   commonHeader(r, s.userAgent),
-		settings: s,
-
-		appAuthToken: r.AppAuthToken,
+		transport: &signingTransport{delivery: transport, origin: resolved.Base},
+		settings:  s,
+		appID:     resolved.AppID,
+		keys:      new(atomic.Pointer[keySet]),
 	}
+	if s.retry.MaxTokens > 0 {
+		c.budget = backoff.NewBudget(s.retry.MaxTokens, s.retry.TokenRatio)
+	}
+	c.keys.Store(newKeySet(resolved, &s))
 	c.ZhimaCustomerJobworthAuthentication = &ZhimaCustomerJobworthAuthentication{client: c}
 	return c, nil
 }
 
-// String names the gateway, and nothing else.
+// resolve checks a config as NewClient and Reload do.
+func resolve(config AlipayConfig, s *settings) (*credentials.Credentials, error) {
+	resolved, err := config.resolve(s.clock())
+	if err != nil {
+		return nil, err
+	}
+	if resolved.Base.Scheme != "https" && !s.insecureHTTP && !credentials.IsLoopback(resolved.Base.Hostname()) {
+		return nil, &ConfigError{"BaseURL", "http would send personal data in the clear; use https (http is for loopback addresses, or with WithInsecureHTTP)"}
+	}
+	return resolved, nil
+}
+
+// Reload replaces the client's keys by those of another config, with the same
+// AppID and BaseURL: when a key is changed, or a certificate is about to expire.
+// It checks the config as [NewClient] does. With an error, a *[ConfigError],
+// nothing changes.
+//
+// Calls under way sign their next attempt with the new keys. Their answers are
+// verified with the new keys and, failing that, with those that the attempt
+// began with. A WaitForResult uses the new keys from its next poll.
+func (c *Client) Reload(config AlipayConfig) error {
+	if c == nil || c.transport == nil {
+		return &ConfigError{"Client", "this Client was not made by NewClient"}
+	}
+	resolved, err := resolve(config, &c.settings)
+	switch {
+	case err != nil:
+		return err
+	case resolved.AppID != c.appID:
+		return &ConfigError{"AppID", "it is not the client's; make another client for another application"}
+	case *resolved.Base != *c.transport.origin:
+		return &ConfigError{"BaseURL", "it is not the client's; make another client for another gateway"}
+	}
+	c.keys.Store(newKeySet(resolved, &c.settings))
+	return nil
+}
+
+// String names the application and the gateway.
 func (c Client) String() string {
 	if c.transport == nil {
 		return "alipay.Client{}"
 	}
-	return "alipay.Client{" + c.transport.origin.Scheme + "://" + c.transport.origin.Host + "}"
+	return "alipay.Client{" + c.appID + " " + c.transport.origin.Scheme + "://" + c.transport.origin.Host + "}"
 }
 
 // Format implements [fmt.Formatter]: every verb prints what String returns.
@@ -81,121 +147,103 @@ func (c Client) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.String(
 // LogValue implements [slog.LogValuer] with what String returns.
 func (c Client) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
-// commonHeader returns what every request carries.
-func commonHeader(r *credentials.Credentials, userAgent string) http.Header {
-	h := http.Header{
-		"Accept":                  {"application/json"},
-		"User-Agent":              {userAgent},
-		protocol.HeaderSDKVersion: {"alipay-go-" + Version},
-	}
-	if r.RootCertSN != "" {
-		h[protocol.HeaderRootCertSN] = []string{r.RootCertSN}
-	}
-	if r.Cipher != nil {
-		h[protocol.HeaderEncryptType] = []string{"AES"}
-		h["Content-Type"] = []string{"text/plain"}
-	}
-	return h
-}
-
-// CloseIdleConnections closes the connections that no call is using. The
-// library's own transport closes each by itself after 15 s without use.
+// CloseIdleConnections closes the connections that no call is using, also
+// through a caller's RoundTripper that has this method. The library's own
+// transport closes each by itself after 15 s without use.
 func (c *Client) CloseIdleConnections() {
-	if t, ok := c.transport.base.(interface{ CloseIdleConnections() }); ok {
-		t.CloseIdleConnections()
+	if c != nil && c.transport != nil {
+		c.transport.delivery.CloseIdleConnections()
 	}
 }
 
-// Response is a verified answer. Printing and logging it shows status, ids and
-// sizes, and nothing of header or body; its JSON is faithful, since it is the
-// caller's data.
-type Response struct {
-	StatusCode int         // HTTP status, 200
-	Header     http.Header // header of the answer
-	Body       []byte      // body, verified and decrypted
-	TraceID    string      // alipay-trace-id: quote it to Alipay's support
-	RequestID  string      // alipay-request-id of the attempt that was answered
-	Attempts   int         // attempts made, this one included
-}
-
-// String shows status, ids and sizes.
-func (r Response) String() string { return r.shown().String() }
-
-// Format implements [fmt.Formatter]: every verb prints what String returns.
-func (r Response) Format(f fmt.State, _ rune) { r.shown().writeTo(f) }
-
-// LogValue implements [slog.LogValuer] with what String returns.
-func (r Response) LogValue() slog.Value { return r.shown().logValue() }
-
-func (r Response) shown() shownFields {
-	return shownFields{"alipay.Response", []shownField{
-		count("StatusCode", r.StatusCode),
-		{"TraceID", printable(r.TraceID, maxShownID)},
-		{"RequestID", printable(r.RequestID, maxShownID)},
-		count("Attempts", r.Attempts),
-		count("BodyBytes", len(r.Body)),
-	}}
-}
+// NewTransport returns an http.Transport with the library's own settings, to
+// share between clients, to change, or to wrap: give it to [WithHTTPClient]. It
+// speaks HTTP/1.1 only and TLS 1.2 or newer, keeps idle connections for 15 s and
+// for as many concurrent callers as there are, and honours HTTPS_PROXY.
+//
+// A clone of [http.DefaultTransport] instead brings HTTP/2, where one broken
+// connection puts all calls on it in doubt, and keeps idle connections longer
+// than many servers do, which does the same to a single call.
+func NewTransport() *http.Transport { return delivery.NewHTTPTransport() }
 
 // Do calls any v3 endpoint and decodes its answer, a JSON object, into out: a
-// non-nil pointer, or nil for those who read [Response].Body themselves. It puts
-// at most one complete request on a connection, unless it is certain that the
-// gateway did not act on it.
+// non-nil pointer, or nil to read only [Response].Body. It puts at most one
+// complete request on a connection, unless it is certain that the gateway did
+// not act on it.
 //
-// An error that satisfies [ErrOutcomeUnknown] means that the request may have
-// taken effect; one that satisfies [ErrNotDelivered] means that nothing
-// happened. Otherwise the gateway has answered no, with an *[APIError]. With
-// any error the Response is nil and out is as it was.
+// [OutcomeOf] says what an error means: the gateway answered no, the outcome is
+// unknown, or nothing was delivered. It is an *[APIError] or a *[CallError].
+// With any error the Response is nil and out is as it was.
 func (c *Client) Do(ctx context.Context, req *Request, out any, opts ...RequestOption) (*Response, error) {
 	if c == nil || c.transport == nil {
-		return nil, errRefused("Client", "this Client was not made by NewClient")
+		return nil, errArgument("Client", "this Client was not made by NewClient")
 	}
 	if ctx == nil {
-		return nil, errRefused("ctx", "the context is nil")
+		return nil, errArgument("ctx", "the context is nil")
 	}
 	if v := reflect.ValueOf(out); out != nil && (v.Kind() != reflect.Pointer || v.IsNil()) {
-		return nil, errRefused("out", "out is not a non-nil pointer")
+		return nil, errArgument("out", "out is not a non-nil pointer")
 	}
 	call, err := c.encode(req, opts)
 	if err != nil {
 		return nil, err
 	}
-	deadline := time.Now().Add(c.settings.timeout)
-	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
-		deadline = d
+	began := time.Now()
+	ctx = c.settings.observers.callStart(ctx, call.info)
+	resp, err := c.doCall(ctx, began.Add(c.settings.timeout), call, out)
+	c.settings.observers.callDone(ctx, call.info, began, resp, err)
+	return resp, err
+}
+
+// doCall makes attempts until one is answered, or may not be repeated.
+func (c *Client) doCall(ctx context.Context, deadline time.Time, call *call, out any) (*Response, error) {
+	sendCtx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	if earlier, ok := ctx.Deadline(); ok && earlier.Before(deadline) {
+		deadline = earlier
 	}
-	for attempt := 1; ; attempt++ {
-		resp, err := c.try(ctx, deadline, call, attempt, out)
-		if err == nil {
-			return resp, nil
+	for number := 1; ; number++ {
+		began := time.Now()
+		a := c.newAttempt(sendCtx, call, number)
+		resp, err := a.do(out)
+		pause, again := c.pauseBefore(number+1, err)
+		again = again && time.Until(deadline) > pause
+		if !again {
+			pause = 0
 		}
-		pause, again := c.retryPause(err, attempt)
-		if !again || time.Until(deadline) <= pause {
-			return nil, err
+		c.settings.observers.attemptDone(ctx, a, began, pause, err)
+		if !again {
+			return resp, err
 		}
-		if !sleep(ctx, pause) {
-			return nil, (&callError{what: "ended before it could be tried again", reasons: []error{err}, outcome: notDelivered}).finish(ctx.Err())
+		if !backoff.Sleep(sendCtx, pause) {
+			return nil, a.endedBeforeRetry(err)
 		}
-		c.logRetry(ctx, call, attempt+1, pause, err)
 	}
 }
 
-// retryPause reports whether the attempt that ended with err may be repeated,
-// and after which pause.
-func (c *Client) retryPause(err error, attempt int) (time.Duration, bool) {
-	if attempt >= c.settings.retry.MaxAttempts || !errors.Is(err, ErrNotDelivered) {
+// pauseBefore reports whether attempt next may be made after one that ended with
+// err, and how long to wait before it.
+func (c *Client) pauseBefore(next int, err error) (time.Duration, bool) {
+	if err == nil {
+		c.budget.Succeeded()
 		return 0, false
 	}
-	pause := c.settings.retry.pause(attempt)
-	var failed *callError
+	var failed *CallError
+	if OutcomeOf(err) != OutcomeNotDelivered || errors.As(err, &failed) && failed.mistake {
+		return 0, false
+	}
+	if failed != nil && failed.retryAtOnce { // nothing was asked of the gateway: no pause, and free
+		return time.Nanosecond, next <= c.settings.retry.MaxAttempts
+	}
+	c.budget.Failed()
+	if next > c.settings.retry.MaxAttempts || !c.budget.Allows() {
+		return 0, false
+	}
+	policy := c.settings.retry
+	pause := backoff.Jitter(backoff.Step(policy.BaseDelay, policy.MaxDelay, next-2))
 	var refused *APIError
-	switch {
-	case errors.As(err, &failed) && failed.permanent:
-		return 0, false
-	case errors.As(err, &failed) && failed.retryNow:
-		return 0, true
-	case errors.As(err, &refused):
-		pause = max(pause, retryAfter(refused.Header, c.settings.clock()))
+	if errors.As(err, &refused) {
+		pause = max(pause, backoff.RetryAfter(refused.Header, c.settings.clock()))
 	}
-	return pause, true
+	return max(pause, time.Nanosecond), true
 }

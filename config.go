@@ -2,7 +2,6 @@ package alipay
 
 import (
 	"crypto"
-	"crypto/rsa"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/seed-39a49030/alipay/internal/certs"
 	"github.com/seed-39a49030/alipay/internal/credentials"
+	"github.com/seed-39a49030/alipay/internal/redact"
 )
 
 // The base URLs of the platform.
@@ -70,6 +70,15 @@ type AlipayConfig struct {
 	AppAuthToken string
 }
 
+// ConfigError reports a mistake in an [AlipayConfig] or an [Option]. Its text
+// and fields never hold what was given.
+type ConfigError struct {
+	Field  string // as in AlipayConfig, or the option's name
+	Reason string // what was found, and what to do about it
+}
+
+func (e *ConfigError) Error() string { return "alipay: config " + e.Field + ": " + e.Reason }
+
 // Validate reports the first mistake in the config as a *[ConfigError] with the
 // field and what to do, nil when there is none. It checks all that needs neither
 // an option nor the network; NewClient does the same, and also decides whether
@@ -94,59 +103,46 @@ func configError(err error) error {
 	return err
 }
 
-// certificateKeys returns the keys of Alipay's certificates by SN, nil in
-// public-key mode.
-func certificateKeys(list map[string]credentials.AlipayCert) map[string]*rsa.PublicKey {
-	if list == nil {
-		return nil
-	}
-	byName := make(map[string]*rsa.PublicKey, len(list))
-	for sn, cert := range list {
-		byName[sn] = cert.Key
-	}
-	return byName
-}
-
 // String shows which fields are set and none of the secrets in them.
 func (c AlipayConfig) String() string { return c.shown().String() }
 
 // Format implements [fmt.Formatter]: every verb prints what String returns.
-func (c AlipayConfig) Format(f fmt.State, _ rune) { c.shown().writeTo(f) }
+func (c AlipayConfig) Format(f fmt.State, verb rune) { c.shown().Format(f, verb) }
 
 // LogValue implements [slog.LogValuer] with what String returns.
-func (c AlipayConfig) LogValue() slog.Value { return c.shown().logValue() }
+func (c AlipayConfig) LogValue() slog.Value { return c.shown().LogValue() }
 
 // MarshalJSON writes what String shows: an AlipayConfig cannot be stored and
 // read back this way.
 func (c AlipayConfig) MarshalJSON() ([]byte, error) {
 	shown := make(map[string]string)
-	for _, f := range c.shown().fields {
-		if f.text != "" {
-			shown[f.name] = f.text
+	for _, f := range c.shown().Fields {
+		if f.Text != "" {
+			shown[f.Name] = f.Text
 		}
 	}
 	return json.Marshal(shown)
 }
 
-func (c AlipayConfig) shown() shownFields {
-	base, appID, signer := hidden("BaseURL", c.BaseURL), hidden("AppID", c.AppID), shownField{}
+func (c AlipayConfig) shown() redact.Value {
+	base, appID, signer := redact.Hidden("BaseURL", c.BaseURL), redact.Hidden("AppID", c.AppID), redact.Field{}
 	if u, err := credentials.ParseBaseURL(c.BaseURL); err == nil && c.BaseURL != "" {
-		base.text = u.Scheme + "://" + u.Host
+		base.Text = u.Scheme + "://" + u.Host
 	}
 	if c.AppID != "" && len(c.AppID) <= 32 && strings.Trim(c.AppID, "0123456789") == "" {
-		appID.text = c.AppID // digits only: no key that lost its way
+		appID.Text = c.AppID // digits only: no key that lost its way
 	}
 	if c.Signer != nil {
-		signer = shownField{"Signer", reflect.TypeOf(c.Signer).String()}
+		signer = redact.Field{Name: "Signer", Text: reflect.TypeOf(c.Signer).String()}
 	}
-	return shownFields{"alipay.AlipayConfig", []shownField{
+	return redact.Value{TypeName: "alipay.AlipayConfig", Fields: []redact.Field{
 		base, appID, signer,
-		hidden("PrivateKey", c.PrivateKey), hidden("PrivateKeyPath", c.PrivateKeyPath),
-		hidden("AlipayPublicKey", c.AlipayPublicKey), hidden("AlipayPublicKeyPath", c.AlipayPublicKeyPath),
-		hidden("AppCertContent", c.AppCertContent), hidden("AppCertPath", c.AppCertPath),
-		hidden("AlipayPublicCertContent", c.AlipayPublicCertContent), hidden("AlipayPublicCertPath", c.AlipayPublicCertPath),
-		hidden("RootCertContent", c.RootCertContent), hidden("RootCertPath", c.RootCertPath),
-		hidden("EncryptKey", c.EncryptKey), hidden("AppAuthToken", c.AppAuthToken),
+		redact.Hidden("PrivateKey", c.PrivateKey), redact.Hidden("PrivateKeyPath", c.PrivateKeyPath),
+		redact.Hidden("AlipayPublicKey", c.AlipayPublicKey), redact.Hidden("AlipayPublicKeyPath", c.AlipayPublicKeyPath),
+		redact.Hidden("AppCertContent", c.AppCertContent), redact.Hidden("AppCertPath", c.AppCertPath),
+		redact.Hidden("AlipayPublicCertContent", c.AlipayPublicCertContent), redact.Hidden("AlipayPublicCertPath", c.AlipayPublicCertPath),
+		redact.Hidden("RootCertContent", c.RootCertContent), redact.Hidden("RootCertPath", c.RootCertPath),
+		redact.Hidden("EncryptKey", c.EncryptKey), redact.Hidden("AppAuthToken", c.AppAuthToken),
 	}}
 }
 

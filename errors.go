@@ -10,40 +10,129 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/seed-39a49030/alipay/internal/protocol"
+	"github.com/seed-39a49030/alipay/internal/redact"
 )
 
-// What may have happened. Every error of a call is one of three: it satisfies
-// ErrOutcomeUnknown, or it satisfies ErrNotDelivered, or it satisfies neither
-// and the gateway has answered no. It never satisfies both.
+// Outcome is what may have happened, in one word.
+type Outcome int
+
+// Every call has one of these outcomes.
+const (
+	OutcomeSuccess      Outcome = iota // there is a verified answer
+	OutcomePending                     // a wait ended with the answer still WAITING_VERIFY
+	OutcomeRejected                    // the gateway answered no
+	OutcomeUnknown                     // the request may have taken effect: a once_token may be spent
+	OutcomeNotDelivered                // certainly nothing happened
+)
+
+// String returns success, pending, rejected, unknown or not_delivered.
+func (o Outcome) String() string {
+	switch o {
+	case OutcomeSuccess:
+		return "success"
+	case OutcomePending:
+		return "pending"
+	case OutcomeRejected:
+		return "rejected"
+	case OutcomeNotDelivered:
+		return "not_delivered"
+	}
+	return "unknown"
+}
+
+func (o Outcome) sentinel() error {
+	switch o {
+	case OutcomeUnknown:
+		return ErrOutcomeUnknown
+	case OutcomeNotDelivered:
+		return ErrNotDelivered
+	}
+	return nil
+}
+
+// OutcomeOf says what an error of a call, or of WaitForResult, means. An
+// [ErrorCode] alone means what the code means. An error of other origin is
+// [OutcomeUnknown], since nothing is known of it.
+func OutcomeOf(err error) Outcome {
+	var refused *APIError
+	var code ErrorCode
+	switch {
+	case err == nil:
+		return OutcomeSuccess
+	case errors.Is(err, ErrOutcomeUnknown):
+		return OutcomeUnknown
+	case errors.Is(err, ErrNotDelivered), isMistake(err):
+		return OutcomeNotDelivered
+	case errors.Is(err, ErrStillWaiting):
+		return OutcomePending
+	case errors.As(err, &refused):
+		return refused.outcome()
+	case errors.As(err, &code):
+		return code.outcome()
+	}
+	return OutcomeUnknown
+}
+
+// Retryable reports whether the same call may be repeated as it is: nothing was
+// delivered, and for no mistake of the caller's or of its Signer. The library
+// has already repeated it as far as [RetryPolicy] allows.
+func Retryable(err error) bool {
+	var failed *CallError
+	return OutcomeOf(err) == OutcomeNotDelivered && !isMistake(err) && !(errors.As(err, &failed) && failed.mistake)
+}
+
+// isMistake finds the mistakes that are reported before anything is sent.
+func isMistake(err error) bool {
+	var argument *ArgumentError
+	var config *ConfigError
+	return errors.As(err, &argument) || errors.As(err, &config)
+}
+
+// outcome is what the code alone says.
+func (c ErrorCode) outcome() Outcome {
+	switch c {
+	case CodeSystemError, CodeUnknowError:
+		return OutcomeUnknown
+	case CodeAppCallLimited, CodeMethodCallLimited:
+		return OutcomeNotDelivered
+	}
+	return OutcomeRejected
+}
+
+// What may have happened. [OutcomeOf] says it in one word.
 var (
 	// ErrOutcomeUnknown: the request may have reached the gateway, and no
 	// trustworthy answer came. A once_token may have been spent by it.
 	ErrOutcomeUnknown = errors.New("outcome unknown: the request may have reached the gateway and no trustworthy answer came")
-	// ErrNotDelivered: certainly nothing happened. The call may be repeated; one
-	// that was refused for a mistake of its own, with a *[ConfigError], once that
-	// is mended.
+	// ErrNotDelivered: certainly nothing happened. [Retryable] tells whether the
+	// same call may be repeated as it is.
 	ErrNotDelivered = errors.New("not delivered: nothing happened, the call may be repeated")
 )
 
-// Why an answer was not taken. An error that satisfies one of these satisfies
-// ErrOutcomeUnknown too, unless the answer was a no all the same: a 4xx that
-// carries no signature, or whose signature held.
+// Why an answer is not accepted. An error that satisfies one of these satisfies
+// ErrOutcomeUnknown too, unless the answer is a no all the same: a 4xx without a
+// signature, or with one that verifies.
 var (
 	// ErrResponseUnsigned: an answer that must be signed carries no signature.
-	ErrResponseUnsigned = errors.New("the answer is not signed")
-	// ErrResponseSignature: the signature of the answer does not hold.
-	ErrResponseSignature = errors.New("the answer's signature does not verify")
-	// ErrResponseStale: the answer's timestamp is missing or further from the
+	ErrResponseUnsigned = protocol.ErrUnsigned
+	// ErrResponseSignature: the signature of the answer does not verify.
+	ErrResponseSignature = protocol.ErrAnswerSignature
+	// ErrResponseAltered: the configured key of Alipay has signed other content,
+	// so the answer was changed on the way. It satisfies ErrResponseSignature too.
+	ErrResponseAltered = protocol.ErrAltered
+	// ErrResponseStale: the answer's timestamp is missing, or further from the
 	// local clock than WithMaxClockSkew allows.
-	ErrResponseStale = errors.New("the answer is stale")
+	ErrResponseStale = protocol.ErrStale
 	// ErrUnknownCertificate: the answer names a certificate (alipay-sn) that is
-	// not configured.
-	ErrUnknownCertificate = errors.New("the answer is signed under a certificate that is not configured")
+	// not configured, or that has expired.
+	ErrUnknownCertificate = protocol.ErrUnknownCertificate
 	// ErrDecrypt: the answer could not be decrypted with EncryptKey.
 	ErrDecrypt = errors.New("the answer could not be decrypted")
 	// ErrResponseTooLarge: the answer is larger than WithMaxResponseBytes.
 	ErrResponseTooLarge = errors.New("the answer is larger than allowed")
-	// ErrRedirect: the gateway, or a proxy, answered with a redirect. It was
+	// ErrRedirect: the gateway, or a proxy, answered with a redirect, which is
 	// not followed.
 	ErrRedirect = errors.New("the answer is a redirect, which is not followed")
 )
@@ -51,18 +140,15 @@ var (
 // ErrStillWaiting: WaitForResult ended before a final result came.
 var ErrStillWaiting = errors.New("no final result has come yet")
 
-// ConfigError reports a mistake in an [AlipayConfig], an option or the arguments
-// of a call. Its text and fields never hold what was given.
-type ConfigError struct {
-	// Field is the field as in AlipayConfig, or the name of the option or argument.
-	Field string
-	// Reason says what was found and what to do about it.
-	Reason string
+// ArgumentError reports a mistake in the arguments of a call. Nothing was sent:
+// the error of the call satisfies [ErrNotDelivered], and is not [Retryable]. Its
+// text and fields never hold what was given.
+type ArgumentError struct {
+	Argument string // as in "Request.Path", "WithHeader" or "ctx"
+	Reason   string // what is wrong with it
 }
 
-func (e *ConfigError) Error() string {
-	return "alipay: config " + e.Field + ": " + e.Reason
-}
+func (e *ArgumentError) Error() string { return "alipay: argument " + e.Argument + ": " + e.Reason }
 
 // ErrorLink is a page of the platform that explains an error.
 type ErrorLink struct {
@@ -76,11 +162,11 @@ type ErrorLink struct {
 //
 //	if errors.Is(err, alipay.CodeTokenInvalid) { … }
 //
-// Code, Message and Links come from the answer's body; a body that holds none,
-// such as the HTML page of a proxy, leaves them empty. Values that were sent
-// are masked in Message and Links wherever the gateway repeats them. Header and
-// Body are as received (the body decrypted), for the caller's eyes: they are
-// no part of the text, of any verb of fmt, of logs or of JSON.
+// Code, Message and Links come from the answer's body. A body that holds none,
+// such as the HTML page of a proxy, leaves them empty. Values that were sent are
+// masked in Message and Links where the gateway repeats them. Header and Body
+// are as received (the body decrypted), for the caller's eyes: they are no part
+// of the text, of any verb of fmt, of logs or of JSON.
 type APIError struct {
 	StatusCode int         // HTTP status
 	Code       ErrorCode   // code, as it came
@@ -91,33 +177,36 @@ type APIError struct {
 	Attempts   int         // attempts made by the call, this one included
 	Header     http.Header // header of the answer
 	Body       []byte      // body of the answer
-	Verified   bool        // the answer was signed, and the signature held
+	Verified   bool        // the answer was signed, and the signature verified
 
+	where     place
 	shownCode string // Code with the values that were sent masked, where that differs
 	cause     error  // why the body could not be read, where it could not
 }
 
-// Error says what the gateway answered, with the ids that Alipay's support
-// asks for, and nothing personal.
+// Error says what the gateway answered, with the ids that Alipay's support asks
+// for, and nothing personal.
 func (e *APIError) Error() string {
-	var b strings.Builder
-	b.WriteString("alipay: ")
-	if e.Code != "" {
-		fmt.Fprintf(&b, "%s (%d)", e.printedCode(), e.StatusCode)
-	} else {
-		fmt.Fprintf(&b, "HTTP status %d without an error code", e.StatusCode)
+	text := "alipay: " + e.brief()
+	if sentinel := e.outcome().sentinel(); sentinel != nil {
+		text += "; " + sentinel.Error()
+	}
+	return text + shownIDs(e.where.appID, e.TraceID, e.RequestID, e.Attempts)
+}
+
+// brief is the text without where, what it means and ids.
+func (e *APIError) brief() string {
+	text := fmt.Sprintf("%s (%d)", e.printedCode(), e.StatusCode)
+	if e.Code == "" {
+		text = fmt.Sprintf("HTTP status %d without an error code", e.StatusCode)
 	}
 	if e.Message != "" {
-		b.WriteString(": " + printable(e.Message, maxShownMessage))
+		text += ": " + redact.Printable(e.Message, maxShownMessage)
 	}
 	if e.cause != nil {
-		b.WriteString(": " + e.cause.Error())
+		text += ": " + e.cause.Error()
 	}
-	if o := e.outcome(); o != answeredNo {
-		b.WriteString("; " + o.sentinel().Error())
-	}
-	writeIDs(&b, e.TraceID, e.RequestID, e.Attempts)
-	return b.String()
+	return text
 }
 
 // Is reports whether target is the error's code, or the sentinel of what may
@@ -136,156 +225,148 @@ func (e *APIError) Unwrap() error { return e.cause }
 // outcome: a once_token may be spent unless the gateway says no in so many
 // words. 429 and the throttle codes are refusals for load, before the request
 // was looked at.
-func (e *APIError) outcome() outcome {
+func (e *APIError) outcome() Outcome {
+	byCode := e.Code.outcome()
 	switch {
-	case e.Code == CodeSystemError, e.Code == CodeUnknowError:
-		return outcomeUnknown
+	case byCode == OutcomeUnknown:
+		return OutcomeUnknown
 	case e.StatusCode >= 500, e.StatusCode == http.StatusRequestTimeout,
 		e.StatusCode >= 100 && e.StatusCode < 400:
-		return outcomeUnknown
-	case e.StatusCode == http.StatusTooManyRequests,
-		e.Code == CodeAppCallLimited, e.Code == CodeMethodCallLimited:
-		return notDelivered
+		return OutcomeUnknown
+	case e.StatusCode == http.StatusTooManyRequests:
+		return OutcomeNotDelivered
 	}
-	return answeredNo
+	return byCode
 }
 
 // Format implements [fmt.Formatter]: every verb prints what Error returns.
 func (e APIError) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.Error()) }
 
 // LogValue implements [slog.LogValuer] without Header and Body.
-func (e APIError) LogValue() slog.Value {
-	attrs := []slog.Attr{
-		slog.Int("status", e.StatusCode),
-		slog.String("code", e.printedCode()),
-		slog.String("message", printable(e.Message, maxShownMessage)),
-		slog.String("trace_id", printable(e.TraceID, maxShownID)),
-		slog.String("request_id", printable(e.RequestID, maxShownID)),
-		slog.Int("attempts", e.Attempts),
-		slog.Bool("verified", e.Verified),
-		slog.String("outcome", e.outcome().String()),
-	}
-	if hint := e.Hint(); hint != "" {
-		attrs = append(attrs, slog.String("hint", hint))
-	}
-	return slog.GroupValue(attrs...)
-}
+func (e APIError) LogValue() slog.Value { return e.shown().logValue() }
 
 // MarshalJSON writes the error without Header and Body.
-func (e APIError) MarshalJSON() ([]byte, error) {
-	return json.Marshal(struct {
-		Status    int         `json:"status"`
-		Code      string      `json:"code,omitempty"`
-		Message   string      `json:"message,omitempty"`
-		Links     []ErrorLink `json:"links,omitempty"`
-		TraceID   string      `json:"trace_id,omitempty"`
-		RequestID string      `json:"request_id,omitempty"`
-		Attempts  int         `json:"attempts,omitempty"`
-		Verified  bool        `json:"verified"`
-		Outcome   string      `json:"outcome"`
-		Hint      string      `json:"hint,omitempty"`
-	}{e.StatusCode, e.printedCode(), printable(e.Message, maxShownMessage), e.Links,
-		printable(e.TraceID, maxShownID), printable(e.RequestID, maxShownID),
-		e.Attempts, e.Verified, e.outcome().String(), e.Hint()})
+func (e APIError) MarshalJSON() ([]byte, error) { return json.Marshal(e.shown()) }
+
+func (e *APIError) shown() shownError {
+	return shownError{
+		Error: e.Error(), Outcome: e.outcome().String(),
+		Status: e.StatusCode, Code: e.printedCode(), Message: redact.Printable(e.Message, maxShownMessage), Links: e.Links, Hint: e.Hint(),
+		TraceID: redact.Printable(e.TraceID, maxShownID), RequestID: redact.Printable(e.RequestID, maxShownID),
+		Attempts: e.Attempts, Verified: &e.Verified,
+		Method: e.where.method, Host: e.where.host, Path: e.where.path,
+	}
 }
 
 func (e *APIError) printedCode() string {
 	if e.shownCode != "" {
 		return e.shownCode
 	}
-	return printable(string(e.Code), maxShownID)
+	return redact.Printable(string(e.Code), maxShownID)
 }
 
-// outcome is what an error means for the caller.
-type outcome int
+// place is whom an error is about.
+type place struct{ appID, method, host, path string }
 
-const (
-	answeredNo outcome = iota
-	outcomeUnknown
-	notDelivered
-)
+// CallError is every failure of a call that is no [APIError]: no answer came,
+// or one that could not be accepted, or the call was never sent. It satisfies
+// errors.Is and errors.As for what is behind it: ErrOutcomeUnknown or
+// ErrNotDelivered, why an answer was not accepted, an [ArgumentError], the
+// context's error, and causes from the network that are safe to show.
+type CallError struct {
+	Method     string // GET; "" when the call was refused for its arguments
+	Host       string // of the gateway, or the reverse proxy in front of it
+	Path       string // without the query
+	StatusCode int    // HTTP status, 0 without an answer
+	Attempts   int    // attempts made by the call
+	TraceID    string // alipay-trace-id, "" without an answer
+	RequestID  string // alipay-request-id of the last attempt
 
-func (o outcome) sentinel() error {
-	switch o {
-	case outcomeUnknown:
-		return ErrOutcomeUnknown
-	case notDelivered:
-		return ErrNotDelivered
+	appID       string
+	what        string  // what happened, "" when the reasons say it
+	reasons     []error // shown, in this order, and reachable
+	cause       error   // reachable, not shown
+	outcome     Outcome
+	mistake     bool // of the caller or of its Signer: repeating the call cannot help
+	retryAtOnce bool // a reused connection was dead before anything was written
+}
+
+// errArgument reports a mistake in a call's arguments, found before sending.
+func errArgument(argument, reason string) error {
+	return &CallError{reasons: []error{&ArgumentError{argument, reason}, ErrNotDelivered}, outcome: OutcomeNotDelivered, mistake: true}
+}
+
+// withOutcome sets what may have happened, and adds its sentinel to the reasons.
+func (e *CallError) withOutcome(o Outcome) *CallError {
+	e.outcome = o
+	if sentinel := o.sentinel(); sentinel != nil {
+		e.reasons = append(e.reasons, sentinel)
 	}
-	return nil
+	return e
 }
 
-func (o outcome) String() string {
-	switch o {
-	case outcomeUnknown:
-		return "unknown"
-	case notDelivered:
-		return "not delivered"
+// Error says what happened, where, and what that means, with the ids that
+// Alipay's support asks for, and nothing personal.
+func (e *CallError) Error() string {
+	text := "alipay: "
+	if e.Method != "" {
+		text += e.Method + " " + e.Host + e.Path + ": "
 	}
-	return "answered no"
-}
-
-// callError is every failure of a call other than an APIError: where it
-// happened, what, and the ids, in a text of its own making. Its reasons are
-// sentinels and causes that [safeCause] let through.
-type callError struct {
-	where     string // method, host and path; never a query
-	what      string // what happened, "" when the reasons say it
-	reasons   []error
-	traceID   string
-	requestID string
-	attempts  int
-
-	cause     error   // of an earlier call: reachable, not printed
-	permanent bool    // repeating it cannot help: refused before sending
-	retryNow  bool    // a reused connection was dead before anything was written
-	outcome   outcome // also among the reasons
-}
-
-// errRefused reports a mistake in a call, which was refused before sending.
-func errRefused(field, reason string) error {
-	return &callError{reasons: []error{&ConfigError{field, reason}, ErrNotDelivered}, outcome: notDelivered, permanent: true}
-}
-
-func (e *callError) Error() string {
-	var b strings.Builder
-	b.WriteString("alipay: ")
-	if e.where != "" {
-		b.WriteString(e.where + ": ")
+	text += e.brief()
+	switch {
+	case e.outcome == OutcomeNotDelivered && e.mistake:
+		text += "; nothing was sent"
+	case e.outcome.sentinel() != nil:
+		text += "; " + e.outcome.sentinel().Error()
 	}
-	separator := ""
+	return text + shownIDs(e.appID, e.TraceID, e.RequestID, e.Attempts)
+}
+
+// brief is the text without where, what it means and ids.
+func (e *CallError) brief() string {
+	var parts []string
 	if e.what != "" {
-		b.WriteString(e.what)
-		separator = ": "
+		parts = append(parts, e.what)
 	}
 	for _, reason := range e.reasons {
-		text := reason.Error()
-		if reason == ErrOutcomeUnknown || reason == ErrNotDelivered {
-			separator = "; "
+		if reason != ErrOutcomeUnknown && reason != ErrNotDelivered {
+			parts = append(parts, briefly(reason))
 		}
-		if reason == ErrNotDelivered && e.permanent {
-			text = "nothing was sent"
-		}
-		b.WriteString(separator + strings.TrimPrefix(text, "alipay: "))
-		separator = ": "
 	}
-	writeIDs(&b, e.traceID, e.requestID, e.attempts)
-	return b.String()
+	return strings.Join(parts, ": ")
 }
 
-func (e *callError) Unwrap() []error {
+// briefly is what an error that is part of another says.
+func briefly(err error) string {
+	if e, ok := err.(interface{ brief() string }); ok {
+		return e.brief()
+	}
+	return strings.TrimPrefix(err.Error(), "alipay: ")
+}
+
+// Unwrap returns what is behind the error.
+func (e *CallError) Unwrap() []error {
 	if e.cause != nil {
 		return append(slices.Clip(e.reasons), e.cause)
 	}
 	return e.reasons
 }
 
-// Format keeps every verb of fmt to the text: %#v would print the fields.
-func (e *callError) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.Error()) }
+// Format implements [fmt.Formatter]: every verb prints what Error returns.
+func (e CallError) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.Error()) }
 
-// MarshalJSON writes the text.
-func (e *callError) MarshalJSON() ([]byte, error) {
-	return json.Marshal(map[string]string{"error": e.Error()})
+// LogValue implements [slog.LogValuer] with the members of [APIError]'s.
+func (e CallError) LogValue() slog.Value { return e.shown().logValue() }
+
+// MarshalJSON writes the members of [APIError]'s.
+func (e CallError) MarshalJSON() ([]byte, error) { return json.Marshal(e.shown()) }
+
+func (e *CallError) shown() shownError {
+	return shownError{
+		Error: e.Error(), Outcome: OutcomeOf(e).String(),
+		Status: e.StatusCode, TraceID: redact.Printable(e.TraceID, maxShownID), RequestID: redact.Printable(e.RequestID, maxShownID),
+		Attempts: e.Attempts, Method: e.Method, Host: e.Host, Path: e.Path,
+	}
 }
 
 const (
@@ -293,32 +374,15 @@ const (
 	maxShownID      = 128
 )
 
-func writeIDs(b *strings.Builder, traceID, requestID string, attempts int) {
-	if traceID != "" {
-		b.WriteString(" [trace " + printable(traceID, maxShownID) + "]")
-	}
-	if requestID != "" {
-		b.WriteString(" [request " + printable(requestID, maxShownID) + "]")
+func shownIDs(appID, traceID, requestID string, attempts int) string {
+	text := ""
+	for _, id := range [...]struct{ name, value string }{{"app", appID}, {"trace", traceID}, {"request", requestID}} {
+		if id.value != "" {
+			text += " [" + id.name + " " + redact.Printable(id.value, maxShownID) + "]"
+		}
 	}
 	if attempts > 1 {
-		b.WriteString(" [attempts " + strconv.Itoa(attempts) + "]")
+		text += " [attempts " + strconv.Itoa(attempts) + "]"
 	}
-}
-
-// printable keeps what the other side wrote from breaking a log line: control
-// characters become spaces and the length is bounded, in characters.
-func printable(s string, limit int) string {
-	s = strings.Map(func(r rune) rune {
-		if !strconv.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(s, "\uFFFD"))
-	n := 0
-	for i := range s {
-		if n++; n > limit {
-			return s[:i] + "…"
-		}
-	}
-	return s
+	return text
 }

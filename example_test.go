@@ -352,7 +352,7 @@ func ExampleWithLogger() {
 		Level: slog.LevelDebug, // Warn: only retries and unknown outcomes
 		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 			switch a.Key {
-			case slog.TimeKey, "duration", "request_id", "trace_id": // never twice the same
+			case slog.TimeKey, "host", "duration", "request_id", "trace_id": // never twice the same
 				return slog.Attr{}
 			}
 			return a
@@ -369,7 +369,7 @@ func ExampleWithLogger() {
 	}
 	// Output:
 	// level=INFO msg=asking params.OnceToken=[redacted] params.CertNo=[redacted] params.CertType=0
-	// level=DEBUG msg="alipay: attempt" method=GET path=/v3/zhima/customer/jobworth/authentication attempt=1 connection_reused=false status=200
+	// level=DEBUG msg="alipay: attempt" app_id=2021000000000001 method=GET path=/v3/zhima/customer/jobworth/authentication attempt=1 outcome=success connection_reused=false status=200
 }
 
 // Do calls any other v3 endpoint: signed, verified and delivered at most once,

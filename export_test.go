@@ -2,11 +2,14 @@ package alipay
 
 import (
 	"crypto/x509"
-	"net/http"
+
+	"github.com/seed-39a49030/alipay/internal/delivery"
 )
 
 // TrustForTest lets a client with the library's own transport trust the
 // certificate of a test server.
 func TrustForTest(c *Client, pool *x509.CertPool) {
-	c.transport.base.(*http.Transport).TLSClientConfig.RootCAs = pool
+	own := NewTransport()
+	own.TLSClientConfig.RootCAs = pool
+	*c.transport.delivery = *delivery.Own(own)
 }

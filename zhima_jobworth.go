@@ -8,7 +8,10 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"time"
+
+	"github.com/seed-39a49030/alipay/internal/backoff"
 )
 
 const jobworthPath = "/v3/zhima/customer/jobworth/authentication"
@@ -41,15 +44,17 @@ var _ JobworthQuerier = (*ZhimaCustomerJobworthAuthentication)(nil)
 
 // Query asks once for the result of an identity check. params may be nil.
 //
-// A once_token buys one final answer, so Query delivers at most one request
-// that the gateway may act on, and never hides doubt: an error that satisfies
-// [ErrOutcomeUnknown] means that the answer may have been spent and lost; one
-// that satisfies [ErrNotDelivered] means that nothing happened and the call may
-// be repeated; otherwise the gateway has answered no, with an *[APIError]. With
-// an error the QueryResponse is nil.
+// A once_token buys one final answer, so Query delivers at most one request that
+// the gateway may act on, and never hides doubt. [OutcomeOf] says what an error
+// means: the answer may have been spent and lost, nothing happened, or the
+// gateway answered no. With an error the QueryResponse is nil.
+//
+// A context that ends while the request is on its way may cost the answer. Where
+// the customer can cancel ctx by closing a page, pass context.WithoutCancel(ctx)
+// with a timeout instead.
 func (s *ZhimaCustomerJobworthAuthentication) Query(ctx context.Context, params *QueryParams, opts ...RequestOption) (*QueryResponse, error) {
 	if s == nil || s.client == nil {
-		return nil, errRefused("ZhimaCustomerJobworthAuthentication", "this service does not belong to a Client made by NewClient")
+		return nil, errArgument("ZhimaCustomerJobworthAuthentication", "this service does not belong to a Client made by NewClient")
 	}
 	answer := new(QueryResponse)
 	resp, err := s.client.Do(ctx, &Request{Method: http.MethodGet, Path: jobworthPath, Query: params}, answer, opts...)
@@ -76,91 +81,154 @@ func (p PollPolicy) withDefaults() PollPolicy {
 	}
 }
 
+// WaitForResult is the function [WaitForResult] with this service.
+func (s *ZhimaCustomerJobworthAuthentication) WaitForResult(ctx context.Context, params *QueryParams, policy PollPolicy, opts ...RequestOption) (*QueryResponse, error) {
+	return WaitForResult(ctx, s, params, policy, opts...)
+}
+
 // WaitForResult asks at once, and then again while the answer is
-// [IdentityResultWaitingVerify], with a growing pause of which each lies
-// between half and all of its step.
+// [IdentityResultWaitingVerify], with a growing pause that lies between half and
+// all of its step.
 //
 // A poll that was lost on the wire, met a 5xx or could not be delivered is not
 // the end, since only asking again can tell. If the gateway then says
 // TOKEN_INVALID with no answer in between, the result was probably delivered
 // and lost: the error satisfies both [CodeTokenInvalid] and [ErrOutcomeUnknown].
+// An answer whose signature can never verify with the present keys
+// ([ErrResponseSignature], [ErrUnknownCertificate], [ErrDecrypt]) ends the wait
+// at once: asking again would only spend what is still to be had.
 //
 // When the context or the policy's Timeout ends, WaitForResult returns the last
 // answer (nil if there was none) and an error that satisfies [ErrStillWaiting]
-// and the context's error, and ErrOutcomeUnknown if the last poll was lost. What
-// that poll met is reachable too: an answer that does not verify, for example,
-// never ends a wait early.
-func (s *ZhimaCustomerJobworthAuthentication) WaitForResult(ctx context.Context, params *QueryParams, policy PollPolicy, opts ...RequestOption) (*QueryResponse, error) {
+// and the context's error, and ErrOutcomeUnknown if the last poll was lost. Its
+// text says what that poll met.
+func WaitForResult(ctx context.Context, querier JobworthQuerier, params *QueryParams, policy PollPolicy, opts ...RequestOption) (*QueryResponse, error) {
 	if policy.Initial < 0 || policy.Max < 0 || policy.Timeout < 0 {
-		return nil, errRefused("PollPolicy", "a member of the PollPolicy is negative; the zero value of each means its default")
+		return nil, errArgument("PollPolicy", "a member of the PollPolicy is negative; the zero value of each means its default")
 	}
 	if ctx == nil {
-		return nil, errRefused("ctx", "the context is nil")
+		return nil, errArgument("ctx", "the context is nil")
+	}
+	if querier == nil {
+		return nil, errArgument("querier", "the querier is nil")
+	}
+	var fixed callOptions
+	if err := fixed.apply(opts); err != nil {
+		return nil, err
 	}
 	policy = policy.withDefaults()
 	ctx, cancel := context.WithTimeout(ctx, policy.Timeout)
 	defer cancel()
 
-	var last *QueryResponse // the last answer
-	var lost error          // the last poll that was lost, with no answer since
-	var refused error       // the last poll that was not delivered, while none has been
-	sent := false           // any poll may have arrived
+	w := wait{ctx: ctx}
 	for poll := 0; ; poll++ {
-		answer, err := s.Query(ctx, params, opts...)
-		switch {
-		case err == nil && answer.IdentityResult != IdentityResultWaitingVerify:
-			return answer, nil
-		case err == nil:
-			last, lost, sent = answer, nil, true
-		case errors.Is(err, ErrOutcomeUnknown):
-			lost, sent = telling(lost, err), true
-		case lost != nil && errors.Is(err, CodeTokenInvalid):
-			return nil, &callError{
-				what:    "an earlier answer was lost, and now the token is spent: the result was probably delivered and lost",
-				reasons: []error{err, ErrOutcomeUnknown}, outcome: outcomeUnknown, cause: lost,
-			}
-		case !mayPass(err):
-			return nil, err
-		default:
-			refused = telling(refused, err)
+		if poll > 0 && fixed.requestID != "" {
+			opts = append(opts[:len(opts):len(opts)], WithRequestID(derivedID(fixed.requestID, poll+1)))
 		}
-		pause := jitter(step(policy.Initial, max(policy.Initial, policy.Max), poll))
-		if !sleep(ctx, pause) { // not sooner than that: the context's error is part of the answer
-			return last, stillWaiting(ctx, lost, refused, sent)
+		answer, err := querier.Query(ctx, params, opts...)
+		if done, err := w.polled(answer, err); done {
+			return answer, err
+		}
+		pause := backoff.Jitter(backoff.Step(policy.Initial, max(policy.Initial, policy.Max), poll))
+		if !backoff.Sleep(ctx, pause) { // not sooner than that: the context's error is part of the answer
+			return w.last, w.stillWaiting()
 		}
 	}
 }
 
-// telling returns the error that tells more: that the time was over, which may
-// be the end of the wait itself, tells nothing new.
-func telling(before, now error) error {
+// derivedID is the request id of a further poll: an id names one request.
+func derivedID(id string, poll int) string {
+	suffix := "-" + strconv.Itoa(poll)
+	return id[:min(len(id), 32-len(suffix))] + suffix
+}
+
+// wait is what the polls have met so far.
+type wait struct {
+	ctx         context.Context
+	last        *QueryResponse // the last answer
+	lost        error          // the last poll that was lost, with no answer since
+	undelivered error          // the last poll that was not delivered, while none has been
+	delivered   bool           // any poll may have arrived
+}
+
+// polled takes in what a poll has met, and reports whether the wait is over.
+func (w *wait) polled(answer *QueryResponse, err error) (done bool, result error) {
+	switch outcome := OutcomeOf(err); {
+	case err == nil && answer == nil:
+		return true, &CallError{what: "the querier returned neither an answer nor an error"}
+	case err == nil && answer.IdentityResult != IdentityResultWaitingVerify:
+		return true, nil
+	case err == nil:
+		w.last, w.lost, w.delivered = answer, nil, true
+	case outcome == OutcomeUnknown && neverVerifies(err):
+		return true, err
+	case outcome == OutcomeUnknown:
+		w.lost, w.delivered = moreTelling(w.lost, err), true
+	case w.lost != nil && errors.Is(err, CodeTokenInvalid):
+		e := &CallError{what: "an earlier answer was lost, and now the token is spent: the result was probably delivered and lost", cause: w.lost}
+		e.reasons = []error{err}
+		e.describe(err)
+		return true, e.withOutcome(OutcomeUnknown)
+	case !Retryable(err):
+		return true, err
+	default:
+		w.undelivered = moreTelling(w.undelivered, err)
+	}
+	return false, nil
+}
+
+// neverVerifies reports whether an answer came that can never be accepted with
+// the present keys.
+func neverVerifies(err error) bool {
+	return errors.Is(err, ErrResponseSignature) && !errors.Is(err, ErrResponseAltered) || errors.Is(err, ErrUnknownCertificate) || errors.Is(err, ErrDecrypt)
+}
+
+// moreTelling returns the error that says more: that the time was over, which
+// may be the end of the wait itself, says nothing new.
+func moreTelling(before, now error) error {
 	if before != nil && (errors.Is(now, context.DeadlineExceeded) || errors.Is(now, context.Canceled)) {
 		return before
 	}
 	return now
 }
 
-// mayPass reports whether an undelivered poll may fare better later.
-func mayPass(err error) bool {
-	var failed *callError
-	if errors.As(err, &failed) && failed.permanent {
-		return false
+// stillWaiting is the error of a wait whose time is over. What the last poll met
+// is shown, and reachable as far as it does not contradict the whole.
+func (w *wait) stillWaiting() error {
+	e := &CallError{what: "the last answer was WAITING_VERIFY", outcome: OutcomePending, reasons: []error{ErrStillWaiting, w.ctx.Err()}}
+	switch {
+	case w.lost != nil:
+		e.describe(w.lost)
+		e.what, e.cause = "the last poll was lost ("+metByPoll(w.lost)+")", w.lost
+		return e.withOutcome(OutcomeUnknown)
+	case !w.delivered:
+		e.describe(w.undelivered)
+		e.what, e.cause = "no poll was delivered ("+metByPoll(w.undelivered)+")", w.undelivered
+		return e.withOutcome(OutcomeNotDelivered)
 	}
-	return errors.Is(err, ErrNotDelivered)
+	e.TraceID, e.RequestID, e.Attempts = w.last.Meta.TraceID, w.last.Meta.RequestID, w.last.Meta.Attempts
+	return e
 }
 
-// stillWaiting is the error of a wait whose time is over. What the last poll met
-// stays reachable as far as it does not contradict the whole.
-func stillWaiting(ctx context.Context, lost, refused error, sent bool) error {
-	e := &callError{reasons: []error{ErrStillWaiting, ctx.Err()}}
+// metByPoll shows errors of this package only: those of another querier may hold
+// anything.
+func metByPoll(err error) string {
+	if e, ok := err.(interface{ brief() string }); ok {
+		return e.brief()
+	}
+	return fmt.Sprintf("%T", err)
+}
+
+// describe takes over which call an error is about.
+func (e *CallError) describe(err error) {
+	var failed *CallError
+	var refused *APIError
 	switch {
-	case lost != nil:
-		e.what, e.outcome, e.cause = "the last poll was lost", outcomeUnknown, lost
-	case !sent:
-		e.what, e.outcome, e.cause = "no poll was delivered", notDelivered, refused
+	case errors.As(err, &failed):
+		e.Method, e.Host, e.Path, e.StatusCode, e.Attempts = failed.Method, failed.Host, failed.Path, failed.StatusCode, failed.Attempts
+		e.TraceID, e.RequestID, e.appID = failed.TraceID, failed.RequestID, failed.appID
+	case errors.As(err, &refused):
+		e.Method, e.Host, e.Path, e.StatusCode, e.Attempts = refused.where.method, refused.where.host, refused.where.path, refused.StatusCode, refused.Attempts
+		e.TraceID, e.RequestID, e.appID = refused.TraceID, refused.RequestID, refused.where.appID
 	}
-	if sentinel := e.outcome.sentinel(); sentinel != nil {
-		e.reasons = append(e.reasons, sentinel)
-	}
-	return e
 }

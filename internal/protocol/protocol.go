@@ -1,9 +1,11 @@
-// Package protocol holds the signature of Alipay's OpenAPI v3 in both directions:
-// what a client signs and a gateway checks, what a gateway signs and a client
-// checks. The client and the test gateway share it, so they cannot drift apart.
+// Package protocol holds the signatures of Alipay's OpenAPI v3 in both
+// directions: what a client signs and a gateway checks, what a gateway signs and
+// a client checks. The client and the test gateway share it, so they cannot
+// drift apart.
 package protocol
 
 import (
+	"context"
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
@@ -37,10 +39,14 @@ const (
 // not been used before and the time in Unix milliseconds. appCertSN is empty
 // in public-key mode.
 func AuthString(appID, appCertSN, nonce string, timestamp int64) string {
+	b := make([]byte, 0, 128+len(appID)+len(appCertSN))
+	b = append(append(b, "app_id="...), appID...)
 	if appCertSN != "" {
-		appCertSN = ",app_cert_sn=" + appCertSN
+		b = append(append(b, ",app_cert_sn="...), appCertSN...)
 	}
-	return "app_id=" + appID + appCertSN + ",nonce=" + nonce + ",timestamp=" + strconv.FormatInt(timestamp, 10)
+	b = append(append(b, ",nonce="...), nonce...)
+	b = strconv.AppendInt(append(b, ",timestamp="...), timestamp, 10)
+	return string(b)
 }
 
 // StringToSign returns what the signature of a request covers: authString,
@@ -70,8 +76,25 @@ func SignedContent(timestamp, nonce string, body []byte) []byte {
 // Sign returns the RSASSA-PKCS1-v1_5 signature with SHA-256 over content, in
 // standard base64.
 func Sign(key crypto.Signer, content []byte) (string, error) {
+	return SignContext(context.Background(), key, content)
+}
+
+// ContextSigner is a signer whose work a context can end.
+type ContextSigner interface {
+	crypto.Signer
+	SignContext(ctx context.Context, digest []byte, opts crypto.SignerOpts) ([]byte, error)
+}
+
+// SignContext is [Sign] within a context, which a [ContextSigner] is given.
+func SignContext(ctx context.Context, key crypto.Signer, content []byte) (string, error) {
 	digest := sha256.Sum256(content)
-	signature, err := key.Sign(rand.Reader, digest[:], crypto.SHA256)
+	var signature []byte
+	var err error
+	if signer, ok := key.(ContextSigner); ok {
+		signature, err = signer.SignContext(ctx, digest[:], crypto.SHA256)
+	} else {
+		signature, err = key.Sign(rand.Reader, digest[:], crypto.SHA256)
+	}
 	if err != nil {
 		return "", err
 	}

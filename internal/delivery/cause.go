@@ -1,4 +1,4 @@
-package alipay
+package delivery
 
 import (
 	"context"
@@ -33,10 +33,10 @@ func isDialError(err error) bool {
 	return errors.As(err, &op) && op.Op == "dial"
 }
 
-// transportError is the failure of a base transport in words of its own: the
+// transportError says why a base transport failed without using its words: the
 // texts of net/http hold the URL and bytes of the answer, and those of a
-// caller's RoundTripper may hold anything. What is behind it is limited to
-// errors known to be safe.
+// caller's RoundTripper may hold anything. It unwraps to errors that are known
+// to be safe, and to nothing else.
 type transportError struct {
 	text    string
 	causes  []error
@@ -83,11 +83,27 @@ var safeTexts = regexp.MustCompile(`` +
 	`|server selected unsupported protocol version|insufficient security level|internal error|unrecognized name` +
 	`|no application protocol|illegal parameter|decode error|error decrypting message|inappropriate fallback|user canceled)`)
 
-// safeCause rebuilds err from what is known to be safe. It answers nil only for nil.
-func safeCause(err error) *transportError {
+// SafeCause rebuilds err from what is known to be safe to show. It is nil only
+// for nil.
+func SafeCause(err error) error {
 	if err == nil {
 		return nil
 	}
+	return safeCause(err)
+}
+
+// BrokenOff is [SafeCause] for an answer that ended too early. It satisfies the
+// error of a context that ended in the meantime.
+func BrokenOff(ctx context.Context, err error) error {
+	e := safeCause(err)
+	e.text = "the answer broke off: " + e.text
+	if ended := ctx.Err(); ended != nil && !errors.Is(e, ended) {
+		e.causes = append(e.causes, ended)
+	}
+	return e
+}
+
+func safeCause(err error) *transportError {
 	e := &transportError{}
 	var timeout interface{ Timeout() bool }
 	e.timeout = errors.As(err, &timeout) && timeout.Timeout()

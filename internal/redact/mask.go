@@ -1,4 +1,4 @@
-package alipay
+package redact
 
 import (
 	"cmp"
@@ -10,23 +10,26 @@ import (
 	"unicode/utf8"
 )
 
-const masked = "***"
+// Masked stands where a value was taken out.
+const Masked = "***"
 
-// mask takes the values that a call has sent out of what the gateway says, in
-// every spelling in which a gateway repeats them. It is made only when there is
-// an error to show.
-type mask [256][]string // in lower case, by the first byte, the longest first
+// Mask takes the values that a call has sent out of what the gateway says, in
+// every spelling in which a gateway repeats them. Make it only when there is an
+// error to show: it costs more than a call that succeeds.
+type Mask [256][]string // in lower case, by the first byte, the longest first
 
 // shortValue is the number of characters up to which a value is masked only
-// where it stands as a word, lest "0" eat every digit.
+// where it stands as a word of its own. Otherwise a sent "0" would mask every
+// zero in the text.
 const shortValue = 3
 
 // maxMasked bounds what is looked through, in bytes: a gateway's words are
 // short. What is longer is cut off.
 const maxMasked = 8 << 10
 
-func newMask(values []string) *mask {
-	var m mask
+// NewMask returns a mask for the values.
+func NewMask(values []string) *Mask {
+	var m Mask
 	for _, value := range values {
 		for _, spelling := range spellings(value) {
 			if spelling != "" {
@@ -66,7 +69,8 @@ func lower(s string) string {
 	return string(b)
 }
 
-func (m *mask) apply(s string) string {
+// Apply returns s with every value replaced by [Masked].
+func (m *Mask) Apply(s string) string {
 	cut := len(s) > maxMasked
 	if cut {
 		s = s[:maxMasked]
@@ -76,7 +80,7 @@ func (m *mask) apply(s string) string {
 	for i := 0; i < len(s); {
 		n := m.at(folded, i, cut)
 		if n > 0 {
-			b.WriteString(masked)
+			b.WriteString(Masked)
 		} else {
 			n = 1
 			b.WriteByte(s[i])
@@ -88,7 +92,7 @@ func (m *mask) apply(s string) string {
 
 // at returns the length of the value that begins at position i, 0 for none.
 // Where the text was cut off, the beginning of a value at its end counts as one.
-func (m *mask) at(folded string, i int, cut bool) int {
+func (m *Mask) at(folded string, i int, cut bool) int {
 	rest := folded[i:]
 	for _, value := range m[rest[0]] {
 		switch {
@@ -98,19 +102,20 @@ func (m *mask) at(folded string, i int, cut bool) int {
 			}
 		case !strings.HasPrefix(rest, value):
 		case utf8.RuneCountInString(value) > shortValue,
-			(i == 0 || !isWordByte(folded[i-1])) && (len(rest) == len(value) || !isWordByte(rest[len(value)])):
+			(i == 0 || !IsWordByte(folded[i-1])) && (len(rest) == len(value) || !IsWordByte(rest[len(value)])):
 			return len(value)
 		}
 	}
 	return 0
 }
 
-func isWordByte(c byte) bool {
+// IsWordByte reports whether c is an ASCII letter or digit.
+func IsWordByte(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
 
-// sentValues returns the values that went out in a query string and a JSON body.
-func sentValues(rawQuery string, body []byte) []string {
+// SentValues returns the values that went out in a query string and a JSON body.
+func SentValues(rawQuery string, body []byte) []string {
 	var values []string
 	query, _ := url.ParseQuery(rawQuery)
 	for _, v := range query {

@@ -1,0 +1,181 @@
+// Package delivery puts at most one complete request on a connection, and knows
+// afterwards whether one may have left. It also holds the library's own
+// transport, and turns the causes of failures into texts that are safe to show.
+package delivery
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// Transport sends requests through a base transport.
+type Transport struct {
+	base http.RoundTripper
+	kind kind
+}
+
+// kind is what is known of a base transport.
+type kind struct {
+	own       bool // the library's own: it calls the hooks and speaks HTTP/1.1 only
+	netHTTP   bool // an *http.Transport: it gives up where it cannot repeat a body
+	plainHTTP bool // an *http.Transport that speaks HTTP/1.1 to this origin for certain
+}
+
+// What NewTransport says about a caller's client.
+var (
+	ErrNilTransport = errors.New("its Transport is a nil *http.Transport")
+	ErrOldTLS       = errors.New("its Transport allows TLS below 1.2; set TLSClientConfig.MinVersion to tls.VersionTLS12 or leave it 0")
+)
+
+// NewTransport sends through the Transport of a caller's client, or through one
+// of the library's own where there is none. scheme is that of the origin.
+func NewTransport(client *http.Client, scheme string) (*Transport, error) {
+	if client == nil || client.Transport == nil {
+		return Own(NewHTTPTransport()), nil
+	}
+	t, ok := client.Transport.(*http.Transport)
+	if !ok {
+		return &Transport{client.Transport, kind{}}, nil
+	}
+	if t == nil {
+		return nil, ErrNilTransport
+	}
+	if conf := t.TLSClientConfig; conf != nil {
+		if conf.MinVersion != 0 && conf.MinVersion < tls.VersionTLS12 || conf.MaxVersion != 0 && conf.MaxVersion < tls.VersionTLS12 {
+			return nil, ErrOldTLS
+		}
+	}
+	plainHTTP2 := t.Protocols != nil && t.Protocols.UnencryptedHTTP2()
+	return &Transport{t, kind{netHTTP: true, plainHTTP: scheme == "http" && !plainHTTP2}}, nil
+}
+
+// Own sends through a transport that [NewHTTPTransport] made, and that nobody
+// else can change.
+func Own(t *http.Transport) *Transport {
+	return &Transport{t, kind{own: true, netHTTP: true, plainHTTP: true}}
+}
+
+// NewHTTPTransport returns an http.Transport with the library's own settings. It
+// speaks HTTP/1.1 only: an HTTP/2 connection that breaks puts every call on it
+// in doubt. It keeps as many idle connections as there were concurrent callers,
+// and for less time than servers do, since a request that meets a connection
+// which the server is just closing cannot be repeated.
+func NewHTTPTransport() *http.Transport {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            dialer.DialContext,
+		TLSHandshakeTimeout:    5 * time.Second,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		Protocols:              protocols,
+		MaxIdleConnsPerHost:    1 << 16,
+		IdleConnTimeout:        15 * time.Second,
+		MaxResponseHeaderBytes: 256 << 10,
+	}
+}
+
+// speaksTLS12 looks through wrappers that tell what they wrap. A connection that
+// does not show its TLS counts as having none. QUIC has TLS 1.3 built in.
+func speaksTLS12(ctx context.Context, conn net.Conn) bool {
+	for conn != nil {
+		if handshaker, ok := conn.(interface{ HandshakeContext(context.Context) error }); ok && handshaker.HandshakeContext(ctx) != nil {
+			return false
+		}
+		if secured, ok := conn.(interface{ ConnectionState() tls.ConnectionState }); ok {
+			return secured.ConnectionState().Version >= tls.VersionTLS12
+		}
+		if addr := conn.RemoteAddr(); addr != nil && addr.Network() == "udp" {
+			return true
+		}
+		wrapper, ok := conn.(interface{ NetConn() net.Conn })
+		if !ok {
+			return false
+		}
+		conn = wrapper.NetConn()
+	}
+	return false
+}
+
+// CloseIdleConnections closes the connections that no request uses, where the
+// base transport, or the ones it says it wraps, can.
+func (t *Transport) CloseIdleConnections() {
+	// http.Client looks for the method on its transport in the same way.
+	if closer, ok := t.base.(interface{ CloseIdleConnections() }); ok {
+		closer.CloseIdleConnections()
+	}
+}
+
+// Request is what Send puts on the wire.
+type Request struct {
+	Method string
+	URL    *url.URL
+	Header http.Header
+	Body   []byte
+}
+
+// blank is what every request begins as: WithContext is the one way to give a
+// request its context, and it copies.
+var blank = &http.Request{Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
+
+var (
+	identity = []string{"identity"}
+
+	errInsecure   = errors.New("the connection that the dialler made does not speak TLS 1.2 or newer, and was closed before anything was written to it")
+	errNoResponse = errors.New("the transport returned neither an answer nor an error")
+	errRepetition = errors.New("the connection broke, and a silent repetition of the request was stopped")
+)
+
+// Send sends the request once and tells report what happened to it. The answer's
+// body is read under the context of the report, which its Close ends. With an
+// error there is no answer.
+func (t *Transport) Send(ctx context.Context, r Request, report *Report) (*http.Response, error) {
+	report.kind, report.https = t.kind, r.URL.Scheme == "https"
+	if err := ctx.Err(); err != nil {
+		report.cause = err
+		return nil, err
+	}
+	req := blank.WithContext(report.watch(ctx))
+	req.Method, req.URL, req.Host, req.Header = r.Method, r.URL, r.URL.Host, r.Header
+	if !t.kind.own {
+		// A caller's RoundTripper may rewrite the URL in place. That must not
+		// reach the next attempt.
+		own := *r.URL
+		req.URL = &own
+	}
+	report.body = watchedBody{report: report, rest: r.Body}
+	req.Body = &report.body
+	req.ContentLength = int64(len(r.Body))
+	if len(r.Body) == 0 {
+		req.TransferEncoding = identity
+		switch r.Method {
+		case http.MethodPost, http.MethodPut, http.MethodPatch:
+			// Some servers answer 411 without it. net/http leaves it out with this
+			// encoding, and passes on only a spelling that it does not know.
+			req.Header["content-length"] = []string{"0"}
+		}
+	}
+	report.sent = true
+	resp, err := t.base.RoundTrip(req)
+	switch {
+	case err != nil:
+		if resp != nil && resp.Body != nil {
+			_ = resp.Body.Close()
+		}
+		report.cause = err
+		return nil, err
+	case resp == nil:
+		report.cause = errNoResponse
+		return nil, errNoResponse
+	}
+	if resp.Body == nil {
+		resp.Body = http.NoBody
+	}
+	return resp, nil
+}

@@ -1,0 +1,36 @@
+package delivery
+
+import "io"
+
+// ReadAtMost reads r to its end. When that is more than limit bytes it stops
+// one byte behind the limit and reports tooLarge. size is what the other side
+// announced, -1 when it did not say; it is a hint only.
+func ReadAtMost(r io.Reader, limit, size int64) (data []byte, tooLarge bool, err error) {
+	const first = 1024
+	room := int64(first)
+	if size >= 0 && size <= min(limit, 1<<20) { // no more than that on the other side's word
+		room = size + 1 // the one more lets the end be seen without growing
+	}
+	data = make([]byte, 0, min(room, limit+1))
+	for {
+		if len(data) == cap(data) {
+			if int64(len(data)) > limit {
+				return data, true, nil
+			}
+			grown := make([]byte, len(data), min(2*int64(cap(data)), limit+1))
+			copy(grown, data)
+			data = grown
+		}
+		n, err := r.Read(data[len(data):cap(data)])
+		data = data[:len(data)+n]
+		if int64(len(data)) > limit {
+			return data, true, nil
+		}
+		if err == io.EOF {
+			return data, false, nil
+		}
+		if err != nil {
+			return data, false, err
+		}
+	}
+}

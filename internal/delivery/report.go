@@ -1,0 +1,232 @@
+package delivery
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"net/http/httptrace"
+	"net/textproto"
+	"regexp"
+	"sync/atomic"
+)
+
+// Report watches one attempt and tells afterwards what became of its request.
+// The zero value is ready to use, once.
+//
+// net/http replays a GET without a body when a kept-alive connection breaks: the
+// same nonce and signature, below every wrapper. It does so only while it can
+// repeat the body. So every request gets a body that is empty, at its end and
+// not repeatable. With the transfer encoding "identity" net/http neither reads
+// ahead in such a body nor announces it, so the head that goes out is that of a
+// request without a body. HTTP/1.1 flushes the head before it reads such a body,
+// so "the body was read" means "the head is on the socket".
+//
+// A caller's RoundTripper may repeat requests by itself, one after the other or
+// at the same time, and with bodies it made itself. The httptrace hooks see
+// that. Each attempt may have one connection. When a second one is handed out,
+// the attempt's context is cancelled, and that connection is closed before
+// anything is written to it: on HTTP/1.1 the context alone would lose the race,
+// and a request in another context never hears of it. A RoundTripper that hides
+// the hooks and brings its own body cannot be stopped.
+type Report struct {
+	kind  kind
+	https bool  // the origin's scheme
+	sent  bool  // the request was given to the base transport
+	cause error // why Send failed
+
+	hooked        atomic.Bool  // the hooks are called: the RoundTripper does not hide them
+	askedForConn  atomic.Int32 // how often a connection was asked for
+	gotConn       atomic.Bool  // a connection was handed out to write to
+	gotFakeConn   atomic.Bool  // a connection to nowhere, as httputil.DumpRequestOut makes to see what a request looks like
+	connReused    atomic.Bool  // the connection had served before
+	connIsHTTP1   atomic.Bool  // the connection speaks HTTP/1.1 for certain
+	connInsecure  atomic.Bool  // a connection was refused because of its TLS
+	wroteHeaders  atomic.Bool  // the head was written, perhaps only into a buffer
+	bodyRead      atomic.Bool  // the body was read while there was a connection
+	bodyReadEarly atomic.Bool  // the body was read before there was one: into memory
+	earlyAnswer   atomic.Bool  // a 1xx answer came: somebody looks at the request
+	repeatStopped atomic.Bool  // a repetition was stopped
+
+	ctx    context.Context // of the call
+	cancel context.CancelFunc
+	trace  httptrace.ClientTrace
+	body   watchedBody
+}
+
+// watch returns the context under which the request has to be sent. Only the
+// report ends it earlier than the given one.
+func (r *Report) watch(ctx context.Context) context.Context {
+	r.ctx = ctx
+	ctx, r.cancel = context.WithCancel(ctx)
+	r.trace = httptrace.ClientTrace{
+		GetConn:        r.onGetConn,
+		GotConn:        r.onGotConn,
+		WroteHeaders:   r.onWroteHeaders,
+		Got1xxResponse: r.onEarlyAnswer,
+	}
+	return httptrace.WithClientTrace(ctx, &r.trace)
+}
+
+// Close ends the attempt. The answer's body cannot be read afterwards.
+func (r *Report) Close() {
+	if r.cancel != nil {
+		r.cancel()
+	}
+}
+
+// Reused reports whether the connection had served before.
+func (r *Report) Reused() bool { return r.connReused.Load() }
+
+// DeadConnection reports, after Send failed and MaybeSent denied, that a reused
+// connection turned out dead before anything was written to it.
+func (r *Report) DeadConnection() bool { return r.gotConn.Load() && r.connReused.Load() }
+
+// Cause is why Send failed, in words that are safe to show. It is nil when the
+// time was over and nothing else is known.
+func (r *Report) Cause() error {
+	switch {
+	case r.cause == errNoResponse:
+		return errNoResponse
+	case r.connInsecure.Load():
+		return errInsecure
+	case r.repeatStopped.Load() && r.ctx.Err() == nil:
+		return errRepetition
+	}
+	return SafeCause(r.cause)
+}
+
+// Insecure reports that a connection was refused because it speaks no TLS, or
+// one below 1.2, under https: a mistake in a caller's dialler.
+func (r *Report) Insecure() bool { return r.connInsecure.Load() }
+
+// MaybeSent reports, after Send failed, whether a complete request may have
+// reached the gateway. No evidence counts as sent.
+func (r *Report) MaybeSent() bool {
+	streamRefused := !r.repeatStopped.Load() && !r.earlyAnswer.Load() && refusedByHTTP2(r.cause)
+	switch {
+	case !r.sent: // the base transport never saw it
+		return false
+	case r.bodyRead.Load(): // the head is on the socket; a refused HTTP/2 stream is not processed
+		return !streamRefused
+	case !r.hooked.Load(): // a RoundTripper that hides the hooks, and perhaps read the body into memory
+		return !r.kind.own && (r.bodyReadEarly.Load() || !isDialError(r.cause))
+	case !r.gotConn.Load(): // no connection that could carry it
+		return r.gotFakeConn.Load()
+	case r.ctx.Err() != nil: // a cancelled round trip does not wait for its writer
+		return true
+	case r.kind.own: // HTTP/1.1, whose head is flushed before the body is read
+		return false
+	case r.kind.netHTTP: // HTTP/2 writes the head without touching the body
+		return r.wroteHeaders.Load() && !streamRefused
+	case r.connIsHTTP1.Load() && r.askedForConn.Load() <= 1: // one connection, and its writer was waited for
+		return r.wroteHeaders.Load()
+	default: // a RoundTripper over HTTP/2 may have given up while its writer goes on
+		return !streamRefused
+	}
+}
+
+// maybeWritten reports whether a head may be on its way.
+func (r *Report) maybeWritten() bool { return r.bodyRead.Load() || r.wroteHeaders.Load() }
+
+func (r *Report) onGetConn(string) {
+	r.hooked.Store(true)
+	r.askedForConn.Add(1)
+	if r.maybeWritten() {
+		r.stopRepetition()
+	}
+}
+
+func (r *Report) onGotConn(info httptrace.GotConnInfo) {
+	if !r.kind.netHTTP && (info.Conn == nil || info.Conn.RemoteAddr() == nil) {
+		r.gotFakeConn.Store(true)
+		return
+	}
+	if r.https && !speaksTLS12(r.ctx, info.Conn) {
+		r.connInsecure.Store(true)
+		r.cancel()
+		_ = info.Conn.Close()
+		return
+	}
+	secured, isTLS := info.Conn.(*tls.Conn)
+	isHTTP1 := r.kind.plainHTTP || isTLS && secured.ConnectionState().NegotiatedProtocol != "h2"
+	// net/http hands out a second connection where an HTTP/2 connection turned
+	// out closed before anything was written to it. Nothing else may.
+	second := !r.gotConn.CompareAndSwap(false, true)
+	if second && (!r.kind.netHTTP || r.connIsHTTP1.Load() || r.maybeWritten()) {
+		r.stopRepetition()
+		_ = info.Conn.Close()
+		return
+	}
+	r.connIsHTTP1.Store(isHTTP1)
+	r.connReused.Store(info.Reused)
+}
+
+func (r *Report) stopRepetition() {
+	r.repeatStopped.Store(true)
+	r.cancel()
+}
+
+func (r *Report) onWroteHeaders() {
+	if r.gotConn.Load() { // and not just one to nowhere
+		r.wroteHeaders.Store(true)
+	}
+}
+
+func (r *Report) onEarlyAnswer(int, textproto.MIMEHeader) error {
+	r.earlyAnswer.Store(true)
+	return nil
+}
+
+func (r *Report) onBodyRead() {
+	if r.gotConn.Load() {
+		r.bodyRead.Store(true)
+	} else {
+		r.bodyReadEarly.Store(true)
+	}
+}
+
+// streamRefused is how net/http and golang.org/x/net/http2 say that the server
+// did not process a stream (RFC 9113, sections 6.8 and 8.7) when the request
+// cannot be repeated. The error behind it is not reachable. Should the text
+// change, such an error counts as outcome unknown.
+var streamRefused = regexp.MustCompile(`^http2: Transport: cannot retry err \[(` +
+	`stream error: stream ID \d+; REFUSED_STREAM(; received from peer)?` +
+	`|http2: Transport received Server's graceful shutdown GOAWAY)\] after Request\.Body was written`)
+
+func refusedByHTTP2(err error) bool {
+	found := false
+	walk(err, func(e error) {
+		found = found || streamRefused.MatchString(e.Error())
+	})
+	return found
+}
+
+// watchedBody is the body of one attempt. It cannot be repeated, and tells the
+// report when it is read.
+type watchedBody struct {
+	report *Report
+	rest   []byte
+}
+
+func (b *watchedBody) Read(p []byte) (int, error) {
+	b.report.onBodyRead()
+	if len(b.rest) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, b.rest)
+	b.rest = b.rest[n:]
+	return n, nil
+}
+
+// WriteTo spares net/http a copy buffer of 32 kB per call.
+func (b *watchedBody) WriteTo(w io.Writer) (int64, error) {
+	b.report.onBodyRead()
+	if len(b.rest) == 0 {
+		return 0, nil
+	}
+	n, err := w.Write(b.rest)
+	b.rest = b.rest[n:]
+	return int64(n), err
+}
+
+func (b *watchedBody) Close() error { return nil }

@@ -1,0 +1,154 @@
+// Package lenient reads JSON as the platform writes it: numbers and booleans
+// where the schema says string, null for absent, raw control characters inside
+// strings. Its errors have fixed texts, since those of encoding/json may quote
+// the answer.
+package lenient
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"reflect"
+)
+
+// Why an answer cannot be decoded.
+var (
+	ErrNotAnObject  = errors.New("the answer is not a JSON object")
+	ErrNotJSON      = errors.New("the answer is not valid JSON")
+	ErrNotAString   = errors.New("the answer has an object or array where a string belongs")
+	ErrNotDecodable = errors.New("the answer does not fit the Go value it should be decoded into")
+)
+
+// Object returns body as valid JSON if it is one JSON object and nothing else.
+// Raw control characters inside its strings, which the platform may send, are
+// escaped in the result; otherwise the result is body itself.
+func Object(body []byte) ([]byte, error) {
+	if !StartsObject(body) {
+		return nil, ErrNotAnObject
+	}
+	if json.Valid(body) {
+		return body, nil
+	}
+	if escaped := escapeControls(body); escaped != nil && json.Valid(escaped) {
+		return escaped, nil
+	}
+	return nil, ErrNotJSON
+}
+
+// Decode decodes an object, as [Object] returns it, into out, which may be nil.
+// With an error out is as it was.
+func Decode(object []byte, out any) error {
+	if out == nil {
+		return nil
+	}
+	target := reflect.ValueOf(out).Elem()
+	fresh := reflect.New(decodedType(target))
+	if err := json.Unmarshal(object, fresh.Interface()); err != nil {
+		return fixedText(err)
+	}
+	if target.IsZero() {
+		target.Set(fresh.Elem())
+		return nil
+	}
+	// The caller's value holds something already. Decode over it, as
+	// encoding/json would, now that the answer is known to fit.
+	return fixedText(json.Unmarshal(object, out))
+}
+
+// decodedType is the type that encoding/json fills in for target: that of the
+// pointer an interface holds, if it holds one.
+func decodedType(target reflect.Value) reflect.Type {
+	if target.Kind() == reflect.Interface {
+		if held := target.Elem(); held.Kind() == reflect.Pointer && !held.IsNil() {
+			return held.Type().Elem()
+		}
+	}
+	return target.Type()
+}
+
+func fixedText(err error) error {
+	if err == nil {
+		return nil
+	}
+	var syntax *json.SyntaxError
+	switch {
+	case errors.As(err, &syntax):
+		return ErrNotJSON
+	case errors.Is(err, ErrNotAString):
+		return ErrNotAString
+	}
+	return ErrNotDecodable
+}
+
+// StartsObject reports whether the first byte that is not white space opens an
+// object.
+func StartsObject(data []byte) bool {
+	data = bytes.TrimLeft(data, " \t\r\n")
+	return len(data) > 0 && data[0] == '{'
+}
+
+// IsNull reports whether data is the literal null.
+func IsNull(data []byte) bool { return string(bytes.TrimSpace(data)) == "null" }
+
+// escapeControls escapes the raw control characters inside strings, which
+// encoding/json refuses. It returns nil where there are none.
+func escapeControls(data []byte) []byte {
+	const hex = "0123456789abcdef"
+	var out []byte
+	copied, inString := 0, false
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case inString && c == '\\':
+			i++ // what is escaped ends no string; a control character here stays wrong
+		case c == '"':
+			inString = !inString
+		case inString && c < ' ':
+			out = append(out, data[copied:i]...)
+			out = append(out, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+			copied = i + 1
+		}
+	}
+	if out == nil {
+		return nil
+	}
+	return append(out, data[copied:]...)
+}
+
+// String reads a JSON value as Alipay's Java SDK reads a string: numbers and
+// booleans as they are spelled. A null is empty, which Java refuses for a known
+// member; this is the more lenient of the two.
+func String(value []byte) (string, error) {
+	if len(value) == 0 {
+		return "", ErrNotJSON
+	}
+	switch value[0] {
+	case '"':
+		if len(value) < 2 {
+			return "", ErrNotJSON
+		}
+		if inner := value[1 : len(value)-1]; isPlain(inner) {
+			return string(inner), nil
+		}
+		var s string
+		if json.Unmarshal(value, &s) != nil {
+			return "", ErrNotJSON
+		}
+		return s, nil
+	case '{', '[':
+		return "", ErrNotAString
+	case 'n':
+		return "", nil
+	default:
+		return string(value), nil
+	}
+}
+
+// isPlain reports whether the inside of a JSON string stands for itself.
+func isPlain(inner []byte) bool {
+	for _, c := range inner {
+		if c == '\\' || c >= 0x80 {
+			return false
+		}
+	}
+	return true
+}

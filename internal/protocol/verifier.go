@@ -1,0 +1,196 @@
+package protocol
+
+import (
+	"cmp"
+	"crypto/md5"
+	"crypto/rsa"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Why an answer is not accepted. The client exports these under its own names.
+var (
+	ErrUnsigned           = errors.New("the answer is not signed")
+	ErrAnswerSignature    = errors.New("the answer's signature does not verify")
+	ErrAltered            = fmt.Errorf("%w", ErrAnswerSignature)
+	ErrStale              = errors.New("the answer is stale")
+	ErrUnknownCertificate = errors.New("the answer is signed under a certificate that is not configured")
+)
+
+// HeaderValue returns a header of an answer. The literal null means absent.
+func HeaderValue(h http.Header, name string) string {
+	v := strings.TrimSpace(h.Get(name))
+	if v == "null" {
+		return ""
+	}
+	return v
+}
+
+// IsSigned reports whether an answer carries a signature.
+func IsSigned(h http.Header) bool { return HeaderValue(h, HeaderSignature) != "" }
+
+// Verifier checks answers: signature, certificate, freshness. It works on the
+// body as received, before anything has read it.
+type Verifier struct {
+	Key     *rsa.PublicKey         // public-key mode
+	Certs   map[string]SigningCert // certificate mode: by SN
+	MaxSkew time.Duration
+}
+
+// SigningCert is a certificate of Alipay's that may sign answers.
+type SigningCert struct {
+	Key      *rsa.PublicKey
+	NotAfter time.Time // it is trusted until then
+}
+
+// Verify checks an answer that was received at the given time. Its error
+// satisfies one of [ErrUnsigned], [ErrUnknownCertificate], [ErrAnswerSignature]
+// and [ErrStale].
+func (v *Verifier) Verify(h http.Header, body []byte, received time.Time) error {
+	signature := HeaderValue(h, HeaderSignature)
+	if signature == "" {
+		return ErrUnsigned
+	}
+	answer := signedAnswer{HeaderValue(h, HeaderTimestamp), HeaderValue(h, HeaderNonce), body, signature}
+	if err := v.verifySignature(HeaderValue(h, HeaderSN), answer, received); err != nil {
+		return err
+	}
+	return v.checkFreshness(answer.timestamp, received)
+}
+
+// signedAnswer is what an answer's signature covers, and the signature.
+type signedAnswer struct {
+	timestamp, nonce string
+	body             []byte
+	signature        string
+}
+
+// verifySignature checks against the key that may have signed: in certificate
+// mode the one that alipay-sn names, or any where that header is missing.
+func (v *Verifier) verifySignature(sn string, answer signedAnswer, received time.Time) error {
+	keys := []*rsa.PublicKey{v.Key}
+	switch {
+	case v.Certs != nil && sn == "":
+		keys = keys[:0]
+		for _, sn := range slices.Sorted(maps.Keys(v.Certs)) {
+			if cert := v.Certs[sn]; !received.After(cert.NotAfter) {
+				keys = append(keys, cert.Key)
+			}
+		}
+	case v.Certs != nil:
+		cert, ok := v.Certs[strings.ToLower(sn)]
+		if !ok || received.After(cert.NotAfter) {
+			return &UnknownCertificate{came: strings.ToLower(sn), expired: cert.NotAfter, configured: slices.Sorted(maps.Keys(v.Certs))}
+		}
+		keys[0] = cert.Key
+	}
+	content := SignedContent(answer.timestamp, answer.nonce, answer.body)
+	for _, key := range keys {
+		if Verify(key, content, answer.signature) == nil {
+			return nil
+		}
+	}
+	return answer.explain(keys)
+}
+
+// explain tells an answer that was changed on the way from one that another key
+// has signed.
+func (a signedAnswer) explain(keys []*rsa.PublicKey) error {
+	for _, key := range keys {
+		if byKey, change := ExplainAnswer(key, a.timestamp, a.nonce, a.body, a.signature); byKey {
+			return &alteredAnswer{change}
+		}
+	}
+	return errForeignKey
+}
+
+func (v *Verifier) checkFreshness(timestamp string, received time.Time) error {
+	ms, err := strconv.ParseInt(timestamp, 10, 64)
+	if err != nil {
+		return errNoTimestamp
+	}
+	then := time.UnixMilli(ms)
+	if then.Before(received.Add(-v.MaxSkew)) || then.After(received.Add(v.MaxSkew)) {
+		return &staleAnswer{off: received.Sub(then).Round(time.Second)}
+	}
+	return nil
+}
+
+// UnknownCertificate says which certificate an answer names and which are
+// configured, for those who have to install the new one.
+type UnknownCertificate struct {
+	came       string    // as the answer names it
+	expired    time.Time // when it ended; zero where it is not configured
+	configured []string
+}
+
+// SN is the SN that the answer names, "" if it is none.
+func (e *UnknownCertificate) SN() string {
+	if raw, err := hex.DecodeString(e.came); err != nil || len(raw) != md5.Size {
+		return ""
+	}
+	return e.came
+}
+
+func (e *UnknownCertificate) Error() string {
+	came := cmp.Or(e.SN(), "(not a serial number)")
+	state := ", configured: " + strings.Join(e.configured, ", ")
+	if !e.expired.IsZero() {
+		state = ", which expired on " + e.expired.UTC().Format("2006-01-02 15:04:05 MST")
+	}
+	return ErrUnknownCertificate.Error() + ": alipay-sn is " + came + state +
+		"; download the current 支付宝公钥证书 and add it to AlipayPublicCertContent"
+}
+
+func (e *UnknownCertificate) Unwrap() error { return ErrUnknownCertificate }
+
+// Format keeps every verb of fmt to the text.
+func (e *UnknownCertificate) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.Error()) }
+
+// errForeignKey names the usual causes beside the fact.
+var errForeignKey error = foreignKey{}
+
+type foreignKey struct{}
+
+func (foreignKey) Error() string {
+	return ErrAnswerSignature.Error() + ": the configured key or certificate of Alipay (支付宝公钥, 支付宝公钥证书) is not the one that signed; " +
+		"check that it is of this application and this environment, production or sandbox (沙箱)"
+}
+
+func (foreignKey) Unwrap() error { return ErrAnswerSignature }
+
+// alteredAnswer is one that the configured key has signed, over other content.
+type alteredAnswer struct{ change string }
+
+func (e *alteredAnswer) Error() string {
+	text := ErrAnswerSignature.Error() + ": the configured key of Alipay has signed other content, so something between the gateway and here changed the answer"
+	if e.change != "" {
+		text += ", which was " + e.change
+	}
+	return text + "; look at the proxies on the way"
+}
+
+func (e *alteredAnswer) Unwrap() error { return ErrAltered }
+
+var errNoTimestamp = fmt.Errorf("%w: its timestamp is missing or not in milliseconds", ErrStale)
+
+// staleAnswer says how far off an answer's timestamp is.
+type staleAnswer struct{ off time.Duration }
+
+func (e *staleAnswer) Error() string {
+	side := "behind"
+	if e.off < 0 {
+		side = "ahead of"
+	}
+	return ErrStale.Error() + ": its timestamp is " + e.off.Abs().String() + " " + side + " the local clock; check the clock (NTP)"
+}
+
+func (e *staleAnswer) Unwrap() error { return ErrStale }

@@ -1,0 +1,97 @@
+// Package redact makes what printing and logging show: which fields of a value
+// are set, and texts of the other side without the values that were sent.
+package redact
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+const redacted = "[redacted]"
+
+// Value is what printing or logging a value shows of it: which fields are set,
+// and the content of those that carry no secret and nothing personal.
+type Value struct {
+	TypeName string
+	Fields   []Field
+}
+
+// Field is one field of a Value; an empty Text leaves it out.
+type Field struct{ Name, Text string }
+
+// Hidden says that a field is set, and not to what.
+func Hidden(name, value string) Field {
+	if value == "" {
+		return Field{}
+	}
+	return Field{name, redacted}
+}
+
+// Known shows a value only when it is one of the platform's own words. Anything
+// else in such a field may be a misplaced personal value.
+func Known[T ~string](name string, value T, words ...T) Field {
+	if slices.Contains(words, value) {
+		return Field{name, string(value)}
+	}
+	return Hidden(name, string(value))
+}
+
+// Count shows a number other than 0.
+func Count(name string, n int) Field {
+	if n == 0 {
+		return Field{}
+	}
+	return Field{name, strconv.Itoa(n)}
+}
+
+func (v Value) String() string {
+	var b strings.Builder
+	b.WriteString(v.TypeName)
+	separator := "{"
+	for _, f := range v.Fields {
+		if f.Text != "" {
+			b.WriteString(separator + f.Name + ":" + f.Text)
+			separator = " "
+		}
+	}
+	if separator == "{" {
+		b.WriteString("{")
+	}
+	return b.String() + "}"
+}
+
+// Format prints the same for every verb.
+func (v Value) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, v.String()) }
+
+// LogValue is a group of the fields that are set.
+func (v Value) LogValue() slog.Value {
+	var attrs []slog.Attr
+	for _, f := range v.Fields {
+		if f.Text != "" {
+			attrs = append(attrs, slog.String(f.Name, f.Text))
+		}
+	}
+	return slog.GroupValue(attrs...)
+}
+
+// Printable keeps what the other side wrote from breaking a log line: control
+// characters become spaces and the length is bounded, in characters.
+func Printable(s string, limit int) string {
+	s = strings.Map(func(r rune) rune {
+		if !strconv.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
+	n := 0
+	for i := range s {
+		if n++; n > limit {
+			return s[:i] + "…"
+		}
+	}
+	return s
+}

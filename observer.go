@@ -1,0 +1,218 @@
+package alipay
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/seed-39a49030/alipay/internal/redact"
+)
+
+// Observer is told of every call and every attempt: what metrics and traces are
+// made from. It changes nothing, except for the context that CallStart returns.
+// Each function may be nil, must be safe for concurrent use, and is called on
+// the goroutine of the call, so it should be quick.
+//
+// It is given nothing personal and nothing secret: no query, header or body. The
+// errors are those of the call, without [APIError].Header and Body and without
+// what a [CallError] carries. A call that is refused for a mistake in its
+// arguments is not observed, since it never begins.
+type Observer struct {
+	// CallStart begins a call. The context it returns (nil: the given one) is
+	// that of the call, of its attempts and of the other two functions.
+	CallStart func(ctx context.Context, call CallInfo) context.Context
+	// AttemptDone tells of an attempt that has ended.
+	AttemptDone func(ctx context.Context, attempt AttemptInfo)
+	// CallDone tells of a call that has ended.
+	CallDone func(ctx context.Context, call CallResult)
+}
+
+// CallInfo says which application calls what.
+type CallInfo struct {
+	AppID  string // APPID
+	Host   string // host, and port if any, of the base URL
+	Method string // GET
+	Path   string // without the query
+}
+
+// AttemptInfo is an attempt that has ended.
+type AttemptInfo struct {
+	CallInfo
+	Number           int           // 1 for the first of the call
+	RequestID        string        // alipay-request-id
+	TraceID          string        // alipay-trace-id, "" without an answer
+	StatusCode       int           // HTTP status, 0 without an answer
+	Code             ErrorCode     // of the answer, "" without one
+	Outcome          Outcome       // what the attempt means
+	Duration         time.Duration // how long it took
+	Pause            time.Duration // before the next attempt; 0 when there is no next, 1 ns when it follows at once
+	ConnectionReused bool          // the connection had served before
+	Err              error         // nil for a success
+}
+
+// CallResult is a call that has ended.
+type CallResult struct {
+	CallInfo
+	Attempts   int           // how many were made
+	Outcome    Outcome       // what the call means
+	Code       ErrorCode     // of the last answer, "" without one
+	StatusCode int           // HTTP status of the last answer, 0 without one
+	Duration   time.Duration // how long it took, pauses included
+	Err        error         // nil for a success
+}
+
+// observers are told in the order in which the options gave them.
+type observers []Observer
+
+func (all observers) callStart(ctx context.Context, call CallInfo) context.Context {
+	for _, o := range all {
+		if o.CallStart != nil {
+			if own := o.CallStart(ctx, call); own != nil {
+				ctx = own
+			}
+		}
+	}
+	return ctx
+}
+
+func (all observers) attemptDone(ctx context.Context, a *attempt, began time.Time, pause time.Duration, err error) {
+	if len(all) == 0 {
+		return
+	}
+	info := AttemptInfo{
+		CallInfo: a.call.info, Number: a.number, RequestID: a.requestID, TraceID: a.shownTraceID(), StatusCode: a.status,
+		Code: shownCode(err), Outcome: OutcomeOf(err), Duration: time.Since(began), Pause: pause,
+		ConnectionReused: a.report.Reused(), Err: withoutAnswer(err),
+	}
+	for _, o := range all {
+		if o.AttemptDone != nil {
+			o.AttemptDone(ctx, info)
+		}
+	}
+}
+
+func (all observers) callDone(ctx context.Context, info CallInfo, began time.Time, resp *Response, err error) {
+	if len(all) == 0 {
+		return
+	}
+	result := CallResult{
+		CallInfo: info, Outcome: OutcomeOf(err), Code: shownCode(err), Duration: time.Since(began), Err: withoutAnswer(err),
+	}
+	switch failed := err.(type) {
+	case *APIError:
+		result.Attempts, result.StatusCode = failed.Attempts, failed.StatusCode
+	case *CallError:
+		result.Attempts, result.StatusCode = failed.Attempts, failed.StatusCode
+	case nil:
+		result.Attempts, result.StatusCode = resp.Attempts, resp.StatusCode
+	}
+	for _, o := range all {
+		if o.CallDone != nil {
+			o.CallDone(ctx, result)
+		}
+	}
+}
+
+// shownCode is the code of an answer as it may be shown.
+func shownCode(err error) ErrorCode {
+	var refused *APIError
+	if errors.As(err, &refused) {
+		return ErrorCode(refused.printedCode())
+	}
+	return ""
+}
+
+// withoutAnswer takes out of an error of a call what came from the gateway.
+func withoutAnswer(err error) error {
+	switch e := err.(type) {
+	case *APIError:
+		bare := *e
+		bare.Header, bare.Body = nil, nil
+		return &bare
+	case *CallError:
+		bare := *e
+		return &bare
+	}
+	return err
+}
+
+// logObserver writes a record for every attempt: at Debug, or at Warn where it
+// is followed by another or its outcome is unknown.
+func logObserver(logger *slog.Logger) Observer {
+	return Observer{AttemptDone: func(ctx context.Context, a AttemptInfo) {
+		level, message := slog.LevelDebug, "alipay: attempt"
+		switch {
+		case a.Pause > 0:
+			level, message = slog.LevelWarn, "alipay: retry"
+		case a.Outcome == OutcomeUnknown:
+			level, message = slog.LevelWarn, "alipay: outcome unknown"
+		}
+		if !logger.Enabled(ctx, level) {
+			return
+		}
+		attrs := []slog.Attr{
+			slog.String("app_id", a.AppID), slog.String("method", a.Method), slog.String("host", a.Host), slog.String("path", a.Path),
+			slog.Int("attempt", a.Number), slog.String("outcome", a.Outcome.String()), slog.String("request_id", a.RequestID),
+			slog.Duration("duration", a.Duration), slog.Bool("connection_reused", a.ConnectionReused),
+		}
+		if a.StatusCode != 0 {
+			attrs = append(attrs, slog.Int("status", a.StatusCode), slog.String("trace_id", redact.Printable(a.TraceID, maxShownID)))
+		}
+		if a.Code != "" {
+			attrs = append(attrs, slog.String("code", string(a.Code)))
+		}
+		if a.Pause > 0 {
+			attrs = append(attrs, slog.Duration("pause", a.Pause))
+		}
+		if a.Err != nil {
+			attrs = append(attrs, slog.String("error", a.Err.Error()))
+		}
+		logger.LogAttrs(ctx, level, message, attrs...)
+	}}
+}
+
+// shownError is the one shape in which errors of calls are logged and marshalled.
+type shownError struct {
+	Error     string      `json:"error"`
+	Outcome   string      `json:"outcome"`
+	Status    int         `json:"status,omitempty"`
+	Code      string      `json:"code,omitempty"`
+	Message   string      `json:"message,omitempty"`
+	Links     []ErrorLink `json:"links,omitempty"`
+	Hint      string      `json:"hint,omitempty"`
+	TraceID   string      `json:"trace_id,omitempty"`
+	RequestID string      `json:"request_id,omitempty"`
+	Attempts  int         `json:"attempts,omitempty"`
+	Verified  *bool       `json:"verified,omitempty"`
+	Method    string      `json:"method,omitempty"`
+	Host      string      `json:"host,omitempty"`
+	Path      string      `json:"path,omitempty"`
+}
+
+func (s shownError) logValue() slog.Value {
+	attrs := []slog.Attr{slog.String("error", s.Error), slog.String("outcome", s.Outcome)}
+	for _, attr := range []slog.Attr{
+		slog.Int("status", s.Status), slog.String("code", s.Code), slog.String("message", s.Message), slog.Any("links", s.Links),
+		slog.String("hint", s.Hint), slog.String("trace_id", s.TraceID), slog.String("request_id", s.RequestID), slog.Int("attempts", s.Attempts),
+		slog.Any("verified", s.Verified), slog.String("method", s.Method), slog.String("host", s.Host), slog.String("path", s.Path),
+	} {
+		switch value := attr.Value.Any().(type) {
+		case []ErrorLink:
+			if len(value) == 0 {
+				continue
+			}
+		case *bool:
+			if value == nil {
+				continue
+			}
+			attr.Value = slog.BoolValue(*value)
+		case string, int64:
+			if value == "" || value == int64(0) {
+				continue
+			}
+		}
+		attrs = append(attrs, attr)
+	}
+	return slog.GroupValue(attrs...)
+}
