@@ -2,8 +2,14 @@ module github.com/seed-39a49030/alipay/benchmarks
 
 go 1.25.0
 
-require github.com/seed-39a49030/alipay v0.0.0
+require (
+	github.com/seed-39a49030/alipay v0.0.0
+	github.com/seed-39a49030/alipay/opensslsigner v0.0.0
+)
 
 require github.com/google/go-querystring v1.2.0 // indirect
 
-replace github.com/seed-39a49030/alipay => ../
+replace (
+	github.com/seed-39a49030/alipay => ../
+	github.com/seed-39a49030/alipay/opensslsigner => ../opensslsigner
+)

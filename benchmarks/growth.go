@@ -42,11 +42,11 @@ func showGrowth(s *server) error {
 			if err != nil {
 				return err
 			}
-			costs, ratios = append(costs, q), append(ratios, q.cpu/f.cpu)
+			costs, ratios = append(costs, q), append(ratios, q.CPU/f.CPU)
 		}
 		done = calls
 		c := (&series{rounds: costs}).median()
-		fmt.Fprintf(w, "%d\t%.0f\t%.3f\t%.0f\t%.1f\t%d\t%d\t\n", calls, c.cpu, median(ratios), c.bytes, c.allocs, heap[calls], runtime.NumGoroutine())
+		fmt.Fprintf(w, "%d\t%.0f\t%.3f\t%.0f\t%.1f\t%d\t%d\t\n", calls, c.CPU, median(ratios), c.Bytes, c.Allocs, heap[calls], runtime.NumGoroutine())
 	}
 	w.Flush()
 	fmt.Printf("heap after 100,000 calls over heap after 1,000: %.3f\n\n", float64(heap[100_000])/float64(heap[1000]))
@@ -58,7 +58,7 @@ func showGrowth(s *server) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(w, "%d\t%.0f\t%.0f\t%.3f\t%.0f\t%.1f\t%.0f\t%.0f %%\t\n", callers, l.floor.cpu, l.query.cpu, l.cpuRatio, l.query.wall, l.query.allocs, l.queryConns, 100*l.others)
+		fmt.Fprintf(w, "%d\t%.0f\t%.0f\t%.3f\t%.0f\t%.1f\t%.0f\t%.0f %%\t\n", callers, l.floor.CPU, l.query.CPU, l.cpuRatio, l.query.Wall, l.query.Allocs, l.queryConns, 100*l.others)
 	}
 	return w.Flush()
 }

@@ -5,7 +5,7 @@
 //	go run . -quick                     the same in 30 seconds, with more noise
 //	go run . -markdown                  the table for the README
 //	go run . -growth                    cost per call, heap: from 10 to 100,000 calls, from 1 to 256 callers
-//	go run -tags openssl . -openssl     crypto/rsa against a signer over the system's OpenSSL
+//	go run . -signers                   the same call with crypto/rsa, with opensslsigner, with GOEXPERIMENT=boringcrypto
 //
 // # How to read the table
 //
@@ -24,8 +24,9 @@
 //     is mostly the wait for a core.
 //   - conns are the connections that the server accepted after the warm-up, in
 //     which every caller had one. Both sides close what they did not need for 15
-//     s: where others slow the machine down so far that a line takes longer than
-//     that, some are opened again.
+//     s, and net/http gives up a connection whose answer overtook the end of its
+//     request by 50 ms: where others slow the machine down that far, some are
+//     opened again.
 //   - others is the share of the machine that other processes took meanwhile,
 //     the disturbed rounds left out as far as there were enough quiet ones. At
 //     more than a few per cent the line is noise, the latencies above all.
@@ -59,12 +60,13 @@ var (
 	only     = flag.String("only", "", "lines of the table that contain this, such as \"stubbed HTTP/2 TLS 64\"")
 	markdown = flag.Bool("markdown", false, "print the table for the README")
 	growth   = flag.Bool("growth", false, "cost per call and heap over many calls and callers, instead of the table")
-	openssl  = flag.Bool("openssl", false, "crypto/rsa against OpenSSL, instead of the table; needs -tags openssl")
+	signers  = flag.Bool("signers", false, "crypto/rsa against OpenSSL and BoringCrypto, instead of the table; needs the go command, cgo and libssl-dev")
 )
 
 func main() {
-	serveIfAsked()
 	log.SetFlags(0)
+	serveIfAsked()
+	callIfAsked()
 	flag.Parse()
 	if *quick {
 		*rounds, *budget = 5, 200*time.Millisecond
@@ -75,8 +77,8 @@ func main() {
 	switch {
 	case *growth:
 		err = showGrowth(server)
-	case *openssl:
-		err = compareOpenSSL(server)
+	case *signers:
+		err = compareSigners(server)
 	default:
 		err = showTable(server)
 	}
@@ -93,6 +95,7 @@ type line struct {
 	queryP50, queryP99       float64
 	floorPerSec, queryPerSec float64 // as measured
 	floorConns, queryConns   float64
+	calls                    float64 // per side
 	verifyCPU                float64 // what was subtracted, 0 otherwise
 	others                   float64 // share of the machine that other processes took
 }
@@ -110,7 +113,7 @@ func compare(s *server, protocol, crypto string, callers int) (line, error) {
 	r := race{server: s, callers: callers, rounds: *rounds, budget: *budget}
 	sides := []side{floor, query}
 	if crypto == withoutRSA {
-		sides = append(sides, side{name: "verify", call: e.verify})
+		sides = append(sides, newSide("verify", e.verify, nil))
 	}
 	results, others, err := r.run(sides...)
 	if err != nil {
@@ -120,21 +123,21 @@ func compare(s *server, protocol, crypto string, callers int) (line, error) {
 	l := line{
 		protocol: protocol, crypto: crypto, callers: callers, others: others, floor: f.median(), query: q.median(),
 		floorP50: f.latency(0.5), floorP99: f.latency(0.99), queryP50: q.latency(0.5), queryP99: q.latency(0.99),
-		floorConns: f.connections(), queryConns: q.connections(),
+		floorConns: f.connections(), queryConns: q.connections(), calls: f.calls(),
 	}
-	l.floorPerSec, l.queryPerSec = 1e9/l.floor.wall, 1e9/l.query.wall
+	l.floorPerSec, l.queryPerSec = 1e9/l.floor.Wall, 1e9/l.query.Wall
 	var verify cost
 	if crypto == withoutRSA {
 		verify = results[2].median()
 	}
 	var wall, cpu []float64
 	for i := range f.rounds {
-		wall = append(wall, (q.rounds[i].wall-verify.wall)/(f.rounds[i].wall-verify.wall))
-		cpu = append(cpu, (q.rounds[i].cpu-verify.cpu)/(f.rounds[i].cpu-verify.cpu))
+		wall = append(wall, (q.rounds[i].Wall-verify.Wall)/(f.rounds[i].Wall-verify.Wall))
+		cpu = append(cpu, (q.rounds[i].CPU-verify.CPU)/(f.rounds[i].CPU-verify.CPU))
 	}
-	l.wallRatio, l.cpuRatio, l.verifyCPU = median(wall), median(cpu), verify.cpu
+	l.wallRatio, l.cpuRatio, l.verifyCPU = median(wall), median(cpu), verify.CPU
 	for _, c := range []*cost{&l.floor, &l.query} {
-		c.wall, c.cpu = c.wall-verify.wall, c.cpu-verify.cpu
+		c.Wall, c.CPU = c.Wall-verify.Wall, c.CPU-verify.CPU
 	}
 	return l, nil
 }
@@ -177,12 +180,12 @@ func printLines(lines []line) {
 		}
 		row := func(name string, c cost, p50, p99, perSec, connections float64) {
 			fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%.0f\t%.0f\t%.0f\t%.1f\t%.0f\t%.0f\t%.0f\t%.0f\t\t\n", l.crypto, l.protocol, l.callers, name,
-				c.wall, c.cpu, c.bytes, c.allocs, p50/1e3, p99/1e3, perSec, connections)
+				c.Wall, c.CPU, c.Bytes, c.Allocs, p50/1e3, p99/1e3, perSec, connections)
 		}
 		row("Floor", l.floor, l.floorP50, l.floorP99, l.floorPerSec, l.floorConns)
 		row("Query", l.query, l.queryP50, l.queryP99, l.queryPerSec, l.queryConns)
 		fmt.Fprintf(w, "\t\t\tQuery/Floor\t%.3f\t%.3f\t%+.0f\t%+.1f\t%.3f\t%.3f\t%.3f\t\t%.0f %%\t\n", l.wallRatio, l.cpuRatio,
-			l.query.bytes-l.floor.bytes, l.query.allocs-l.floor.allocs, l.queryP50/l.floorP50, l.queryP99/l.floorP99, l.queryPerSec/l.floorPerSec, 100*l.others)
+			l.query.Bytes-l.floor.Bytes, l.query.Allocs-l.floor.Allocs, l.queryP50/l.floorP50, l.queryP99/l.floorP99, l.queryPerSec/l.floorPerSec, 100*l.others)
 	}
 	w.Flush()
 	var subtracted []float64
@@ -227,8 +230,8 @@ func printVerdicts(lines []line) {
 	verdict("Query/Floor, CPU, RSA", "%.3f", 1.03, withRSA, 0, cpu)
 	verdict("Query/Floor, wall, stubbed", "%.3f", 1.30, withoutRSA, 0, wall)
 	verdict("Query/Floor, CPU, stubbed", "%.3f", 1.30, withoutRSA, 0, cpu)
-	verdict("allocations over the floor", "%.1f", 45, "", 0, func(l line) float64 { return l.query.allocs - l.floor.allocs })
-	verdict("bytes over the floor", "%.0f", 5000, "", 0, func(l line) float64 { return l.query.bytes - l.floor.bytes })
+	verdict("allocations over the floor", "%.1f", 45, "", 0, func(l line) float64 { return l.query.Allocs - l.floor.Allocs })
+	verdict("bytes over the floor", "%.0f", 5000, "", 0, func(l line) float64 { return l.query.Bytes - l.floor.Bytes })
 	verdict("p99, Query/Floor, RSA", "%.3f", 1.05, withRSA, 0, p99)
 	verdict("new connections at 256 callers", "%.0f", 0, "", 256, func(l line) float64 { return l.queryConns })
 	w.Flush()
@@ -243,6 +246,6 @@ func printMarkdown(lines []line) {
 		fmt.Printf("| %s | %s | %d | %.2f | %.2f | %.2f | %.2f | %.2f | %+.0f | %+.0f | %.0f |\n",
 			map[string]string{withRSA: "in", withoutRSA: "stubbed"}[l.crypto], l.protocol, l.callers, l.wallRatio, l.cpuRatio,
 			l.queryP50/l.floorP50, l.queryP99/l.floorP99, l.queryPerSec/l.floorPerSec,
-			l.query.allocs-l.floor.allocs, l.query.bytes-l.floor.bytes, l.queryConns)
+			l.query.Allocs-l.floor.Allocs, l.query.Bytes-l.floor.Bytes, l.queryConns)
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 func TestMain(m *testing.M) {
 	serveIfAsked()
+	callIfAsked()
 	os.Exit(m.Run())
 }
 
@@ -33,8 +34,12 @@ func TestBothSidesSucceedEverywhere(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s: %v", name(protocol, crypto), err)
 			}
-			if l.query.allocs == 0 || l.floor.allocs == 0 || l.queryConns != 0 || l.floorConns != 0 {
-				t.Errorf("%s: %+v", name(protocol, crypto), l)
+			if l.query.Allocs == 0 || l.floor.Allocs == 0 {
+				t.Errorf("%s: nothing was measured: %+v", name(protocol, crypto), l)
+			}
+			// A busy machine may cost one or another, see the package comment.
+			if max(l.queryConns, l.floorConns) > l.calls/4 {
+				t.Errorf("%s: connections are not used again: %+v", name(protocol, crypto), l)
 			}
 		}
 	}

@@ -17,8 +17,8 @@ const shortest = 80 * time.Millisecond // one side's share of a round
 
 // cost is what one call cost, on average over a cell or as a median of cells.
 type cost struct {
-	wall, cpu     float64 // ns; wall is elapsed time over calls
-	bytes, allocs float64
+	Wall, CPU     float64 // ns; Wall is elapsed time over calls
+	Bytes, Allocs float64
 	connections   float64 // new ones, in all
 }
 
@@ -59,9 +59,9 @@ func measure(callers, calls int, call func() error, latencies []float64) (cost, 
 	}
 	n := float64(calls)
 	return cost{
-		wall: float64(wall) / n, cpu: float64(cpu) / n,
-		bytes:  float64(after.TotalAlloc-before.TotalAlloc) / n,
-		allocs: float64(after.Mallocs-before.Mallocs) / n,
+		Wall: float64(wall) / n, CPU: float64(cpu) / n,
+		Bytes:  float64(after.TotalAlloc-before.TotalAlloc) / n,
+		Allocs: float64(after.Mallocs-before.Mallocs) / n,
 	}, nil
 }
 
@@ -123,16 +123,23 @@ func (s *series) of(get func(cost) float64) []float64 {
 
 func (s *series) median() cost {
 	return cost{
-		wall:   median(s.of(func(c cost) float64 { return c.wall })),
-		cpu:    median(s.of(func(c cost) float64 { return c.cpu })),
-		bytes:  median(s.of(func(c cost) float64 { return c.bytes })),
-		allocs: median(s.of(func(c cost) float64 { return c.allocs })),
+		Wall:   median(s.of(func(c cost) float64 { return c.Wall })),
+		CPU:    median(s.of(func(c cost) float64 { return c.CPU })),
+		Bytes:  median(s.of(func(c cost) float64 { return c.Bytes })),
+		Allocs: median(s.of(func(c cost) float64 { return c.Allocs })),
 	}
 }
 
 func (s *series) connections() (n float64) {
 	for _, c := range s.rounds {
 		n += c.connections
+	}
+	return n
+}
+
+func (s *series) calls() (n float64) {
+	for _, l := range s.latencies {
+		n += float64(len(l))
 	}
 	return n
 }
@@ -147,6 +154,7 @@ type race struct {
 	callers int
 	rounds  int           // at least so many count
 	budget  time.Duration // for one side's rounds together, about
+	local   bool          // nothing is asked of the server
 }
 
 // run returns a series per side, and how much of the machine other processes
@@ -156,23 +164,25 @@ func (r race) run(sides ...side) (results []series, others float64, err error) {
 	perCall := 0.0
 	for i, s := range sides {
 		// Warm up. Signing takes its time, so even many callers are seldom all on
-		// the wire at once; the server waits for them, and each gets a connection.
-		if _, err := r.server.ask(time.Duration(r.callers) * 2 * time.Millisecond); err != nil {
+		// the wire at once; the server has their requests wait for each other, and
+		// each caller gets a connection.
+		hold := r.callers
+		if r.local {
+			hold = 0
+		}
+		if _, err := r.server.hold(hold); err != nil {
 			return nil, 0, err
 		}
-		if _, err := measure(r.callers, r.callers, s.call, nil); err != nil {
-			return nil, 0, err
-		}
-		if _, err := r.server.ask(0); err != nil {
+		if _, err := s.measure(r.callers, r.callers, nil); err != nil {
 			return nil, 0, err
 		}
 		for range 2 {
-			c, err := measure(r.callers, max(2*r.callers, 50), s.call, nil)
+			c, err := s.measure(r.callers, max(2*r.callers, 50), nil)
 			if err != nil {
 				return nil, 0, err
 			}
 			if i == 0 {
-				perCall = c.wall // of the last pass
+				perCall = c.Wall // of the last pass
 			}
 		}
 	}
@@ -189,14 +199,14 @@ func (r race) run(sides ...side) (results []series, others float64, err error) {
 		if err != nil {
 			return nil, 0, err
 		}
-		before := ours
-		ours.CPU += cpuTime()
+		before, own := ours, cpuTime()
+		var remote time.Duration
 		for i := range sides {
 			if round%2 == 1 {
 				i = len(sides) - 1 - i
 			}
 			latencies := make([]float64, calls)
-			c, err := measure(r.callers, calls, sides[i].call, latencies)
+			c, err := sides[i].measure(r.callers, calls, latencies)
 			if err != nil {
 				return nil, 0, err
 			}
@@ -204,12 +214,15 @@ func (r race) run(sides ...side) (results []series, others float64, err error) {
 			if err != nil {
 				return nil, 0, err
 			}
+			if sides[i].remote {
+				remote += time.Duration(c.CPU * float64(calls))
+			}
 			c.connections = float64(after.Accepted - before.Accepted)
 			before = after
 			results[i].rounds = append(results[i].rounds, c)
 			results[i].latencies = append(results[i].latencies, latencies)
 		}
-		foreign := cpuOfMachine() - machine - (before.CPU + cpuTime() - ours.CPU)
+		foreign := cpuOfMachine() - machine - (before.CPU - ours.CPU) - (cpuTime() - own) - remote
 		load = append(load, float64(foreign)/float64(time.Since(started))/float64(runtime.NumCPU()))
 	}
 	order := make([]int, len(load))

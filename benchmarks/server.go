@@ -24,6 +24,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -49,7 +50,8 @@ var (
 const answerBody = `{"identity_result":"SUCCESS","identity_result_skip_url":"alipays://platformapi/startapp?appId","merchant_identity_id":"V1_4dc286a6e91c9d51104e1172813b34c5","open_id":"074a1CcTG1LelxKe4xQC0zgNdId0nxi95b5lsNpazWYoCo5","token_status":"FINISH","user_id":"2088402562742105"}`
 
 // setup is what the server process reads from its standard input, beside a line
-// for each report that it shall give, with the delay of the answers from then on.
+// for each report that it shall give, with the number of requests that shall
+// wait for each other from then on.
 type setup struct {
 	Headers   map[string]map[string]string // the signed answer's, by kind of crypto
 	Cert, Key []byte                       // TLS, DER
@@ -79,9 +81,11 @@ func startServer() (*server, error) {
 	keys := map[string]*rsa.PrivateKey{withRSA: alipayKey, withoutRSA: cheapKey()}
 	s := setup{Headers: map[string]map[string]string{}}
 	verify := map[string]func() error{}
-	if s.Cert, s.Key, err = trustedCert(now); err != nil {
+	trusted, err := trustedCert()
+	if err != nil {
 		return nil, err
 	}
+	s.Cert, s.Key = trusted.cert, trusted.key
 	for kind, key := range keys {
 		if s.Headers[kind], verify[kind], err = signedHeader(key, now); err != nil {
 			return nil, err
@@ -140,12 +144,35 @@ func (s *server) close() {
 	s.wait()
 }
 
-var delay atomic.Int64 // before each answer, in ns; in the server process
+// gate holds answers back until so many requests wait at the same time, and lets
+// all later ones pass. It is the server process's.
+type gate struct {
+	open    chan struct{}
+	missing atomic.Int64
+}
+
+func newGate(requests int64) *gate {
+	g := &gate{open: make(chan struct{})}
+	g.missing.Store(requests)
+	if requests == 0 {
+		close(g.open)
+	}
+	return g
+}
+
+var answers atomic.Pointer[gate]
 
 func pause() {
-	if d := delay.Load(); d > 0 {
-		time.Sleep(time.Duration(d))
+	g := answers.Load()
+	select {
+	case <-g.open:
+		return
+	default:
 	}
+	if g.missing.Add(-1) == 0 {
+		close(g.open)
+	}
+	<-g.open
 }
 
 // report is what the server process says of itself.
@@ -154,11 +181,11 @@ type report struct {
 	CPU      time.Duration // CPU time so far
 }
 
-func (s *server) report() (report, error) { return s.ask(0) }
+func (s *server) report() (report, error) { return s.hold(0) }
 
-// ask has the server wait so long before each answer from now on.
-func (s *server) ask(delay time.Duration) (r report, err error) {
-	if _, err = fmt.Fprintln(s.in, delay.Nanoseconds()); err == nil {
+// hold has the next requests wait until there are so many.
+func (s *server) hold(requests int) (r report, err error) {
+	if _, err = fmt.Fprintln(s.in, requests); err == nil {
 		err = s.out.Decode(&r)
 	}
 	return r, err
@@ -214,37 +241,49 @@ func signedHeader(key *rsa.PrivateKey, now time.Time) (header map[string]string,
 	}, verify, err
 }
 
-// trustedCert makes the server's certificate and has this process trust it as a
-// system root: the library's own transport knows no others.
-func trustedCert(now time.Time) (cert, key []byte, err error) {
+type trustedKey struct{ cert, key []byte } // DER
+
+// trustedCert makes the servers' certificate and has this process trust it as a
+// system root: the library's own transport knows no others. A process reads the
+// system roots once, so all its servers have the same.
+var trustedCert = sync.OnceValues(func() (trustedKey, error) {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return nil, nil, err
+		return trustedKey{}, err
 	}
+	now := time.Now()
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), NotBefore: now.Add(-time.Hour), NotAfter: now.Add(24 * time.Hour),
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
 	}
-	if cert, err = x509.CreateCertificate(rand.Reader, template, template, private.Public(), private); err != nil {
-		return nil, nil, err
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		return trustedKey{}, err
 	}
-	if key, err = x509.MarshalPKCS8PrivateKey(private); err != nil {
-		return nil, nil, err
+	key, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		return trustedKey{}, err
 	}
+	return trustedKey{cert, key}, trust(cert)
+})
+
+// trust makes this process take a certificate, in DER, for a system root, if it
+// has not read those yet.
+func trust(cert []byte) error {
 	dir, err := os.MkdirTemp("", "alipay-benchmarks")
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	defer os.RemoveAll(dir)
 	file := filepath.Join(dir, "root.pem")
-	if err = os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}), 0o600); err != nil {
-		return nil, nil, err
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}), 0o600); err != nil {
+		return err
 	}
-	if err = os.Setenv("SSL_CERT_FILE", file); err != nil {
-		return nil, nil, err
+	if err := os.Setenv("SSL_CERT_FILE", file); err != nil {
+		return err
 	}
-	_, err = x509.SystemCertPool() // reads the file now; only the first reading counts
-	return cert, key, err
+	_, err = x509.SystemCertPool() // reads the file now
+	return err
 }
 
 // serveIfAsked is the server process. It never returns there, and does nothing
@@ -262,6 +301,7 @@ func serveIfAsked() {
 	check(err)
 	config := &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{s.Cert}, PrivateKey: key}}}
 
+	answers.Store(newGate(0))
 	var accepted atomic.Int64
 	addresses := map[string]string{}
 	for _, protocol := range protocols {
@@ -288,9 +328,9 @@ func serveIfAsked() {
 		if err != nil {
 			os.Exit(0)
 		}
-		ns, err := strconv.ParseInt(strings.TrimSpace(line), 10, 64)
+		requests, err := strconv.ParseInt(strings.TrimSpace(line), 10, 64)
 		check(err)
-		delay.Store(ns)
+		answers.Store(newGate(requests))
 		check(out.Encode(report{accepted.Load(), cpuTime()}))
 	}
 }

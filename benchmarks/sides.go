@@ -51,9 +51,17 @@ type endpoint struct {
 
 // side is one way to make the call.
 type side struct {
-	name  string
-	call  func() error
-	close func()
+	name    string
+	call    func() error // nil when remote
+	close   func()
+	measure func(callers, calls int, latencies []float64) (cost, error)
+	remote  bool // another process makes the calls
+}
+
+func newSide(name string, call func() error, close func()) side {
+	return side{name: name, call: call, close: close, measure: func(callers, calls int, latencies []float64) (cost, error) {
+		return measure(callers, calls, call, latencies)
+	}}
 }
 
 var errWrongAnswer = errors.New("not the answer that was expected")
@@ -78,7 +86,7 @@ func newQuery(e endpoint) (side, error) {
 		}
 		return err
 	}
-	return side{"Query", call, client.CloseIdleConnections}, nil
+	return newSide("Query", call, client.CloseIdleConnections), nil
 }
 
 // newFloor makes the same call by hand, with the standard library and nothing
@@ -166,7 +174,7 @@ func newFloor(e endpoint) side {
 		}
 		return nil
 	}
-	return side{"Floor", call, transport.CloseIdleConnections}
+	return newSide("Floor", call, transport.CloseIdleConnections)
 }
 
 func newID() string {
