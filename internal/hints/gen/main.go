@@ -31,10 +31,10 @@ type target struct {
 
 var targets = []target{
 	{"codes.go", "\nconst (\n", "\n)\n", constants},
-	{"README.md", tablesBegin, tablesEnd, func() string {
+	{"docs/en/errors.md", tablesBegin, tablesEnd, func() string {
 		return tables("| Code | Constant | Meaning | What to do |", func(t hints.Text) string { return t.EN })
 	}},
-	{"README.zh-CN.md", tablesBegin, tablesEnd, func() string {
+	{"docs/zh-CN/errors.md", tablesBegin, tablesEnd, func() string {
 		return tables("| 错误码 | 常量 | 含义 | 处理方式 |", func(t hints.Text) string { return t.ZH })
 	}},
 }

@@ -1,0 +1,169 @@
+// Package docs holds the documents to the library: both languages say the same,
+// links lead somewhere, code compiles, and what is quoted is what the library says.
+package docs
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-39a49030/alipay"
+)
+
+// page is what the tests look at of a Markdown file.
+type page struct {
+	file, text string
+	prose      string // the text without its blocks
+	blocks     []block
+}
+
+// block is a fenced code block.
+type block struct {
+	line           int
+	language, text string
+}
+
+var (
+	fenced  = regexp.MustCompile("(?ms)^```(\\w+)\n(.*?)^```$")
+	heading = regexp.MustCompile(`(?m)^(#+) (.*)$`)
+	row     = regexp.MustCompile(`(?m)^\|.*$`)
+)
+
+func parse(t *testing.T, file string) page {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	require.NoError(t, err)
+	p := page{file: file, text: string(data), prose: fenced.ReplaceAllString(string(data), "")}
+	require.NotContains(t, p.prose, "```", "%s: a block without a language, or one that does not end", file)
+	for _, at := range fenced.FindAllStringSubmatchIndex(p.text, -1) {
+		p.blocks = append(p.blocks, block{strings.Count(p.text[:at[0]], "\n") + 1, p.text[at[2]:at[3]], p.text[at[4]:at[5]]})
+	}
+	return p
+}
+
+// pages returns every page in English beside the same page in Chinese.
+func pages(t *testing.T) [][2]page {
+	t.Helper()
+	all := [][2]page{{parse(t, "../README.md"), parse(t, "../README.zh-CN.md")}}
+	english, err := filepath.Glob("en/*.md")
+	require.NoError(t, err)
+	chinese, err := filepath.Glob("zh-CN/*.md")
+	require.NoError(t, err)
+	require.Len(t, chinese, len(english))
+	for _, file := range english {
+		all = append(all, [2]page{parse(t, file), parse(t, "zh-CN/"+filepath.Base(file))})
+	}
+	return all
+}
+
+// Headings, the cells of tables, and blocks but for their comments and captions.
+func TestBothLanguagesHaveTheSameShape(t *testing.T) {
+	captions := regexp.MustCompile(`(?m)\s*//.*$|\s*# .*$|(participant \w+ as|: |loop).*$`)
+	shape := func(p page) (shape []string) {
+		for _, h := range heading.FindAllStringSubmatch(p.prose, -1) {
+			shape = append(shape, h[1])
+		}
+		for _, r := range row.FindAllString(p.prose, -1) {
+			shape = append(shape, strings.Repeat("|", strings.Count(r, "|")-2*strings.Count(r, `\|`)))
+		}
+		for _, b := range p.blocks {
+			if b.language == "text" || b.language == "http" {
+				shape = append(shape, b.text)
+			} else {
+				shape = append(shape, b.language+"\n"+captions.ReplaceAllString(b.text, "$1"))
+			}
+		}
+		return shape
+	}
+	for _, pair := range pages(t) {
+		assert.Equal(t, shape(pair[0]), shape(pair[1]), pair[0].file)
+	}
+}
+
+func TestLinksLeadSomewhere(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	all := []page{parse(t, "../CHANGELOG.md"), parse(t, "../CONTRIBUTING.md"), parse(t, "../SECURITY.md")}
+	for _, pair := range pages(t) {
+		all = append(all, pair[:]...)
+	}
+	for _, p := range all {
+		for _, match := range link.FindAllStringSubmatch(p.prose, -1) {
+			if strings.HasPrefix(match[1], "https://") {
+				continue
+			}
+			file, anchor, hasAnchor := strings.Cut(match[1], "#")
+			path := filepath.Join(filepath.Dir(p.file), file)
+			if file == "" {
+				path = p.file
+			}
+			if _, err := os.Stat(path); !assert.NoError(t, err, p.file) || !hasAnchor {
+				continue
+			}
+			var anchors []string
+			for _, h := range heading.FindAllStringSubmatch(parse(t, path).prose, -1) {
+				anchors = append(anchors, anchorOf(h[2]))
+			}
+			assert.Contains(t, anchors, anchor, "%s: %s", p.file, match[1])
+		}
+	}
+}
+
+// anchorOf is what GitHub makes of a heading.
+func anchorOf(heading string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == ' ':
+			return '-'
+		case r == '-', r == '_', unicode.IsLetter(r), unicode.IsDigit(r):
+			return unicode.ToLower(r)
+		}
+		return -1
+	}, heading)
+}
+
+func TestReadmesAreShort(t *testing.T) {
+	for _, p := range pages(t)[0] {
+		assert.LessOrEqual(t, len(p.text), 12_000, p.file)
+	}
+}
+
+// A line of a Chinese page that has English words has Chinese ones, too.
+func TestNothingIsLeftInEnglish(t *testing.T) {
+	code := regexp.MustCompile("`[^`]*`|\\]\\([^)]*\\)|<!--.*-->")
+	words := regexp.MustCompile(`[A-Za-z]{2,} [a-z]{2,}`)
+	for _, pair := range pages(t) {
+		for line := range strings.Lines(code.ReplaceAllString(pair[1].prose, "")) {
+			if words.MatchString(line) {
+				assert.Regexp(t, `\p{Han}`, line, pair[1].file)
+			}
+		}
+	}
+}
+
+// The page on security names tests.
+func TestTheTestsThatAreNamedExist(t *testing.T) {
+	var tests strings.Builder
+	require.NoError(t, filepath.WalkDir("..", func(path string, _ os.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(path, "_test.go") {
+			var data []byte
+			data, err = os.ReadFile(path)
+			tests.Write(data)
+		}
+		return err
+	}))
+	for _, name := range regexp.MustCompile("`((Test|Fuzz)\\w+)`").FindAllStringSubmatch(parse(t, "en/security.md").text, -1) {
+		assert.True(t, strings.Contains(tests.String(), "func "+name[1]+"("), "there is no %s", name[1])
+	}
+}
+
+func TestVersionIsTheNewestOfTheChangelog(t *testing.T) {
+	newest := regexp.MustCompile(`(?m)^## \[(\d+\.\d+\.\d+)\] - \d{4}-\d{2}-\d{2}$`).FindStringSubmatch(parse(t, "../CHANGELOG.md").text)
+	require.NotNil(t, newest, "no heading like ## [0.1.0] - 2026-11-21")
+	assert.Equal(t, alipay.Version, newest[1])
+}

@@ -1,0 +1,130 @@
+package docs
+
+import (
+	"context"
+	"crypto"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/pem"
+	"io"
+	"net/http"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-39a49030/alipay"
+	"github.com/seed-39a49030/alipay/alipaytest"
+)
+
+const aesKey = "MDEyMzQ1Njc4OWFiY2RlZg=="
+
+// query makes a client of config and asks for a token, without long pauses.
+func query(config alipay.AlipayConfig, token string, opts ...alipay.Option) error {
+	client, err := alipay.NewClient(config, append([]alipay.Option{
+		alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Millisecond}),
+	}, opts...)...)
+	if err != nil {
+		return err
+	}
+	defer client.CloseIdleConnections()
+	_, err = client.ZhimaCustomerJobworthAuthentication.Query(context.Background(), &alipay.QueryParams{OnceToken: token})
+	return err
+}
+
+// with is the error of a query, or of NewClient, after a change to the config.
+func with(config alipay.AlipayConfig, change func(*alipay.AlipayConfig)) error {
+	change(&config)
+	return query(config, "token-1")
+}
+
+// meeting is the error of a query that meets a fault.
+func meeting(t *testing.T, fault alipaytest.Fault, opts ...alipaytest.Option) error {
+	gateway := alipaytest.NewGateway(t, opts...)
+	gateway.Inject(fault, -1)
+	return query(gateway.Config(), "token-1", alipay.WithTimeout(500*time.Millisecond))
+}
+
+// rotated is the error of a query under a certificate that is not configured.
+func rotated(t *testing.T) error {
+	gateway := alipaytest.NewGateway(t)
+	config := gateway.CertConfig()
+	gateway.RotateCertificate()
+	return query(config, "token-1")
+}
+
+// vector reads one of the known-good keys, which are not those of the gateway.
+func vector(t *testing.T, name string) string {
+	data, err := os.ReadFile("../testdata/vectors/" + name)
+	require.NoError(t, err)
+	return string(data)
+}
+
+// hashedTwice is a Signer that hashes what is a digest already.
+type hashedTwice struct{ *rsa.PrivateKey }
+
+func (s hashedTwice) Sign(rand io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	again := sha256.Sum256(digest)
+	return s.PrivateKey.Sign(rand, again[:], opts)
+}
+
+func TestErrorTextsAreWhatTheLibrarySays(t *testing.T) {
+	gateway := alipaytest.NewGateway(t)
+	public, certs := gateway.Config(), gateway.CertConfig()
+	block, _ := pem.Decode([]byte(public.PrivateKey))
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	require.NoError(t, err)
+	client, err := alipay.NewClient(public)
+	require.NoError(t, err)
+
+	says := []error{
+		with(public, func(c *alipay.AlipayConfig) { c.PrivateKey = vector(t, "app_private_pkcs8.pem") }),
+		with(public, func(c *alipay.AlipayConfig) {
+			c.PrivateKey, c.Signer = "", hashedTwice{key.(*rsa.PrivateKey)}
+		}),
+		with(public, func(c *alipay.AlipayConfig) { c.AlipayPublicKey = vector(t, "alipay_public.pem") }),
+		with(public, func(c *alipay.AlipayConfig) {
+			c.PrivateKey, c.AlipayPublicKey = vector(t, "app_private_pkcs8.pem"), vector(t, "app_public.pem")
+		}),
+		with(public, func(c *alipay.AlipayConfig) { c.PrivateKey = c.AlipayPublicKey }),
+		with(public, func(c *alipay.AlipayConfig) {
+			c.PrivateKey = strings.Join(strings.Split(c.PrivateKey, "\n")[1:10], "")
+		}),
+		with(public, func(c *alipay.AlipayConfig) { c.PrivateKey = "/etc/alipay/app_private_key.pem" }),
+		with(public, func(c *alipay.AlipayConfig) { c.BaseURL = "https://openapi.alipay.com/gateway.do" }),
+		with(certs, func(c *alipay.AlipayConfig) { c.AlipayPublicCertContent = "" }),
+		with(certs, func(c *alipay.AlipayConfig) { c.AlipayPublicKey = public.AlipayPublicKey }),
+		with(certs, func(c *alipay.AlipayConfig) { c.PrivateKey = vector(t, "app_private_pkcs8.pem") }),
+		rotated(t),
+		query(public, "token-2", alipay.WithClock(func() time.Time { return time.Now().Add(-time.Hour) })),
+		meeting(t, alipaytest.GatewayError(http.StatusBadRequest, alipay.CodeMissingTimestamp, "缺少时间戳参数")),
+		func() error {
+			gateway.Inject(alipaytest.LostAnswer, 1)
+			_, err := client.ZhimaCustomerJobworthAuthentication.WaitForResult(t.Context(),
+				&alipay.QueryParams{OnceToken: "token-4"}, alipay.PollPolicy{Initial: time.Millisecond})
+			return err
+		}(),
+		meeting(t, alipaytest.GatewayError(http.StatusForbidden, alipay.CodeIllegalClientIP, "非法的来源IP")),
+		meeting(t, alipaytest.FaultNamed("403 HTML")),
+		with(alipaytest.NewGateway(t, alipaytest.WithEncryptKey(aesKey)).Config(), func(c *alipay.AlipayConfig) { c.EncryptKey = "" }),
+		meeting(t, alipaytest.BadCiphertext, alipaytest.WithEncryptKey(aesKey)),
+	}
+	for _, file := range []string{"en/troubleshooting.md", "zh-CN/troubleshooting.md"} {
+		var quotes []string
+		for _, b := range parse(t, file).blocks {
+			if b.language == "text" {
+				quotes = append(quotes, strings.Split(strings.TrimSpace(b.text), "\n")...)
+			}
+		}
+		require.Len(t, quotes, len(says), file)
+		for i, quote := range quotes {
+			require.Error(t, says[i], quote)
+			assert.Regexp(t, "^"+strings.ReplaceAll(regexp.QuoteMeta(quote), "…", ".*")+"$", says[i].Error(), file)
+		}
+	}
+}
