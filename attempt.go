@@ -35,7 +35,7 @@ type attempt struct {
 
 	mask *redact.Mask // made when the first text has to be shown
 
-	requestIDHeader [1]string // spares the header its slice
+	requestIDHeader, authorizationHeader [1]string // spare the header its slices
 }
 
 func (c *Client) newAttempt(ctx context.Context, call *call, number int) *attempt {
@@ -254,7 +254,7 @@ func (a *attempt) shownTraceID() string {
 // masked takes out of a text what the call has sent.
 func (a *attempt) masked(text string) string {
 	if a.mask == nil {
-		values := append(redact.SentValues(a.call.url.RawQuery, a.call.body), a.call.appAuthToken, a.signed.signature)
+		values := append(redact.SentValues(a.call.url.RawQuery, a.call.body), a.call.appAuthToken, a.signed.base64())
 		for _, list := range a.call.header {
 			values = append(values, list...)
 		}

@@ -240,9 +240,9 @@ type RequestOption func(*callOptions) error
 
 type callOptions struct {
 	appAuthToken string
-	requestID    string
-	header       http.Header
-	query        [][2]string
+	requestID    string      // "" for a new one per attempt
+	header       http.Header // further headers only
+	extraQuery   [][2]string
 }
 
 func (o *callOptions) apply(opts []RequestOption) error {
@@ -302,7 +302,7 @@ func WithQueryParam(key, value string) RequestOption {
 		if key == "" || hasControl(key) || hasControl(value) {
 			return errArgument("WithQueryParam", "the name is empty, or name or value hold a control character")
 		}
-		o.query = append(o.query, [2]string{key, value})
+		o.extraQuery = append(o.extraQuery, [2]string{key, value})
 		return nil
 	}
 }

@@ -45,14 +45,11 @@ func (r Request) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) 
 
 // call is a request encoded once, from which each attempt is made.
 type call struct {
-	info      CallInfo
-	url       *url.URL
-	query     url.Values  // what the URL's query encodes
-	body      []byte      // before encryption
-	header    http.Header // further headers only
-	requestID string      // "" for a new one per attempt
-
-	appAuthToken string
+	callOptions
+	info  CallInfo
+	url   *url.URL
+	query url.Values // what the URL's query encodes
+	body  []byte     // before encryption
 }
 
 // encode turns a Request into what every attempt sends.
@@ -60,8 +57,8 @@ func (c *Client) encode(req *Request, opts []RequestOption) (*call, error) {
 	if req == nil {
 		return nil, errArgument("Request", "the request is nil")
 	}
-	o := callOptions{appAuthToken: c.keys.Load().AppAuthToken}
-	if err := o.apply(opts); err != nil {
+	call := &call{callOptions: callOptions{appAuthToken: c.keys.Load().AppAuthToken}}
+	if err := call.apply(opts); err != nil {
 		return nil, err
 	}
 	method := cmp.Or(req.Method, http.MethodGet)
@@ -70,12 +67,11 @@ func (c *Client) encode(req *Request, opts []RequestOption) (*call, error) {
 	default:
 		return nil, errArgument("Request.Method", "the method is not GET, POST, PUT, PATCH or DELETE")
 	}
-	call := &call{header: o.header, requestID: o.requestID, appAuthToken: o.appAuthToken}
 	var err error
 	if call.body, err = encodeBody(method, req.Body); err != nil {
 		return nil, err
 	}
-	if call.query, err = encodeQuery(req.Query, o.query); err != nil {
+	if call.query, err = encodeQuery(req.Query, call.extraQuery); err != nil {
 		return nil, err
 	}
 	if call.url, err = c.encodeURL(req.Path, call.query); err != nil {
@@ -188,6 +184,7 @@ func (c *call) newRequest(keys *keySet, a *attempt) delivery.Request {
 	maps.Copy(header, c.header)
 	a.requestIDHeader[0] = a.requestID
 	header[protocol.HeaderRequestID] = a.requestIDHeader[:]
+	header["Authorization"] = a.authorizationHeader[:] // filled in by the signing transport
 	if c.appAuthToken != "" {
 		header[protocol.HeaderAppAuthToken] = []string{c.appAuthToken}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/rsa"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -36,8 +37,10 @@ type signer struct {
 // attempt, to tell why the gateway did not accept it.
 type signedRequest struct {
 	content   []byte
-	signature string
+	signature []byte
 }
+
+func (s signedRequest) base64() string { return base64.StdEncoding.EncodeToString(s.signature) }
 
 // sign signs a request as it will be on the wire. Nonce and timestamp are new
 // each time.
@@ -58,7 +61,7 @@ var (
 // diagnose tells which side is wrong when the gateway says invalid-signature.
 func (s *signer) diagnose(signed signedRequest) error {
 	key, ok := s.key.Public().(*rsa.PublicKey)
-	if ok && protocol.Verify(key, signed.content, signed.signature) != nil {
+	if ok && protocol.Verify(key, signed.content, signed.base64()) != nil {
 		return errSignerMethod
 	}
 	return errOtherKeyOnFile
@@ -95,7 +98,7 @@ func (t *signingTransport) send(ctx context.Context, s *signer, r delivery.Reque
 	if err := ctx.Err(); err != nil { // a Signer may take its time
 		return nil, signed, err
 	}
-	r.Header["Authorization"] = []string{authorization}
+	r.Header["Authorization"] = append(r.Header["Authorization"][:0], authorization)
 	resp, err := t.delivery.Send(ctx, r, report)
 	return resp, signed, err
 }

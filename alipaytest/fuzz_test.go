@@ -2,6 +2,7 @@ package alipaytest
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -44,7 +45,7 @@ func FuzzServe(f *testing.F) {
 			if sign {
 				auth := protocol.AuthString(AppID, "", protocol.NewID(), time.Now().UnixMilli())
 				signed, _ := g.target(r.RequestURI)
-				signature, err := protocol.Sign(keys().app, protocol.StringToSign(auth, r.Method, signed, []byte(body), ""))
+				signature, err := protocol.SignContext(context.Background(), keys().app, protocol.StringToSign(auth, r.Method, signed, []byte(body), ""))
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -1,6 +1,7 @@
 package alipaytest
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/url"
@@ -44,7 +45,7 @@ func (c call) request(t testing.TB, g *Gateway) *http.Request {
 	if c.authString != nil {
 		auth = c.authString(protocol.NewID(), c.at.UnixMilli())
 	}
-	signature, err := protocol.Sign(keys().app, protocol.StringToSign(auth, c.method, c.signedTarget, []byte(c.body), c.header["alipay-app-auth-token"]))
+	signature, err := protocol.SignContext(context.Background(), keys().app, protocol.StringToSign(auth, c.method, c.signedTarget, []byte(c.body), c.header["alipay-app-auth-token"]))
 	require.NoError(t, err)
 	authorization := protocol.Authorization(auth, signature)
 	if c.authorization != nil {

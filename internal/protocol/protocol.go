@@ -39,7 +39,7 @@ const (
 // not been used before and the time in Unix milliseconds. appCertSN is empty
 // in public-key mode.
 func AuthString(appID, appCertSN, nonce string, timestamp int64) string {
-	b := make([]byte, 0, 128+len(appID)+len(appCertSN))
+	b := make([]byte, 0, 256) // on the stack, as long as that is enough
 	b = append(append(b, "app_id="...), appID...)
 	if appCertSN != "" {
 		b = append(append(b, ",app_cert_sn="...), appCertSN...)
@@ -73,20 +73,15 @@ func SignedContent(timestamp, nonce string, body []byte) []byte {
 	return append(append(b, body...), '\n')
 }
 
-// Sign returns the RSASSA-PKCS1-v1_5 signature with SHA-256 over content, in
-// standard base64.
-func Sign(key crypto.Signer, content []byte) (string, error) {
-	return SignContext(context.Background(), key, content)
-}
-
 // ContextSigner is a signer whose work a context can end.
 type ContextSigner interface {
 	crypto.Signer
 	SignContext(ctx context.Context, digest []byte, opts crypto.SignerOpts) ([]byte, error)
 }
 
-// SignContext is [Sign] within a context, which a [ContextSigner] is given.
-func SignContext(ctx context.Context, key crypto.Signer, content []byte) (string, error) {
+// SignContext returns the RSASSA-PKCS1-v1_5 signature with SHA-256 over content.
+// A [ContextSigner] is given the context.
+func SignContext(ctx context.Context, key crypto.Signer, content []byte) ([]byte, error) {
 	digest := sha256.Sum256(content)
 	var signature []byte
 	var err error
@@ -96,12 +91,18 @@ func SignContext(ctx context.Context, key crypto.Signer, content []byte) (string
 		signature, err = key.Sign(rand.Reader, digest[:], crypto.SHA256)
 	}
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if public, ok := key.Public().(*rsa.PublicKey); ok && len(signature) != public.Size() {
-		return "", fmt.Errorf("the signature has %d bytes, the key %d", len(signature), public.Size())
+		return nil, fmt.Errorf("the signature has %d bytes, the key %d", len(signature), public.Size())
 	}
-	return base64.StdEncoding.EncodeToString(signature), nil
+	return signature, nil
+}
+
+// Sign is [SignContext] without a context, in standard base64.
+func Sign(key crypto.Signer, content []byte) (string, error) {
+	signature, err := SignContext(context.Background(), key, content)
+	return base64.StdEncoding.EncodeToString(signature), err
 }
 
 // ErrSignature reports a signature that does not hold.
@@ -121,9 +122,13 @@ func Verify(key *rsa.PublicKey, content []byte, signature string) error {
 	return nil
 }
 
+const signMember = ",sign="
+
 // Authorization returns the value of the Authorization header.
-func Authorization(authString, signature string) string {
-	return Scheme + " " + authString + ",sign=" + signature
+func Authorization(authString string, signature []byte) string {
+	b := make([]byte, 0, 1024) // on the stack, as long as that is enough
+	b = append(append(append(append(b, Scheme...), ' '), authString...), signMember...)
+	return string(base64.StdEncoding.AppendEncode(b, signature))
 }
 
 // Credentials is what an Authorization header says.
@@ -149,8 +154,8 @@ func ParseAuthorization(header string) (Credentials, error) {
 	}
 	var c Credentials
 	c.AuthString = strings.TrimSpace(rest)
-	if i := strings.LastIndex(c.AuthString, ",sign="); i >= 0 {
-		c.Signature = c.AuthString[i+len(",sign="):]
+	if i := strings.LastIndex(c.AuthString, signMember); i >= 0 {
+		c.Signature = c.AuthString[i+len(signMember):]
 		c.AuthString = c.AuthString[:i]
 	}
 	for member := range strings.SplitSeq(c.AuthString, ",") {

@@ -59,7 +59,7 @@ func (v *Verifier) Verify(h http.Header, body []byte, received time.Time) error 
 	if signature == "" {
 		return ErrUnsigned
 	}
-	answer := signedAnswer{HeaderValue(h, HeaderTimestamp), HeaderValue(h, HeaderNonce), body, signature}
+	answer := &signedAnswer{HeaderValue(h, HeaderTimestamp), HeaderValue(h, HeaderNonce), body, signature}
 	if err := v.verifySignature(HeaderValue(h, HeaderSN), answer, received); err != nil {
 		return err
 	}
@@ -75,35 +75,35 @@ type signedAnswer struct {
 
 // verifySignature checks against the key that may have signed: in certificate
 // mode the one that alipay-sn names, or any where that header is missing.
-func (v *Verifier) verifySignature(sn string, answer signedAnswer, received time.Time) error {
-	keys := []*rsa.PublicKey{v.Key}
+func (v *Verifier) verifySignature(sn string, answer *signedAnswer, received time.Time) error {
 	switch {
-	case v.Certs != nil && sn == "":
-		keys = keys[:0]
+	case v.Certs == nil:
+		return answer.check(v.Key)
+	case sn == "":
+		var keys []*rsa.PublicKey
 		for _, sn := range slices.Sorted(maps.Keys(v.Certs)) {
 			if cert := v.Certs[sn]; !received.After(cert.NotAfter) {
 				keys = append(keys, cert.Key)
 			}
 		}
-	case v.Certs != nil:
-		cert, ok := v.Certs[strings.ToLower(sn)]
-		if !ok || received.After(cert.NotAfter) {
-			return &UnknownCertificate{came: strings.ToLower(sn), expired: cert.NotAfter, configured: slices.Sorted(maps.Keys(v.Certs))}
-		}
-		keys[0] = cert.Key
+		return answer.check(keys...)
 	}
-	content := SignedContent(answer.timestamp, answer.nonce, answer.body)
+	cert, ok := v.Certs[strings.ToLower(sn)]
+	if !ok || received.After(cert.NotAfter) {
+		return &UnknownCertificate{came: strings.ToLower(sn), expired: cert.NotAfter, configured: slices.Sorted(maps.Keys(v.Certs))}
+	}
+	return answer.check(cert.Key)
+}
+
+// check reports whether one of the keys has signed the answer. Otherwise it tells
+// an answer that was changed on the way from one that another key has signed.
+func (a *signedAnswer) check(keys ...*rsa.PublicKey) error {
+	content := SignedContent(a.timestamp, a.nonce, a.body)
 	for _, key := range keys {
-		if Verify(key, content, answer.signature) == nil {
+		if Verify(key, content, a.signature) == nil {
 			return nil
 		}
 	}
-	return answer.explain(keys)
-}
-
-// explain tells an answer that was changed on the way from one that another key
-// has signed.
-func (a signedAnswer) explain(keys []*rsa.PublicKey) error {
 	for _, key := range keys {
 		if byKey, change := ExplainAnswer(key, a.timestamp, a.nonce, a.body, a.signature); byKey {
 			return &alteredAnswer{change}
