@@ -1,93 +1,109 @@
-// Package alipay asks Alipay's OpenAPI v3 for the result of a user's identity
-// check, 职得身份认证查询接口 (zhima.customer.jobworth.authentication.query). It
-// signs every request and verifies every answer before anything reads it.
-// [Client.Do] calls any other v3 endpoint the same way.
+// Package alipay calls Alipay's OpenAPI v3, and above all asks for the result of
+// a person's identity check, 职得身份认证查询接口
+// (zhima.customer.jobworth.authentication.query). The shortest program:
 //
-// # The first query
+//	package main
 //
-//	client, err := alipay.NewClient(alipay.AlipayConfig{
-//		AppID:               "2021000000000001",
-//		PrivateKeyPath:      "app_private_key.pem",   // 应用私钥
-//		AlipayPublicKeyPath: "alipay_public_key.pem", // 支付宝公钥
-//	})
-//	if err != nil {
-//		return err // a *ConfigError: the field, what was found in it, the cure
+//	import (
+//		"context"
+//		"fmt"
+//		"log"
+//
+//		"github.com/seed-39a49030/alipay"
+//	)
+//
+//	func main() {
+//		config, err := alipay.ConfigFromEnv() // ALIPAY_APP_ID, ALIPAY_PRIVATE_KEY, ALIPAY_PUBLIC_KEY
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		client, err := alipay.NewClient(config)
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		answer, err := client.ZhimaCustomerJobworthAuthentication.Query(context.Background(), &alipay.QueryParams{
+//			ConnKey:      "out-agreement-no-1", // out_agreement_no of the first step
+//			OnceToken:    "once-token-1",       // good for one final answer
+//			QueryType:    alipay.QueryTypeExact,
+//			IdentityType: alipay.IdentityTypeTeacher,
+//			ServiceID:    "2019120400000000000004450100",
+//		})
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		fmt.Println(answer.IdentityResult) // SUCCESS, FAILED or WAITING_VERIFY
 //	}
-//	answer, err := client.ZhimaCustomerJobworthAuthentication.Query(ctx, &alipay.QueryParams{
-//		ConnKey:   connKey,   // out_agreement_no of the first step
-//		OnceToken: onceToken, // buys one final answer
-//	})
-//	if err != nil {
-//		return err
+//
+// Requests are signed, and answers are verified before anything reads them. Make
+// one [Client] for each application and share it: it is safe for concurrent use
+// and keeps its connections.
+//
+// # What an error means
+//
+// A once_token can be used up by a request whose answer is lost. So nothing is
+// sent twice unless it is certain that the gateway did not act on it, and every
+// error of a call has exactly one outcome:
+//
+//	switch alipay.OutcomeOf(err) {
+//	case alipay.OutcomeSuccess:
+//		fmt.Println(answer.IdentityResult)
+//	case alipay.OutcomePending:
+//		// WaitForResult ended while the user was still busy: wait again later.
+//	case alipay.OutcomeRejected:
+//		// The gateway said no: an *APIError with Code, Message and Hint.
+//	case alipay.OutcomeUnknown:
+//		// The request may have arrived. Keep the answer if one came, in
+//		// CallError.Answer; else ask again with the same token.
+//	case alipay.OutcomeNotDelivered:
+//		// Nothing happened. Repeat the call if Retryable(err), else correct it.
 //	}
-//	if answer.IdentityResult == alipay.IdentityResultSuccess { … }
 //
-// Make one [Client] and share it: it is safe for concurrent use, keeps its
-// connections, and never changes.
+// A code can be asked for directly: errors.Is(err, alipay.CodeTokenInvalid). See
+// [ErrorCode], [APIError], [CallError], [ArgumentError] and [ConfigError].
 //
-// # Modes and keys
+// # Keys
 //
 // The console (开放平台控制台, 接口加签方式) has an application either in
 // public-key mode (公钥模式: set AlipayPublicKey) or in certificate mode
 // (证书模式: set AppCertContent, AlipayPublicCertContent and RootCertContent).
-// Each of these fields has a …Path variant that names a file. PEM, bare base64,
-// PKCS#1, PKCS#8 and what environment variables make of them are all taken; see
-// [AlipayConfig]. In place of a private key a [crypto.Signer] can sign, for keys
-// that stay in a KMS or HSM. [ConfigFromEnv] reads all of it from ALIPAY_…
-// variables.
+// Each of these fields has a …Path variant that names a file, and takes every
+// usual form; see [AlipayConfig]. [NewClient] checks all that can be checked
+// without the network. A [crypto.Signer] or [ContextSigner] signs in place of a
+// private key, for keys that stay in a KMS or HSM. [Client.Reload] changes keys
+// and certificates without a restart, and a new certificate of Alipay's is
+// fetched by itself ([WithCertificateDownload]).
 //
-// [NewClient] checks everything that can be checked without the network, and
-// says which field is wrong and what belongs there.
+// # The whole check
 //
-// # What an error means
+// [ZhimaCreditPayafteruseCreditagreement.Sign] makes the order string with which
+// Alipay's app asks the user to agree. [Client.NotificationHandler] receives the
+// message that follows. [ZhimaCustomerJobworthAuthentication.WaitForResult] asks
+// until the result is final, with growing pauses, and asks again after a lost
+// poll. A query should not end when the customer closes the page: give it
+// [context.WithoutCancel] and a timeout.
 //
-// A once_token can be spent by a request whose answer is lost. So nothing is
-// sent twice unless it is certain that the gateway did not act on it, and every
-// error of a call has exactly one of three meanings:
+// # Other endpoints
 //
-//	switch {
-//	case errors.Is(err, alipay.CodeTokenInvalid):
-//		// The token is spent or void: the check has to be started anew.
-//	case errors.Is(err, alipay.ErrOutcomeUnknown):
-//		// It may have arrived. Ask again with the same token; if that gives
-//		// TOKEN_INVALID, the result was probably handed out and lost.
-//	case errors.Is(err, alipay.ErrNotDelivered):
-//		// Nothing happened. The call may be repeated.
-//	default:
-//		// The gateway answered no: an *APIError with Code, Message, Hint.
-//	}
+// [Client.Do] calls any other v3 endpoint under the same rules, also with files.
+// [Client.SDKExecute] and [Client.PageExecute] sign what an app or a browser
+// takes to the older gateway. [WithAppAuthToken] calls on behalf of another
+// merchant.
 //
-// [ErrOutcomeUnknown] and [ErrNotDelivered] are never both true. A code can be
-// asked for directly, errors.Is(err, alipay.CodeTokenInvalid); see [ErrorCode].
-// What certainly had no effect has already been repeated as far as
-// [RetryPolicy] allows.
+// # Logs, metrics, traces
 //
-// # Waiting for the result
-//
-// An answer may be [IdentityResultWaitingVerify] for as long as the user is
-// still busy. [ZhimaCustomerJobworthAuthentication.WaitForResult] asks until the
-// result is final, with growing pauses, and asks again after a lost poll.
-//
-// # On behalf of another merchant
-//
-// Set AppAuthToken in the config for all calls, or give one call an
-// app_auth_token (应用授权令牌) of its own with [WithAppAuthToken].
+// [WithLogger] writes a record per attempt, [WithObserver] tells of every call
+// and attempt. Neither shows a key, a token, a query string or a personal value,
+// and no error does. [APIError] has Header and Body as fields for the caller's
+// eyes, and the JSON of [QueryParams] and [QueryResponse] is faithful, since it
+// is the caller's data.
 //
 // # Testing
 //
 // Package alipaytest holds a gateway for tests, on loopback: it checks
 // signatures, signs its answers, knows the states of a once_token, and fails on
-// request. Code that accepts a [JobworthQuerier] can also be tested with
+// request. Code that depends on [JobworthQuerier] can also be tested with
 // alipaytest.StubQuerier, without HTTP.
 //
 //	gateway := alipaytest.NewGateway(t)
 //	client, err := alipay.NewClient(gateway.Config())
-//
-// # Privacy
-//
-// No key, token, query string or personal value is in the text of an error, in
-// a log record ([WithLogger]), or in what fmt and log/slog print of the types of
-// this package. [APIError] has Header and Body as fields for the caller's eyes,
-// and the JSON of [QueryParams] and [QueryResponse] is faithful: what a program
-// does with these is its own matter.
 package alipay

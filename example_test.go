@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed-39a49030/alipay"
@@ -54,6 +55,20 @@ func Example() {
 	// attempts: 1
 }
 
+// newGatewayAndClient stands for what your program has: a client. Its gateway is
+// the one of alipaytest, so that the examples run without an account.
+func newGatewayAndClient(opts ...alipay.Option) (*alipaytest.Gateway, *alipay.Client) {
+	gateway, err := alipaytest.StartGateway()
+	if err != nil {
+		log.Fatal(err)
+	}
+	client, err := alipay.NewClient(gateway.Config(), opts...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return gateway, client
+}
+
 // Certificate mode (证书模式) takes three certificates in place of Alipay's
 // public key. While Alipay replaces its certificate, give the old and the new
 // one together.
@@ -90,7 +105,7 @@ func ExampleNewClient_certificateMode() {
 	// after the rotation: SUCCESS
 }
 
-// A mistake in the config ends at NewClient, with the field and the cure.
+// A mistake in the config ends at NewClient, with the field and what belongs there.
 func ExampleNewClient_mistake() {
 	_, err := alipay.NewClient(alipay.AlipayConfig{
 		AppID:           "2021000000000001",
@@ -107,13 +122,11 @@ func ExampleNewClient_mistake() {
 	// reason: this is the path of a file; set PrivateKeyPath to read the file, or put its content here
 }
 
-// A key in a KMS or HSM signs through a [crypto.Signer]: usually a few lines
-// around the client of the key service.
-func ExampleAlipayConfig_signer() {
-	gateway, err := alipaytest.StartGateway()
-	if err != nil {
-		log.Fatal(err)
-	}
+// A key in a KMS or HSM signs through a [crypto.Signer], usually a few lines
+// around the client of the key service. One that also has SignContext is given
+// the context of the call.
+func ExampleContextSigner() {
+	gateway, _ := newGatewayAndClient()
 	defer gateway.Close()
 
 	config := gateway.Config()
@@ -133,23 +146,27 @@ func ExampleAlipayConfig_signer() {
 	// Output: SUCCESS signed by the key service
 }
 
-// kmsSigner is a crypto.Signer over a key service. It must be safe for
-// concurrent use, and should bound its own waiting.
+// kmsSigner is an alipay.ContextSigner over a key service. It is called from
+// several goroutines.
 type kmsSigner struct{ kms *keyService }
 
 func (s kmsSigner) Public() crypto.PublicKey { return s.kms.public }
 
 func (s kmsSigner) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	return s.SignContext(context.Background(), digest, opts)
+}
+
+func (s kmsSigner) SignContext(ctx context.Context, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 	if opts.HashFunc() != crypto.SHA256 {
 		return nil, errors.New("this key signs SHA-256 only")
 	}
-	return s.kms.signPKCS1v15SHA256(digest)
+	return s.kms.signPKCS1v15SHA256(ctx, digest)
 }
 
 // keyService stands for the client library of a key service.
 type keyService struct {
 	public             *rsa.PublicKey
-	signPKCS1v15SHA256 func(digest []byte) ([]byte, error)
+	signPKCS1v15SHA256 func(ctx context.Context, digest []byte) ([]byte, error)
 }
 
 func newKeyService(privateKey string) *keyService {
@@ -159,7 +176,7 @@ func newKeyService(privateKey string) *keyService {
 		log.Fatal(err)
 	}
 	key := parsed.(*rsa.PrivateKey)
-	return &keyService{&key.PublicKey, func(digest []byte) ([]byte, error) {
+	return &keyService{&key.PublicKey, func(_ context.Context, digest []byte) ([]byte, error) {
 		return rsa.SignPKCS1v15(nil, key, crypto.SHA256, digest)
 	}}
 }
@@ -181,33 +198,28 @@ func ExampleConfigFromEnv() {
 	// Output: 2021000000000001 /etc/alipay/app_private_key.pem /etc/alipay/alipay_public_key.pem
 }
 
-// Every error of a call has one of three meanings.
-func ExampleZhimaCustomerJobworthAuthentication_Query_errors() {
-	gateway, err := alipaytest.StartGateway()
-	if err != nil {
-		log.Fatal(err)
-	}
+// Every error of a call has one outcome, and what to do follows from it.
+func ExampleOutcomeOf() {
+	gateway, client := newGatewayAndClient()
 	defer gateway.Close()
-	client, err := alipay.NewClient(gateway.Config())
-	if err != nil {
-		log.Fatal(err)
-	}
 
 	ask := func(onceToken string) {
-		_, err := client.ZhimaCustomerJobworthAuthentication.Query(context.Background(), &alipay.QueryParams{OnceToken: onceToken})
-		var no *alipay.APIError
-		switch {
-		case err == nil:
-			fmt.Println("a result")
-		case errors.Is(err, alipay.ErrOutcomeUnknown):
-			fmt.Println("unknown: it may have arrived; ask again with the same token")
-		case errors.Is(err, alipay.ErrNotDelivered):
-			fmt.Println("not delivered: nothing happened; the call may be repeated")
-		case errors.Is(err, alipay.CodeTokenInvalid):
-			fmt.Println("answered no: the token is spent or expired; start the check anew")
-		case errors.As(err, &no):
-			fmt.Println("answered no:", no.Code)
-			fmt.Println(no.Hint())
+		answer, err := client.ZhimaCustomerJobworthAuthentication.Query(context.Background(), &alipay.QueryParams{OnceToken: onceToken})
+		var refused *alipay.APIError
+		switch outcome := alipay.OutcomeOf(err); outcome {
+		case alipay.OutcomeSuccess:
+			fmt.Println(outcome, answer.IdentityResult)
+		case alipay.OutcomePending:
+			fmt.Println(outcome) // of WaitForResult only
+		case alipay.OutcomeRejected:
+			if errors.As(err, &refused) {
+				fmt.Println(outcome, refused.Code)
+				fmt.Println(refused.Hint())
+			}
+		case alipay.OutcomeUnknown:
+			fmt.Println(outcome, "ask again with the same token")
+		case alipay.OutcomeNotDelivered:
+			fmt.Println(outcome, "may be repeated as it is:", alipay.Retryable(err))
 		}
 	}
 
@@ -216,55 +228,86 @@ func ExampleZhimaCustomerJobworthAuthentication_Query_errors() {
 	gateway.Inject(alipaytest.LostAnswer, 1) // acts, and hangs up before it answers
 	ask("token-1")
 	ask("token-1")
-	gateway.SetError("token-2", http.StatusBadRequest, alipay.CodeUserNotOpenJobworth, "用户未开通职得")
-	ask("token-2")
 	// Output:
-	// not delivered: nothing happened; the call may be repeated
-	// unknown: it may have arrived; ask again with the same token
-	// answered no: the token is spent or expired; start the check anew
-	// answered no: USER_NOT_OPEN_JOBWORTH
-	// The user has to open Zhima Jobworth (职得) in Alipay first; repeating the query does not help.
+	// not_delivered may be repeated as it is: true
+	// unknown ask again with the same token
+	// rejected TOKEN_INVALID
+	// A once_token gives one final answer. It may be used up, perhaps by an earlier call whose answer was lost, or it may have expired: start a new check.
+}
+
+// A mistake in the arguments of a call is not delivered, and repeating the call
+// does not help.
+func ExampleArgumentError() {
+	gateway, client := newGatewayAndClient()
+	defer gateway.Close()
+
+	_, err := client.ZhimaCustomerJobworthAuthentication.Query(context.Background(),
+		&alipay.QueryParams{OnceToken: "token-1"}, alipay.WithHeader("Authorization", "Bearer …"))
+	var mistake *alipay.ArgumentError
+	if errors.As(err, &mistake) {
+		fmt.Println(mistake.Argument, "is wrong, may be repeated as it is:", alipay.Retryable(err))
+	}
+	// Output: WithHeader is wrong, may be repeated as it is: false
+}
+
+// HintZH is for a log or a page that is read in Chinese.
+func ExampleAPIError_HintZH() {
+	err := &alipay.APIError{StatusCode: http.StatusBadRequest, Code: alipay.CodeUserNotOpenJobworth}
+	fmt.Println(err.HintZH())
+	// Output: 用户需先在支付宝中开通职得；重试无效。
 }
 
 func ExampleZhimaCustomerJobworthAuthentication_WaitForResult() {
-	gateway, err := alipaytest.StartGateway()
-	if err != nil {
-		log.Fatal(err)
-	}
+	gateway, client := newGatewayAndClient()
 	defer gateway.Close()
 	gateway.SetResult("token-1", alipaytest.Result{
 		IdentityResult: alipay.IdentityResultFailed,
 		WaitingPolls:   2, // WAITING_VERIFY twice
 	})
-	client, err := alipay.NewClient(gateway.Config())
+
+	// A customer who closes the page must not end a query that uses up the token.
+	request := context.Background()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(request), 5*time.Minute)
+	defer cancel()
+
+	// The defaults, 1 s growing to 15 s, suit a person at work.
+	policy := alipay.PollPolicy{Initial: 5 * time.Millisecond}
+	answer, err := client.ZhimaCustomerJobworthAuthentication.WaitForResult(ctx, &alipay.QueryParams{OnceToken: "token-1"}, policy)
+	switch alipay.OutcomeOf(err) {
+	case alipay.OutcomeSuccess:
+		fmt.Println("result:", answer.IdentityResult)
+	case alipay.OutcomePending, alipay.OutcomeNotDelivered:
+		fmt.Println("not final yet: wait again later with the same token")
+	case alipay.OutcomeUnknown:
+		fmt.Println("in doubt: keep the answer if there is one, else ask again")
+	case alipay.OutcomeRejected:
+		fmt.Println("refused:", err)
+	}
+	// Output: result: FAILED
+}
+
+// The function WaitForResult waits with whatever can be asked, a stub included.
+func ExampleWaitForResult() {
+	polls := 0
+	stub := alipaytest.StubQuerier{QueryFunc: func(context.Context, *alipay.QueryParams, ...alipay.RequestOption) (*alipay.QueryResponse, error) {
+		if polls++; polls < 3 {
+			return &alipay.QueryResponse{IdentityResult: alipay.IdentityResultWaitingVerify}, nil
+		}
+		return &alipay.QueryResponse{IdentityResult: alipay.IdentityResultSuccess}, nil
+	}}
+	answer, err := alipay.WaitForResult(context.Background(), stub,
+		&alipay.QueryParams{OnceToken: "token-1"}, alipay.PollPolicy{Initial: time.Millisecond})
 	if err != nil {
 		log.Fatal(err)
 	}
-
-	// The defaults, 1 s growing to 15 s for 10 min in all, suit a person at work.
-	policy := alipay.PollPolicy{Initial: 5 * time.Millisecond, Timeout: time.Minute}
-	answer, err := client.ZhimaCustomerJobworthAuthentication.WaitForResult(context.Background(),
-		&alipay.QueryParams{OnceToken: "token-1"}, policy)
-	switch {
-	case errors.Is(err, alipay.ErrStillWaiting):
-		fmt.Println("not final yet: wait again later with the same token")
-	case errors.Is(err, alipay.CodeTokenInvalid) && errors.Is(err, alipay.ErrOutcomeUnknown):
-		fmt.Println("the result was handed out and lost on the way: start the check anew")
-	case err != nil:
-		log.Fatal(err)
-	default:
-		fmt.Println("result:", answer.IdentityResult)
-	}
-	// Output: result: FAILED
+	fmt.Println(answer.IdentityResult, "after", polls, "polls")
+	// Output: SUCCESS after 3 polls
 }
 
 // A third-party application (第三方应用) calls with the app_auth_token that a
 // merchant's authorization gave it.
 func ExampleWithAppAuthToken() {
-	gateway, err := alipaytest.StartGateway()
-	if err != nil {
-		log.Fatal(err)
-	}
+	gateway, _ := newGatewayAndClient()
 	defer gateway.Close()
 
 	config := gateway.Config()
@@ -273,13 +316,13 @@ func ExampleWithAppAuthToken() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	query := client.ZhimaCustomerJobworthAuthentication.Query
-	for _, opts := range [][]alipay.RequestOption{
+	for i, opts := range [][]alipay.RequestOption{
 		nil,
 		{alipay.WithAppAuthToken("token-of-merchant-b")},
-		{alipay.WithAppAuthToken("")}, // on one's own behalf
+		{alipay.WithAppAuthToken("")}, // on the application's own behalf
 	} {
-		if _, err := query(context.Background(), &alipay.QueryParams{OnceToken: fmt.Sprint("once-", len(gateway.Requests()))}, opts...); err != nil {
+		params := &alipay.QueryParams{OnceToken: fmt.Sprint("once-token-", i)}
+		if _, err := client.ZhimaCustomerJobworthAuthentication.Query(context.Background(), params, opts...); err != nil {
 			log.Fatal(err)
 		}
 	}
@@ -292,62 +335,57 @@ func ExampleWithAppAuthToken() {
 	// ""
 }
 
-// An http.Client of one's own brings a proxy, tracing or metrics. Host and path
-// are safe to record; the query string holds personal data and is not.
-func ExampleWithHTTPClient() {
-	gateway, err := alipaytest.StartGateway()
-	if err != nil {
-		log.Fatal(err)
-	}
+// NewTransport is what a RoundTripper of your own should wrap. Host and path are
+// safe to record; the query string holds personal data and is not.
+func ExampleNewTransport() {
+	counted := &countingTransport{next: alipay.NewTransport()}
+	gateway, client := newGatewayAndClient(alipay.WithHTTPClient(&http.Client{Transport: counted, Timeout: 5 * time.Second}))
 	defer gateway.Close()
 
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = 64 // the default keeps 2 per host, and opens new ones under load
-	defer transport.CloseIdleConnections()
-	traced := &tracingTransport{next: transport}
-
-	client, err := alipay.NewClient(gateway.Config(),
-		alipay.WithHTTPClient(&http.Client{Transport: traced, Timeout: 5 * time.Second}))
-	if err != nil {
-		log.Fatal(err)
-	}
 	for _, token := range []string{"token-1", "token-2"} {
 		if _, err := client.ZhimaCustomerJobworthAuthentication.Query(context.Background(), &alipay.QueryParams{OnceToken: token}); err != nil {
 			log.Fatal(err)
 		}
 	}
-	for _, span := range traced.spans {
-		fmt.Println(span)
+	fmt.Println("attempts:", counted.attempts.Load())
+	// Output: attempts: 2
+}
+
+// countingTransport sees every attempt, retries one by one.
+type countingTransport struct {
+	next     http.RoundTripper
+	attempts atomic.Int64
+}
+
+func (t *countingTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	t.attempts.Add(1)
+	return t.next.RoundTrip(req) // never log req.URL: its text has the query
+}
+
+// An Observer is told of every call and every attempt: what metrics and traces
+// are made from.
+func ExampleObserver() {
+	gateway, client := newGatewayAndClient(alipay.WithObserver(alipay.Observer{
+		AttemptDone: func(_ context.Context, a alipay.AttemptInfo) {
+			fmt.Println("attempt", a.Number, a.StatusCode, a.Outcome, "another follows:", a.Pause > 0)
+		},
+		CallDone: func(_ context.Context, call alipay.CallResult) {
+			fmt.Println(call.Method, call.Path, call.Outcome, "attempts:", call.Attempts)
+		},
+	}))
+	defer gateway.Close()
+
+	gateway.Inject(alipaytest.TooManyRequests, 1)
+	if _, err := client.ZhimaCustomerJobworthAuthentication.Query(context.Background(), &alipay.QueryParams{OnceToken: "token-1"}); err != nil {
+		log.Fatal(err)
 	}
 	// Output:
-	// GET /v3/zhima/customer/jobworth/authentication 200
-	// GET /v3/zhima/customer/jobworth/authentication 200
-}
-
-// tracingTransport records every attempt: retries show up one by one. Used by
-// several goroutines it would need a lock.
-type tracingTransport struct {
-	next  http.RoundTripper
-	spans []string
-}
-
-func (t *tracingTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := t.next.RoundTrip(req)
-	status := "failed"
-	if err == nil {
-		status = fmt.Sprint(resp.StatusCode)
-	}
-	t.spans = append(t.spans, req.Method+" "+req.URL.Path+" "+status) // never req.URL, its text has the query
-	return resp, err
+	// attempt 1 429 not_delivered another follows: true
+	// attempt 2 200 success another follows: false
+	// GET /v3/zhima/customer/jobworth/authentication success attempts: 2
 }
 
 func ExampleWithLogger() {
-	gateway, err := alipaytest.StartGateway()
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer gateway.Close()
-
 	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
 		Level: slog.LevelDebug, // Warn: only retries and unknown outcomes
 		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
@@ -358,10 +396,9 @@ func ExampleWithLogger() {
 			return a
 		},
 	}))
-	client, err := alipay.NewClient(gateway.Config(), alipay.WithLogger(logger))
-	if err != nil {
-		log.Fatal(err)
-	}
+	gateway, client := newGatewayAndClient(alipay.WithLogger(logger))
+	defer gateway.Close()
+
 	params := &alipay.QueryParams{OnceToken: "token-1", CertNo: "420192931233123123", CertType: alipay.CertTypeIDCard}
 	logger.Info("asking", "params", params) // shows which are set, and no personal value
 	if _, err := client.ZhimaCustomerJobworthAuthentication.Query(context.Background(), params); err != nil {
@@ -372,13 +409,40 @@ func ExampleWithLogger() {
 	// level=DEBUG msg="alipay: attempt" app_id=2021000000000001 method=GET path=/v3/zhima/customer/jobworth/authentication attempt=1 outcome=success connection_reused=false status=200
 }
 
-// Do calls any other v3 endpoint: signed, verified and delivered at most once,
-// like Query.
-func ExampleClient_Do() {
-	gateway, err := alipaytest.StartGateway()
+// Reload changes keys and certificates without a restart, for instance on
+// SIGHUP. Calls under way are not disturbed.
+func ExampleClient_Reload() {
+	gateway, _ := newGatewayAndClient()
+	defer gateway.Close()
+	config := gateway.CertConfig()
+	client, err := alipay.NewClient(config)
 	if err != nil {
 		log.Fatal(err)
 	}
+
+	gateway.RotateCertificate() // Alipay signs under another certificate from now on
+	config.AlipayPublicCertContent += alipaytest.RotatedCertificate()
+	if err := client.Reload(config); err != nil {
+		log.Fatal(err) // a mistake in the config changes nothing
+	}
+
+	answer, err := client.ZhimaCustomerJobworthAuthentication.Query(context.Background(), &alipay.QueryParams{OnceToken: "token-1"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(answer.IdentityResult)
+
+	config.AppID = "2021000000000002"
+	fmt.Println(client.Reload(config))
+	// Output:
+	// SUCCESS
+	// alipay: config AppID: it is not the client's; make another client for another application
+}
+
+// Do calls any other v3 endpoint: signed, verified and delivered at most once,
+// like Query.
+func ExampleClient_Do() {
+	gateway, client := newGatewayAndClient()
 	defer gateway.Close()
 	gateway.Handle(http.MethodPost, "/v3/alipay/trade/close", func(r alipaytest.ReceivedRequest) (int, any) {
 		var body map[string]string
@@ -388,10 +452,6 @@ func ExampleClient_Do() {
 		return http.StatusOK, map[string]string{"out_trade_no": body["out_trade_no"], "trade_no": "2013112111001004500000675971"}
 	})
 
-	client, err := alipay.NewClient(gateway.Config())
-	if err != nil {
-		log.Fatal(err)
-	}
 	var closed struct {
 		TradeNo string `json:"trade_no"`
 	}
@@ -407,51 +467,44 @@ func ExampleClient_Do() {
 	// Output: 200 2013112111001004500000675971
 }
 
-// Testing one's own code against the gateway of alipaytest. In a test it is
-// made by alipaytest.NewGateway(t), which ends with the test.
+// Testing your code against the gateway of alipaytest. In a test it is made by
+// alipaytest.NewGateway(t), which ends with the test.
 func Example_testingWithTheGateway() {
-	gateway, err := alipaytest.StartGateway()
-	if err != nil {
-		log.Fatal(err)
-	}
+	gateway, client := newGatewayAndClient()
 	defer gateway.Close()
-	client, err := alipay.NewClient(gateway.Config())
-	if err != nil {
-		log.Fatal(err)
-	}
-	shop := hiring{client.ZhimaCustomerJobworthAuthentication}
+	school := hiring{client.ZhimaCustomerJobworthAuthentication}
 
 	gateway.SetResult("token-1", alipaytest.Result{IdentityResult: alipay.IdentityResultFailed})
-	fmt.Println(shop.mayTeach("token-1"))
+	fmt.Println(school.mayTeach("token-1"))
 
-	gateway.Inject(alipaytest.ForeignSignature, 1) // see alipaytest.Faults for all of them
-	fmt.Println(shop.mayTeach("token-2"))
+	gateway.Inject(alipaytest.BadGateway, 1) // see alipaytest.Faults for all of them
+	fmt.Println(school.mayTeach("token-2"))
 
 	for _, r := range gateway.Requests() {
-		fmt.Println("asked for", r.Params.Get("once_token"), "signed rightly:", r.Verified)
+		fmt.Println("asked for", r.Params.Get("once_token"), "with a valid signature:", r.Verified)
 	}
 	// Output:
 	// no
 	// try again later
-	// asked for token-1 signed rightly: true
-	// asked for token-2 signed rightly: true
+	// asked for token-1 with a valid signature: true
+	// asked for token-2 with a valid signature: true
 }
 
-// Testing one's own code without HTTP: it accepts a JobworthQuerier, and the
-// test passes a stub.
+// Testing your code without HTTP: it depends on JobworthQuerier, and the test
+// passes a stub.
 func ExampleJobworthQuerier() {
 	stub := alipaytest.StubQuerier{QueryFunc: func(_ context.Context, p *alipay.QueryParams, _ ...alipay.RequestOption) (*alipay.QueryResponse, error) {
 		if p.OnceToken == "spent" {
-			return nil, &alipay.APIError{StatusCode: http.StatusBadRequest, Code: alipay.CodeTokenInvalid}
+			return nil, alipay.CodeTokenInvalid
 		}
 		return &alipay.QueryResponse{IdentityResult: alipay.IdentityResultSuccess}, nil
 	}}
-	shop := hiring{stub}
-	fmt.Println(shop.mayTeach("token-1"))
-	fmt.Println(shop.mayTeach("spent"))
+	school := hiring{stub}
+	fmt.Println(school.mayTeach("token-1"))
+	fmt.Println(school.mayTeach("spent"))
 	// Output:
 	// yes
-	// start the check anew
+	// start a new check
 }
 
 // hiring is a merchant's own code.
@@ -462,13 +515,17 @@ func (h hiring) mayTeach(onceToken string) string {
 		OnceToken:    onceToken,
 		IdentityType: alipay.IdentityTypeTeacher,
 	})
-	switch {
-	case errors.Is(err, alipay.CodeTokenInvalid):
-		return "start the check anew"
-	case err != nil:
-		return "try again later"
-	case answer.IdentityResult == alipay.IdentityResultSuccess:
-		return "yes"
+	switch alipay.OutcomeOf(err) {
+	case alipay.OutcomeSuccess:
+		if answer.IdentityResult == alipay.IdentityResultSuccess {
+			return "yes"
+		}
+		return "no"
+	case alipay.OutcomeRejected:
+		if errors.Is(err, alipay.CodeTokenInvalid) {
+			return "start a new check"
+		}
+		return "refused"
 	}
-	return "no"
+	return "try again later"
 }
