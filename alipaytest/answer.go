@@ -138,6 +138,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	if refused != nil {
 		x.received.Code = refused.code
+		g.diagnose(r, &x.received, refused)
 		g.history.add(x.received)
 		_ = x.unsigned(refused.status, x.errorBody(refused.code, refused.message, true)).Send(w)
 		return

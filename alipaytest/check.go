@@ -109,9 +109,9 @@ func (g *Gateway) check(header http.Header, received *ReceivedRequest) *refusal 
 		return refused
 	}
 
-	// The app auth token counts as sent, even the word null.
-	content := protocol.StringToSign(credentials.AuthString, received.Method, received.target, received.Body, received.AppAuthToken)
-	if protocol.Verify(&keys().app.PublicKey, content, credentials.Signature) != nil {
+	received.authString = credentials.AuthString
+	received.wire, received.signed = received.Body, received.Body
+	if protocol.Verify(&keys().app.PublicKey, []byte(received.StringToSign()), credentials.Signature) != nil {
 		return refuse(alipay.CodeInvalidSignature, "验签出错，建议检查签名字符串或签名私钥与应用公钥是否匹配")
 	}
 	received.Verified = true

@@ -34,6 +34,10 @@ type ReceivedRequest struct {
 	// Code is what the gateway or the endpoint answers no with; empty when it
 	// answers yes. A fault may have replaced that answer.
 	Code alipay.ErrorCode
+	// Diagnosis says in one sentence what the client did wrong when the gateway
+	// refused the request, whose answer only says what the platform would; empty
+	// when all is well. DiagnosisZH says it in Chinese. They may quote the request.
+	Diagnosis, DiagnosisZH string
 	// Fault names the fault that the request met; empty when none.
 	Fault string
 
@@ -49,9 +53,13 @@ type ReceivedRequest struct {
 	// At is when it came, by the real clock.
 	At time.Time
 
-	target    string // what the signature covers of RequestURI
-	inside    bool   // not past the proxy of WithPathPrefix
-	encrypted bool   // the answer is to be encrypted
+	target       string // what the signature covers of RequestURI
+	authString   string // the first line that the signature covers
+	wire, signed []byte // the body as received, and what the signature covers of it
+	signedString string // what was signed in place of StringToSign; "" when unknown
+
+	inside    bool // not past the proxy of WithPathPrefix
+	encrypted bool // the answer is to be encrypted
 }
 
 func (r ReceivedRequest) clone() ReceivedRequest {
@@ -63,7 +71,10 @@ func (r ReceivedRequest) clone() ReceivedRequest {
 
 // size is what a request of its sender's choosing can take up, more or less.
 func (r *ReceivedRequest) size() int {
-	size := 2*len(r.RequestURI) + len(r.Body) // Params once more
+	size := 2*len(r.RequestURI) + len(r.Body) + len(r.signedString) // Params once more
+	if len(r.wire) != len(r.Body) {                                 // it came encrypted
+		size += len(r.wire)
+	}
 	for name, values := range r.Header {
 		size += len(name)
 		for _, value := range values {

@@ -111,6 +111,7 @@ func FuzzAll(f *testing.F) {
 			seen[string(r.Text)] = true
 			require.NotEmpty(t, r.Signed)
 			require.NotEmpty(t, r.Arrived)
+			require.NotEmpty(t, r.SignedZH)
 			if strings.HasPrefix(r.Signed, "as JSON") || strings.Contains(r.Signed, "sorted") {
 				require.True(t, json.Valid(r.Text), "%q", r.Text)
 			}

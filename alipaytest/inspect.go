@@ -1,0 +1,22 @@
+package alipaytest
+
+import "github.com/seed-39a49030/alipay/internal/protocol"
+
+// StringToSign is what the gateway checks the signature over. It is empty for a
+// request that was refused before that: for want of an Authorization, say.
+func (r ReceivedRequest) StringToSign() string {
+	if r.authString == "" {
+		return ""
+	}
+	// The app auth token counts as sent, even the word null.
+	return string(protocol.StringToSign(r.authString, r.Method, r.target, r.signed, r.AppAuthToken))
+}
+
+// SignedString is what the client signed: StringToSign when the signature holds,
+// and else what [ReceivedRequest].Diagnosis found out, empty when it did not.
+func (r ReceivedRequest) SignedString() string {
+	if r.Verified {
+		return r.StringToSign()
+	}
+	return r.signedString
+}
