@@ -21,7 +21,7 @@ const (
 	Refused    Decision = "refused"     // not a teacher
 	Pending    Decision = "pending"     // not known yet: ask again with the same token
 	AskAgain   Decision = "ask again"   // no answer came: ask again with the same token
-	StartAgain Decision = "start again" // the token is spent: the customer must be checked anew
+	StartAgain Decision = "start again" // the token is spent: start a new check of the customer
 )
 
 // TeacherDiscount decides about the discount. In production its Identity is
@@ -32,27 +32,42 @@ type TeacherDiscount struct {
 }
 
 // Decide asks once what the identity check of a customer has shown. An error
-// means that the shop itself has something to mend, such as a permission or a
+// means that the shop itself has something to correct, such as a permission or a
 // key. The library's errors may be logged: they hold nothing personal.
 func (d TeacherDiscount) Decide(ctx context.Context, onceToken string) (Decision, error) {
-	answer, err := d.Identity.Query(ctx, &alipay.QueryParams{
+	// A customer who closes the page cancels ctx, which must not cut off an answer
+	// that uses up the token. The client's timeout still bounds the call.
+	answer, err := d.Identity.Query(context.WithoutCancel(ctx), &alipay.QueryParams{
 		OnceToken:    onceToken,
 		QueryType:    alipay.QueryTypeExact,
 		IdentityType: alipay.IdentityTypeTeacher,
 		ServiceID:    d.ServiceID,
 	})
-	switch {
-	case errors.Is(err, alipay.CodeTokenInvalid):
+	if errors.Is(err, alipay.CodeTokenInvalid) {
 		return StartAgain, nil
-	case errors.Is(err, alipay.ErrNotDelivered), errors.Is(err, alipay.ErrOutcomeUnknown):
-		// Nothing happened, or the answer may have been given and lost. Only
-		// asking again can tell: the token is then either still good or invalid.
+	}
+	switch alipay.OutcomeOf(err) {
+	case alipay.OutcomeSuccess:
+		return decided(answer.IdentityResult)
+	case alipay.OutcomePending:
+		return Pending, nil
+	case alipay.OutcomeUnknown:
+		// The answer may have been given and lost. Only asking again can tell: the
+		// token is then either still good or invalid.
 		slog.WarnContext(ctx, "teachers' discount: no answer", "error", err)
 		return AskAgain, nil
-	case err != nil:
-		return "", fmt.Errorf("teachers' discount: %w", err)
+	case alipay.OutcomeNotDelivered:
+		if alipay.Retryable(err) {
+			slog.WarnContext(ctx, "teachers' discount: not delivered", "error", err)
+			return AskAgain, nil
+		}
+	case alipay.OutcomeRejected:
 	}
-	switch answer.IdentityResult {
+	return "", fmt.Errorf("teachers' discount: %w", err)
+}
+
+func decided(result alipay.IdentityResult) (Decision, error) {
+	switch result {
 	case alipay.IdentityResultSuccess:
 		return Granted, nil
 	case alipay.IdentityResultFailed:
@@ -60,5 +75,5 @@ func (d TeacherDiscount) Decide(ctx context.Context, onceToken string) (Decision
 	case alipay.IdentityResultWaitingVerify:
 		return Pending, nil
 	}
-	return "", fmt.Errorf("teachers' discount: unknown identity_result %q", answer.IdentityResult)
+	return "", fmt.Errorf("teachers' discount: unknown identity_result %q", result)
 }

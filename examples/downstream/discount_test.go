@@ -26,11 +26,13 @@ func TestDecideMapsEveryAnswer(t *testing.T) {
 		"token spent":     {err: alipay.CodeTokenInvalid, want: merchant.StartAgain},
 		"outcome unknown": {err: alipay.ErrOutcomeUnknown, want: merchant.AskAgain},
 		"not delivered":   {err: alipay.ErrNotDelivered, want: merchant.AskAgain},
+		"wait ended":      {err: alipay.ErrStillWaiting, want: merchant.Pending},
 		// WaitForResult says so when an earlier answer was lost.
 		"spent by a lost answer": {err: errors.Join(alipay.CodeTokenInvalid, alipay.ErrOutcomeUnknown), want: merchant.StartAgain},
-		// Neither: the shop has something to mend.
-		"no permission": {err: &alipay.APIError{StatusCode: 403, Code: alipay.CodeInsufficientISVPermissions}},
-		"new result":    {result: "PERHAPS"},
+		// The shop has something to correct: asking again would go on for ever.
+		"mistake in the call": {err: errors.Join(&alipay.ArgumentError{Argument: "ctx", Reason: "it is nil"}, alipay.ErrNotDelivered)},
+		"no permission":       {err: &alipay.APIError{StatusCode: 403, Code: alipay.CodeInsufficientISVPermissions}},
+		"new result":          {result: "PERHAPS"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -123,7 +125,23 @@ func TestDecideWithAGateway(t *testing.T) {
 	}
 }
 
-func TestDecideReportsWhatTheShopMustMend(t *testing.T) {
+// A customer who closes the page does not use up the token.
+func TestDecideIsNotCutOffByTheCustomer(t *testing.T) {
+	t.Parallel()
+	gateway := alipaytest.NewGateway(t)
+	client, err := alipay.NewClient(gateway.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	got, err := merchant.TeacherDiscount{Identity: client.ZhimaCustomerJobworthAuthentication}.Decide(ctx, "token-1")
+	if err != nil || got != merchant.Granted {
+		t.Fatalf("got %q, %v", got, err)
+	}
+}
+
+func TestDecideReportsWhatTheShopMustCorrect(t *testing.T) {
 	t.Parallel()
 	gateway := alipaytest.NewGateway(t)
 	config := gateway.Config()

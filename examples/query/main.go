@@ -91,7 +91,7 @@ func askEmbedded(out io.Writer) error {
 		return err
 	}
 
-	fmt.Fprintln(out, "\nThe same once_token again. It buys one answer, so this is an error:")
+	fmt.Fprintln(out, "\nThe same once_token again. It is good for one answer, so this is an error:")
 	_, err = client.ZhimaCustomerJobworthAuthentication.Query(context.Background(), sample)
 	if err == nil {
 		return errors.New("the token was accepted twice")
@@ -125,15 +125,22 @@ func ask(out io.Writer, client *alipay.Client, params *alipay.QueryParams) error
 
 // explain says what an error means for the caller and what to do.
 func explain(out io.Writer, err error) {
-	fmt.Fprintln(out, "  error:  ", err)
-	switch {
-	case errors.Is(err, alipay.ErrOutcomeUnknown):
-		fmt.Fprintln(out, "  meaning: the request may have arrived; the answer may be spent")
-	case errors.Is(err, alipay.ErrNotDelivered):
-		fmt.Fprintln(out, "  meaning: nothing happened; the call may be repeated")
+	fmt.Fprintln(out, "  error:   ", err)
+	fmt.Fprint(out, "  outcome:  ")
+	switch alipay.OutcomeOf(err) {
+	case alipay.OutcomeSuccess:
+		fmt.Fprintln(out, "success")
+	case alipay.OutcomePending:
+		fmt.Fprintln(out, "pending: ask again later with the same token")
+	case alipay.OutcomeRejected:
+		fmt.Fprintln(out, "rejected: the gateway said no, and would again")
+	case alipay.OutcomeUnknown:
+		fmt.Fprintln(out, "unknown: the request may have arrived, and the token may be used up")
+	case alipay.OutcomeNotDelivered:
+		fmt.Fprintln(out, "not delivered: nothing happened")
 	}
 	var refused *alipay.APIError
 	if errors.As(err, &refused) {
-		fmt.Fprintln(out, "  hint:   ", refused.Hint())
+		fmt.Fprintln(out, "  hint:    ", refused.Hint())
 	}
 }

@@ -5,7 +5,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -46,13 +45,15 @@ func run(out io.Writer) error {
 	policy := alipay.PollPolicy{Initial: 100 * time.Millisecond, Max: time.Second, Timeout: 30 * time.Second}
 	answer, err := client.ZhimaCustomerJobworthAuthentication.WaitForResult(context.Background(),
 		&alipay.QueryParams{OnceToken: "token-1"}, policy)
-	switch {
-	case errors.Is(err, alipay.ErrStillWaiting):
-		fmt.Fprintln(out, "not decided yet; ask again later with the same token")
-	case err != nil:
-		return err
-	default:
+	switch alipay.OutcomeOf(err) {
+	case alipay.OutcomeSuccess:
 		fmt.Fprintln(out, "result:", answer.IdentityResult)
+	case alipay.OutcomePending:
+		fmt.Fprintln(out, "not decided yet: wait again later with the same token")
+	case alipay.OutcomeUnknown:
+		fmt.Fprintln(out, "in doubt: keep the answer if one came, else ask again with the same token:", err)
+	case alipay.OutcomeRejected, alipay.OutcomeNotDelivered:
+		return err
 	}
 	return nil
 }
