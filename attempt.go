@@ -27,7 +27,6 @@ type attempt struct {
 	number    int
 	requestID string
 
-	request delivery.Request
 	signed  signedRequest
 	report  delivery.Report
 	status  int    // 0 before an answer
@@ -59,8 +58,8 @@ func (a *attempt) do(out any) (*Response, error) {
 
 // send builds the request of this attempt, signs it and puts it on the wire.
 func (a *attempt) send() (*http.Response, error) {
-	a.request = a.call.newRequest(a.keys, a)
-	resp, signed, err := a.client.transport.send(a.ctx, &a.keys.signer, a.request, &a.report)
+	request, signedBody := a.call.newRequest(a.keys, a)
+	resp, signed, err := a.client.transport.send(a.ctx, &a.keys.signer, request, signedBody, &a.report)
 	a.signed = signed
 	return resp, err
 }
@@ -257,6 +256,9 @@ func (a *attempt) masked(text string) string {
 		values := append(redact.SentValues(a.call.url.RawQuery, a.call.body), a.call.appAuthToken, a.signed.base64())
 		for _, list := range a.call.header {
 			values = append(values, list...)
+		}
+		for _, file := range a.call.files {
+			values = append(values, file.Name)
 		}
 		a.mask = redact.NewMask(values)
 	}

@@ -23,6 +23,9 @@ import (
 type Client struct {
 	// ZhimaCustomerJobworthAuthentication is 职得身份认证查询接口.
 	ZhimaCustomerJobworthAuthentication *ZhimaCustomerJobworthAuthentication
+	// ZhimaCreditPayafteruseCreditagreement is the user's agreement, the first
+	// step of an identity check.
+	ZhimaCreditPayafteruseCreditagreement *ZhimaCreditPayafteruseCreditagreement
 
 	transport *signingTransport
 	settings  settings
@@ -93,6 +96,7 @@ func NewClient(config AlipayConfig, opts ...Option) (*Client, error) {
 	}
 	c.keys.Store(newKeySet(resolved, &s))
 	c.ZhimaCustomerJobworthAuthentication = &ZhimaCustomerJobworthAuthentication{client: c}
+	c.ZhimaCreditPayafteruseCreditagreement = &ZhimaCreditPayafteruseCreditagreement{client: c}
 	return c, nil
 }
 

@@ -41,7 +41,7 @@ func TestTheSignerIsBoundToItsOrigin(t *testing.T) {
 		require.NoError(t, err)
 		var report delivery.Report
 		request := delivery.Request{Method: http.MethodGet, URL: target, Header: http.Header{}}
-		_, _, err = transport.send(t.Context(), nil, request, &report) // a nil signer: signing would panic
+		_, _, err = transport.send(t.Context(), nil, request, nil, &report) // a nil signer: signing would panic
 		require.ErrorIs(t, err, errForeignOrigin)
 		assert.False(t, report.MaybeSent())
 		assert.Empty(t, request.Header)

@@ -153,8 +153,10 @@ type QueryResponse struct {
 	Meta Response `json:"-"`
 }
 
-// member returns where the member of that wire name is kept, nil for an
-// unknown one.
+var queryMembers = []string{"identity_result", "identity_result_skip_url", "merchant_identity_id", "open_id", "token_status", "user_id"}
+
+// member returns where the member of that wire name is kept, nil for an unknown
+// one.
 func (r *QueryResponse) member(name string) *string {
 	switch name {
 	case "identity_result":
@@ -182,18 +184,7 @@ func (r *QueryResponse) UnmarshalJSON(data []byte) error {
 	}
 	before := *r
 	*r = QueryResponse{Meta: r.Meta}
-	err := lenient.EachMember(data, func(name, value []byte) error {
-		if text := r.member(string(name)); text != nil {
-			s, err := lenient.String(value)
-			*text = s
-			return err
-		}
-		if r.Extra == nil {
-			r.Extra = make(map[string]json.RawMessage)
-		}
-		r.Extra[string(name)] = bytes.Clone(value)
-		return nil
-	})
+	err := decodeMembers(data, r.member, &r.Extra)
 	if err != nil {
 		*r = before
 	}
@@ -207,32 +198,7 @@ func (r *QueryResponse) decodeAnswer(object []byte, _ url.Values) error {
 // MarshalJSON writes the answer under its wire names, empty members left out,
 // followed by the members of Extra in alphabetical order.
 func (r QueryResponse) MarshalJSON() ([]byte, error) {
-	known, err := json.Marshal(struct {
-		IdentityResult        IdentityResult `json:"identity_result,omitempty"`
-		IdentityResultSkipURL string         `json:"identity_result_skip_url,omitempty"`
-		MerchantIdentityID    string         `json:"merchant_identity_id,omitempty"`
-		OpenID                string         `json:"open_id,omitempty"`
-		TokenStatus           TokenStatus    `json:"token_status,omitempty"`
-		UserID                string         `json:"user_id,omitempty"`
-	}{r.IdentityResult, r.IdentityResultSkipURL, r.MerchantIdentityID, r.OpenID, r.TokenStatus, r.UserID})
-	if err != nil {
-		return nil, err
-	}
-	out := bytes.TrimSuffix(known, []byte("}"))
-	for _, name := range slices.Sorted(maps.Keys(r.Extra)) {
-		if r.member(name) != nil {
-			continue
-		}
-		member, err := json.Marshal(map[string]json.RawMessage{name: r.Extra[name]})
-		if err != nil {
-			return nil, err
-		}
-		if len(out) > 1 {
-			out = append(out, ',')
-		}
-		out = append(out, member[1:len(member)-1]...)
-	}
-	return append(out, '}'), nil
+	return encodeMembers(queryMembers, r.member, r.Extra)
 }
 
 // String shows the states and which other members came, and none of their values.
@@ -254,6 +220,56 @@ func (r QueryResponse) shown() redact.Value {
 		redact.Hidden("UserID", r.UserID),
 		redact.Count("Extra", len(r.Extra)),
 	}, r.Meta.shown().Fields...)}
+}
+
+// decodeMembers decodes an object into the strings that member returns for the
+// known names, and the rest into extra.
+func decodeMembers(object []byte, member func(name string) *string, extra *map[string]json.RawMessage) error {
+	return lenient.EachMember(object, func(name, value []byte) error {
+		if text := member(string(name)); text != nil {
+			s, err := lenient.String(value)
+			*text = s
+			return err
+		}
+		if *extra == nil {
+			*extra = make(map[string]json.RawMessage)
+		}
+		(*extra)[string(name)] = bytes.Clone(value)
+		return nil
+	})
+}
+
+// encodeMembers writes the known members that are not empty, in the given order,
+// and then those of extra that are not known, in alphabetical order.
+func encodeMembers(known []string, member func(name string) *string, extra map[string]json.RawMessage) ([]byte, error) {
+	out := []byte{'{'}
+	add := func(name string, value any) error {
+		encoded, err := json.Marshal(map[string]any{name: value})
+		if err != nil {
+			return err
+		}
+		if len(out) > 1 {
+			out = append(out, ',')
+		}
+		out = append(out, encoded[1:len(encoded)-1]...)
+		return nil
+	}
+	for _, name := range known {
+		if value := *member(name); value != "" {
+			if err := add(name, value); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(extra)) {
+		if member(name) != nil {
+			continue
+		}
+		if err := add(name, extra[name]); err != nil {
+			return nil, err
+		}
+	}
+	return append(out, '}'), nil
 }
 
 // Response is a verified answer. Printing and logging it shows status, ids and

@@ -29,6 +29,7 @@ type settings struct {
 	httpClient       *http.Client
 	timeout          time.Duration
 	observers        observers
+	logger           *slog.Logger // nil for silence
 	retry            RetryPolicy
 	maxResponseBytes int64
 	maxClockSkew     time.Duration
@@ -57,6 +58,9 @@ func newSettings(opts []Option) (settings, error) {
 	}
 	if s.timeout <= 0 {
 		s.timeout = defaultTimeout
+	}
+	if s.logger != nil {
+		s.observers = append(s.observers, logObserver(s.logger))
 	}
 	s.retry = s.retry.withDefaults()
 	return s, nil
@@ -108,10 +112,10 @@ func WithTimeout(timeout time.Duration) Option {
 // apply status, trace_id, code, pause and error. Their names are fixed. There is
 // never a query, header, body or answer in them. The default is silence.
 func WithLogger(logger *slog.Logger) Option {
-	if logger == nil {
-		return func(*settings) error { return nil }
+	return func(s *settings) error {
+		s.logger = logger
+		return nil
 	}
-	return WithObserver(logObserver(logger))
 }
 
 // WithObserver tells an observer of every call and every attempt. Several are

@@ -8,8 +8,13 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"mime"
+	"mime/multipart"
 	"net/http"
+	"net/textproto"
 	"net/url"
+	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/google/go-querystring/query"
@@ -33,7 +38,25 @@ type Request struct {
 	// Body is encoded as JSON; nil for none. A [json.RawMessage] or []byte is
 	// taken to be JSON already and goes out byte for byte. GET has no body.
 	Body any
+	// Files are uploaded beside Body, as multipart/form-data. The platform's
+	// signature covers Body and not the files. GET has none.
+	Files []File
 }
+
+// File is a file to upload. Printing and logging it shows its size.
+type File struct {
+	Field   string // name of the parameter, such as image_content
+	Name    string // file name; its ending says the type
+	Content []byte // not to be changed before the call returns
+}
+
+// Format implements [fmt.Formatter]: every verb prints the size.
+func (f File) Format(s fmt.State, _ rune) {
+	_, _ = io.WriteString(s, "alipay.File{"+strconv.Itoa(len(f.Content))+" bytes}")
+}
+
+// LogValue implements [slog.LogValuer] with what Format prints.
+func (f File) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(f)) }
 
 // Format implements [fmt.Formatter]: every verb prints method and path.
 func (r Request) Format(f fmt.State, _ rune) {
@@ -50,6 +73,7 @@ type call struct {
 	url   *url.URL
 	query url.Values // what the URL's query encodes
 	body  []byte     // before encryption
+	files []File     // beside body
 }
 
 // encode turns a Request into what every attempt sends.
@@ -71,6 +95,10 @@ func (c *Client) encode(req *Request, opts []RequestOption) (*call, error) {
 	if call.body, err = encodeBody(method, req.Body); err != nil {
 		return nil, err
 	}
+	if err = checkFiles(method, req.Files); err != nil {
+		return nil, err
+	}
+	call.files = req.Files
 	if call.query, err = encodeQuery(req.Query, call.extraQuery); err != nil {
 		return nil, err
 	}
@@ -97,13 +125,75 @@ func encodeBody(method string, body any) ([]byte, error) {
 		}
 		return bytes.Clone(raw), nil // the transport may still read it when the call has returned
 	}
-	var buffer bytes.Buffer
-	encoder := json.NewEncoder(&buffer)
-	encoder.SetEscapeHTML(false) // what is signed is what is sent; keep it readable
-	if encoder.Encode(body) != nil {
+	encoded, err := encodeJSON(body)
+	if err != nil {
 		return nil, errArgument("Request.Body", "the body cannot be encoded as JSON") // the cause may quote a value
 	}
+	return encoded, nil
+}
+
+// encodeJSON escapes nothing for HTML: what is signed is what is sent, and stays
+// readable.
+func encodeJSON(value any) ([]byte, error) {
+	var buffer bytes.Buffer
+	encoder := json.NewEncoder(&buffer)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		return nil, err
+	}
 	return bytes.TrimSuffix(buffer.Bytes(), []byte("\n")), nil
+}
+
+func compactJSON(raw []byte) ([]byte, error) {
+	var buffer bytes.Buffer
+	err := json.Compact(&buffer, raw)
+	return buffer.Bytes(), err
+}
+
+// dataPart is the name of the part that holds the JSON body beside files.
+const dataPart = "data"
+
+func checkFiles(method string, files []File) error {
+	if len(files) > 0 && (method == http.MethodGet || method == http.MethodDelete) {
+		return errArgument("Request.Files", "a GET or DELETE has no files")
+	}
+	for _, file := range files {
+		switch {
+		case file.Field == "" || hasControl(file.Field) || file.Field == dataPart:
+			return errArgument("Request.Files", "the Field of a file is empty, is the library's own name data, or holds a control character")
+		case file.Name == "" || hasControl(file.Name):
+			return errArgument("Request.Files", "the Name of a file is empty or holds a control character")
+		}
+	}
+	return nil
+}
+
+// encodeMultipart returns the body of an upload and its Content-Type. The part
+// data is text/plain where content encryption has made a ciphertext of it.
+func encodeMultipart(data []byte, encrypted bool, files []File) (body []byte, contentType string) {
+	size := len(data) + 512
+	for _, file := range files {
+		size += len(file.Content) + len(file.Name) + 512
+	}
+	buffer := bytes.NewBuffer(make([]byte, 0, size))
+	w := multipart.NewWriter(buffer)
+	part := func(disposition, contentType string, content []byte) { // writing to memory cannot fail
+		p, _ := w.CreatePart(textproto.MIMEHeader{"Content-Disposition": {disposition}, "Content-Type": {contentType}})
+		_, _ = p.Write(content)
+	}
+	if data != nil {
+		dataType := "application/json; charset=utf-8"
+		if encrypted {
+			dataType = "text/plain; charset=utf-8"
+		}
+		part(`form-data; name="`+dataPart+`"`, dataType, data)
+	}
+	for _, file := range files {
+		fileType := cmp.Or(mime.TypeByExtension(filepath.Ext(file.Name)), "application/octet-stream")
+		part(multipart.FileContentDisposition(file.Field, file.Name), fileType, file.Content)
+	}
+	_ = w.Close()
+	return buffer.Bytes(), w.FormDataContentType()
 }
 
 // encodeURL builds the URL so that what RequestURI returns for it is what goes
@@ -177,8 +267,9 @@ func encodeQuery(parameters any, extra [][2]string) (url.Values, error) {
 	return values, nil
 }
 
-// newRequest builds one attempt, unsigned.
-func (c *call) newRequest(keys *keySet, a *attempt) delivery.Request {
+// newRequest builds one attempt. signed is what the signature covers of its body:
+// all of it, but for files.
+func (c *call) newRequest(keys *keySet, a *attempt) (r delivery.Request, signed []byte) {
 	header := make(http.Header, len(keys.header)+len(c.header)+3)
 	maps.Copy(header, keys.header)
 	maps.Copy(header, c.header)
@@ -188,12 +279,18 @@ func (c *call) newRequest(keys *keySet, a *attempt) delivery.Request {
 	if c.appAuthToken != "" {
 		header[protocol.HeaderAppAuthToken] = []string{c.appAuthToken}
 	}
-	body := c.body
+	signed = c.body
 	switch {
-	case keys.Cipher != nil && body != nil:
-		body = keys.Cipher.Encrypt(body)
-	case keys.Cipher == nil && len(body) > 0:
+	case keys.Cipher != nil && signed != nil:
+		signed = keys.Cipher.Encrypt(signed)
+	case keys.Cipher == nil && len(signed) > 0:
 		header["Content-Type"] = []string{"application/json"}
 	}
-	return delivery.Request{Method: c.info.Method, URL: c.url, Header: header, Body: body}
+	r = delivery.Request{Method: c.info.Method, URL: c.url, Header: header, Body: signed}
+	if len(c.files) > 0 {
+		var contentType string
+		r.Body, contentType = encodeMultipart(signed, keys.Cipher != nil, c.files)
+		header["Content-Type"] = []string{contentType}
+	}
+	return r, signed
 }

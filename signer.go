@@ -80,9 +80,9 @@ var (
 	errSigner        = errors.New("the private key or Signer failed to sign")
 )
 
-// send signs r and sends it once. With an error, report knows whether the
+// send signs r, of whose body the signature covers signedBody, and sends it once. With an error, report knows whether the
 // request may have been delivered.
-func (t *signingTransport) send(ctx context.Context, s *signer, r delivery.Request, report *delivery.Report) (*http.Response, signedRequest, error) {
+func (t *signingTransport) send(ctx context.Context, s *signer, r delivery.Request, signedBody []byte, report *delivery.Report) (*http.Response, signedRequest, error) {
 	if r.URL.Scheme != t.origin.Scheme || r.URL.Host != t.origin.Host {
 		return nil, signedRequest{}, errForeignOrigin
 	}
@@ -91,7 +91,7 @@ func (t *signingTransport) send(ctx context.Context, s *signer, r delivery.Reque
 	if v := r.Header[protocol.HeaderAppAuthToken]; v != nil {
 		appAuthToken = v[0]
 	}
-	authorization, signed, err := s.sign(ctx, r.Method, requestURI, r.Body, appAuthToken)
+	authorization, signed, err := s.sign(ctx, r.Method, requestURI, signedBody, appAuthToken)
 	if err != nil && ctx.Err() == nil {
 		return nil, signed, &signerError{err}
 	}

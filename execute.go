@@ -1,0 +1,213 @@
+package alipay
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"html"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/seed-39a49030/alipay/internal/protocol"
+)
+
+// ExecuteRequest is a request of the old gateway that the merchant signs and
+// somebody else sends: Alipay's app, or the customer's browser. Printing and
+// logging it shows the method, and nothing else.
+type ExecuteRequest struct {
+	// Method is the API's name, such as zhima.credit.payafteruse.creditagreement.sign.
+	Method string
+	// BizContent holds the API's parameters (biz_content), a JSON object: a value
+	// that encodes to one, or a [json.RawMessage], []byte or string that is one
+	// already. White space around its members is left out. Nil leaves biz_content
+	// out. With EncryptKey it is encrypted.
+	BizContent any
+	// NotifyURL is where the platform sends its notification (notify_url).
+	NotifyURL string
+	// ReturnURL is where the browser goes afterwards (return_url).
+	ReturnURL string
+	// AppAuthToken names the merchant to act for (app_auth_token); "" means the
+	// AppAuthToken of the config.
+	AppAuthToken string
+	// Params holds further common parameters. Those that the library sets are
+	// refused, and so are names that hold =, & or control characters.
+	Params map[string]string
+}
+
+// Format implements [fmt.Formatter]: every verb prints the method.
+func (r ExecuteRequest) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, "alipay.ExecuteRequest{"+r.Method+"}")
+}
+
+// LogValue implements [slog.LogValuer] with what Format prints.
+func (r ExecuteRequest) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }
+
+// SDKExecute signs an order string (orderStr), which an app or mini-program hands
+// to Alipay's app. Nothing is sent. The string holds what BizContent holds, so it
+// belongs into no log. The error is a *[CallError].
+func (c *Client) SDKExecute(ctx context.Context, req *ExecuteRequest) (string, error) {
+	params, sign, err := c.signOrder(ctx, req)
+	if err != nil {
+		return "", err
+	}
+	return protocol.OrderString(params, sign), nil
+}
+
+// PageExecute signs a page. With GET it returns a URL to send the browser to,
+// with POST an HTML form that submits itself, for a page of the merchant's.
+// Nothing is sent. What it returns holds what BizContent holds, so it belongs
+// into no log. The error is a *[CallError].
+func (c *Client) PageExecute(ctx context.Context, method string, req *ExecuteRequest) (string, error) {
+	if method != http.MethodGet && method != http.MethodPost {
+		return "", errArgument("method", "the method is neither GET nor POST")
+	}
+	params, sign, err := c.signOrder(ctx, req)
+	if err != nil {
+		return "", err
+	}
+	origin := c.transport.origin
+	page := origin.Scheme + "://" + origin.Host + origin.RawPath + protocol.OldGatewayPath + "?"
+	if method == http.MethodGet {
+		return page + protocol.OrderString(params, sign), nil
+	}
+	bizContent := params["biz_content"]
+	delete(params, "biz_content")
+	var form strings.Builder
+	form.WriteString(`<form name="alipay_submit" method="post" accept-charset="utf-8" action="` + html.EscapeString(page+protocol.OrderString(params, sign)) + `">` + "\n")
+	if bizContent != "" {
+		form.WriteString(`<input type="hidden" name="biz_content" value="` + html.EscapeString(bizContent) + `">` + "\n")
+	}
+	form.WriteString(`<noscript><input type="submit" value="继续 / Continue"></noscript>` + "\n</form>\n" +
+		`<script>document.forms["alipay_submit"].submit();</script>` + "\n")
+	return form.String(), nil
+}
+
+// signOrder returns the parameters of an order and their signature.
+func (c *Client) signOrder(ctx context.Context, req *ExecuteRequest) (params map[string]string, sign string, err error) {
+	switch {
+	case c == nil || c.transport == nil:
+		return nil, "", errArgument("Client", "this Client was not made by NewClient")
+	case ctx == nil:
+		return nil, "", errArgument("ctx", "the context is nil")
+	case req == nil:
+		return nil, "", errArgument("ExecuteRequest", "the request is nil")
+	}
+	keys := c.keys.Load()
+	if params, err = keys.orderParams(req, c.settings.clock()); err != nil {
+		return nil, "", err
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.settings.timeout)
+	defer cancel()
+	if sign, err = keys.signParams(ctx, params); err != nil {
+		e := &CallError{what: "signing " + req.Method, appID: c.appID, reasons: []error{err}, mistake: ctx.Err() == nil}
+		return nil, "", e.withOutcome(OutcomeNotDelivered)
+	}
+	return params, sign, nil
+}
+
+// signParams signs parameters of the old gateway. Its error is safe to show.
+func (k *keySet) signParams(ctx context.Context, params map[string]string) (string, error) {
+	signature, err := protocol.SignContext(ctx, k.Signer, protocol.OldContent(params, "sign"))
+	if ended := ctx.Err(); ended != nil {
+		return "", ended
+	}
+	if err != nil {
+		return "", &signerError{err}
+	}
+	return base64.StdEncoding.EncodeToString(signature), nil
+}
+
+// commonParams returns the parameters that every request of the old gateway has.
+func (k *keySet) commonParams(method string, at time.Time) map[string]string {
+	return map[string]string{
+		"method":              method,
+		"app_id":              k.AppID,
+		"timestamp":           protocol.FormatOldTime(at),
+		"format":              "json",
+		"version":             "1.0",
+		"alipay_sdk":          "alipay-go-" + Version,
+		"charset":             "UTF-8",
+		"sign_type":           "RSA2",
+		"app_cert_sn":         k.AppCertSN,  // certificate mode only; one that is empty is left out
+		"alipay_root_cert_sn": k.RootCertSN, // certificate mode only
+	}
+}
+
+// reservedParams are set by the library, and refused in ExecuteRequest.Params.
+var reservedParams = map[string]bool{
+	"sign": true, "sign_type": true, "app_id": true, "method": true, "timestamp": true, "biz_content": true, "charset": true,
+	"version": true, "format": true, "alipay_sdk": true, "app_cert_sn": true, "alipay_root_cert_sn": true, "alipay_cert_sn": true,
+	"encrypt_type": true, "notify_url": true, "return_url": true, "app_auth_token": true,
+}
+
+func (k *keySet) orderParams(req *ExecuteRequest, at time.Time) (map[string]string, error) {
+	if req.Method == "" || !isVisibleASCII(req.Method) {
+		return nil, errArgument("ExecuteRequest.Method", "the method is empty, or holds a space, a control character or one beyond ASCII")
+	}
+	bizContent, err := encodeBizContent(req.BizContent)
+	if err != nil {
+		return nil, err
+	}
+	params := k.commonParams(req.Method, at)
+	if bizContent != nil && k.Cipher != nil {
+		bizContent = k.Cipher.Encrypt(bizContent)
+		params["encrypt_type"] = "AES"
+	}
+	params["biz_content"] = string(bizContent)
+	params["app_auth_token"] = k.AppAuthToken
+	if req.AppAuthToken != "" {
+		if !isVisibleASCII(req.AppAuthToken) {
+			return nil, errArgument("ExecuteRequest.AppAuthToken", "the token holds a space, a control character or one beyond ASCII")
+		}
+		params["app_auth_token"] = req.AppAuthToken
+	}
+	for _, link := range []struct{ argument, name, value string }{
+		{"ExecuteRequest.NotifyURL", "notify_url", req.NotifyURL}, {"ExecuteRequest.ReturnURL", "return_url", req.ReturnURL},
+	} {
+		if u, err := url.Parse(link.value); link.value != "" && (err != nil || u.Scheme == "") {
+			return nil, errArgument(link.argument, "it is not an absolute URL")
+		}
+		params[link.name] = link.value
+	}
+	for name, value := range req.Params {
+		switch {
+		case reservedParams[name]:
+			return nil, errArgument("ExecuteRequest.Params", "one of them is set by the library: "+name)
+		case name == "" || strings.ContainsAny(name, "=&") || hasControl(name):
+			return nil, errArgument("ExecuteRequest.Params", "the name of one is empty, or holds =, & or a control character")
+		case hasControl(value):
+			return nil, errArgument("ExecuteRequest.Params", "the value of one holds a control character")
+		}
+	}
+	maps.Copy(params, req.Params)
+	return params, nil
+}
+
+// encodeBizContent returns a JSON object without the white space around its
+// members: a browser would change the line ends in it. Nil stays nil.
+func encodeBizContent(content any) ([]byte, error) {
+	var encoded []byte
+	var err error
+	switch v := content.(type) {
+	case nil:
+		return nil, nil
+	case string:
+		encoded, err = compactJSON([]byte(v))
+	case []byte:
+		encoded, err = compactJSON(v)
+	case json.RawMessage:
+		encoded, err = compactJSON(v)
+	default:
+		encoded, err = encodeJSON(v)
+	}
+	if err != nil || len(encoded) == 0 || encoded[0] != '{' {
+		return nil, errArgument("ExecuteRequest.BizContent", "it is not a JSON object, and does not encode to one")
+	}
+	return encoded, nil
+}

@@ -1,0 +1,235 @@
+package alipay_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rsa"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-39a49030/alipay"
+	"github.com/seed-39a49030/alipay/internal/protocol"
+)
+
+func message() url.Values {
+	return url.Values{
+		"notify_id": {"2026-1"}, "utc_timestamp": {"1806514200123"}, "msg_method": {"zhima.credit.payafteruse.creditagreement.changed"},
+		"app_id": {"2021000000000001"}, "version": {"1.1"}, "biz_content": {`{"out_agreement_no":"` + testConnKey + `","说明":"a&b=c"}`}, "charset": {"UTF-8"}, "empty": {""},
+	}
+}
+
+func trade() url.Values {
+	return url.Values{
+		"notify_id": {"2026-2"}, "notify_time": {"2027-04-01 01:30:00"}, "notify_type": {"trade_status_sync"},
+		"app_id": {"2021000000000001"}, "out_trade_no": {"7"}, "total_amount": {"1.00"}, "charset": {"utf-8"},
+	}
+}
+
+// signedForm signs a form over all but the names left out.
+func signedForm(t testing.TB, form url.Values, key *rsa.PrivateKey, leaveOut ...string) url.Values {
+	form.Set("sign_type", "RSA2")
+	params, err := protocol.OldParameters(form)
+	require.NoError(t, err)
+	sign, err := protocol.Sign(key, protocol.OldContent(params, append(leaveOut, "sign")...))
+	require.NoError(t, err)
+	form.Set("sign", sign)
+	return form
+}
+
+func certificateClient(t testing.TB) *alipay.Client {
+	return orderClient(t, func(c *alipay.AlipayConfig) {
+		c.AlipayPublicKey = ""
+		c.AppCertContent, c.AlipayPublicCertContent, c.RootCertContent = vector(t, "app_public_cert.crt"), vector(t, "alipay_public_cert.crt"), vector(t, "root_bundle.crt")
+	})
+}
+
+func TestANotificationIsBelievedInEveryFormThatIsSigned(t *testing.T) {
+	sn, err := alipay.CertSN([]byte(vector(t, "alipay_public_cert.crt")))
+	require.NoError(t, err)
+	named := func(form url.Values, sn string) url.Values { form.Set("alipay_cert_sn", sn); return form }
+	for name, tt := range map[string]struct {
+		client *alipay.Client
+		form   url.Values
+	}{
+		"a message, sign_type signed":           {orderClient(t, nil), signedForm(t, message(), alipayKey())},
+		"a message, sign_type not signed":       {orderClient(t, nil), signedForm(t, message(), alipayKey(), "sign_type")},
+		"a trade's notification":                {orderClient(t, nil), signedForm(t, trade(), alipayKey(), "sign_type")},
+		"certificate mode, no name":             {certificateClient(t), signedForm(t, message(), alipayKey(), "sign_type")},
+		"certificate mode, name not signed":     {certificateClient(t), signedForm(t, named(message(), sn), alipayKey(), "sign_type", "alipay_cert_sn")},
+		"certificate mode, name signed":         {certificateClient(t), signedForm(t, named(trade(), strings.ToUpper(sn)), alipayKey(), "sign_type")},
+		"certificate mode, all of it signed":    {certificateClient(t), signedForm(t, named(message(), sn), alipayKey())},
+		"certificate mode, sign_type is signed": {certificateClient(t), signedForm(t, named(message(), sn), alipayKey(), "alipay_cert_sn")},
+	} {
+		n, err := tt.client.VerifyNotification(tt.form)
+		require.NoError(t, err, name)
+		assert.Equal(t, tt.form.Get("notify_id"), n.ID)
+		assert.Equal(t, tt.form.Get("msg_method")+tt.form.Get("notify_type"), n.Method)
+		assert.Equal(t, "2021000000000001", n.AppID)
+		assert.Equal(t, orderTime.Unix(), n.Time.Unix())
+		assert.Equal(t, tt.form.Get("biz_content"), string(n.BizContent))
+		assert.Equal(t, tt.form, n.Values)
+		n.Values.Set("app_id", "x")
+		assert.Equal(t, "2021000000000001", tt.form.Get("app_id"), "the caller's form is left alone")
+	}
+}
+
+func TestANotificationIsNotBelievedOtherwise(t *testing.T) {
+	sign := func(change func(url.Values)) url.Values {
+		form := message()
+		change(form)
+		return signedForm(t, form, alipayKey())
+	}
+	after := func(change func(url.Values)) url.Values {
+		form := signedForm(t, message(), alipayKey())
+		change(form)
+		return form
+	}
+	for reason, tt := range map[string]struct {
+		client *alipay.Client
+		form   url.Values
+	}{
+		"there is no sign":                  {orderClient(t, nil), nil},
+		"its sign_type is not RSA2":         {orderClient(t, nil), after(func(f url.Values) { f.Set("sign_type", "RSA") })},
+		"its app_id is not the client's":    {orderClient(t, nil), sign(func(f url.Values) { f.Set("app_id", "2021000000000002") })},
+		"its sign is not base64":            {orderClient(t, nil), after(func(f url.Values) { f.Set("sign", "%") })},
+		"a parameter comes twice":           {orderClient(t, nil), after(func(f url.Values) { f.Add("notify_id", "x") })},
+		"the name of a parameter holds":     {orderClient(t, nil), after(func(f url.Values) { f.Set("a=b", "x") })},
+		"has signed other values":           {orderClient(t, nil), after(func(f url.Values) { f.Set("biz_content", testCertNo) })},
+		"is not the one that signed":        {orderClient(t, nil), signedForm(t, message(), rsaKey(t, "alipaytest/testkeys/foreign_private_key.pem"))},
+		"alipay_cert_sn, is not configured": {certificateClient(t), sign(func(f url.Values) { f.Set("alipay_cert_sn", testCertNo) })},
+	} {
+		n, err := tt.client.VerifyNotification(tt.form)
+		assert.Nil(t, n)
+		require.ErrorIs(t, err, alipay.ErrNotificationSignature, reason)
+		assert.Contains(t, err.Error(), reason)
+		assert.Equal(t, strings.Contains(reason, "alipay_cert_sn"), errors.Is(err, alipay.ErrUnknownCertificate))
+		assertKeepsSecret(t, printed(err), testCertNo, testConnKey)
+	}
+}
+
+// TestANotificationChangedAnywhereIsRefused changes every byte of every value,
+// and leaves out and adds members.
+func TestANotificationChangedAnywhereIsRefused(t *testing.T) {
+	for _, client := range []*alipay.Client{orderClient(t, nil), certificateClient(t)} {
+		original := signedForm(t, message(), alipayKey(), "sign_type")
+		refused := func(form url.Values) {
+			t.Helper()
+			_, err := client.VerifyNotification(form)
+			require.ErrorIs(t, err, alipay.ErrNotificationSignature)
+		}
+		for name, values := range original {
+			for i := range len(values[0]) {
+				form := url.Values(http.Header(original).Clone())
+				changed := []byte(values[0])
+				changed[i] ^= 1
+				form.Set(name, string(changed))
+				refused(form)
+			}
+			if values[0] != "" && name != "sign_type" {
+				form := url.Values(http.Header(original).Clone())
+				form.Del(name)
+				refused(form)
+			}
+		}
+		form := url.Values(http.Header(original).Clone())
+		form.Set("added", "x")
+		refused(form)
+	}
+}
+
+func post(t testing.TB, handler http.Handler, method, target, body string) (int, string) {
+	server := httptest.NewServer(handler)
+	defer server.Close()
+	req, err := http.NewRequest(method, server.URL+target, strings.NewReader(body))
+	require.NoError(t, err)
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return resp.StatusCode, string(answer)
+}
+
+func TestSuccessIsAnsweredOnlyAfterTheFunctionReturnedNil(t *testing.T) {
+	var log bytes.Buffer
+	config := testConfig(t, "https://gateway.example")
+	client, err := alipay.NewClient(config, alipay.WithClock(func() time.Time { return orderTime }), alipay.WithLogger(slog.New(slog.NewTextHandler(&lockedWriter{w: &log}, nil))))
+	require.NoError(t, err)
+	believed := signedForm(t, message(), alipayKey()).Encode()
+	changed := strings.Replace(believed, "2026-1", "2026-9", 1)
+	for name, tt := range map[string]struct {
+		method, target, body string
+		handle               func(context.Context, *alipay.Notification) error
+		status               int
+		handled              bool
+	}{
+		"nil":          {"POST", "/notify?a=b", believed, func(context.Context, *alipay.Notification) error { return nil }, 200, true},
+		"an error":     {"POST", "/", believed, func(context.Context, *alipay.Notification) error { return errors.New(testCertNo) }, 500, true},
+		"a panic":      {"POST", "/", believed, func(context.Context, *alipay.Notification) error { panic(testCertNo) }, 500, true},
+		"no function":  {"POST", "/", believed, nil, 500, false},
+		"changed":      {"POST", "/", changed, nil, 400, false},
+		"no form":      {"POST", "/", "%zz", nil, 400, false},
+		"in the query": {"POST", "/?" + believed, "", nil, 400, false},
+		"a GET":        {"GET", "/?" + believed, "", nil, 405, false},
+		"too large":    {"POST", "/", believed + "&x=" + strings.Repeat("x", 1<<20), nil, 413, false},
+	} {
+		handled := false
+		var handle func(context.Context, *alipay.Notification) error
+		if tt.handle != nil {
+			handle = func(ctx context.Context, n *alipay.Notification) error {
+				handled = true
+				assert.Equal(t, "2026-1", n.ID)
+				return tt.handle(ctx, n)
+			}
+		}
+		status, answer := post(t, client.NotificationHandler(handle), tt.method, tt.target, tt.body)
+		assert.Equal(t, tt.status, status, name)
+		assert.Equal(t, map[bool]string{true: "success", false: "fail"}[tt.status == 200], answer, name)
+		assert.Equal(t, tt.handled, handled, name)
+	}
+	assert.Equal(t, 8, strings.Count(log.String(), "alipay: notification refused"))
+	assertKeepsSecret(t, map[string]string{"log": log.String()}, testCertNo, testConnKey, "2026-1", "2026-9")
+}
+
+func TestABodyOfOneMebibyteIsRead(t *testing.T) {
+	form := message()
+	form.Set("x", strings.Repeat("x", 900<<10))
+	body := signedForm(t, form, alipayKey()).Encode()
+	body += "&" + strings.Repeat("z", 1<<20-len(body)-2) + "=" // an empty value is not signed
+	client := orderClient(t, nil)
+	ok := func(context.Context, *alipay.Notification) error { return nil }
+	status, _ := post(t, client.NotificationHandler(ok), "POST", "/", body)
+	assert.Equal(t, 200, status)
+	status, _ = post(t, client.NotificationHandler(ok), "POST", "/", "&"+body)
+	assert.Equal(t, 413, status)
+}
+
+func FuzzVerifyNotification(f *testing.F) {
+	clients := []*alipay.Client{orderClient(f, nil), certificateClient(f)}
+	f.Fuzz(func(t *testing.T, body string) {
+		values, err := url.ParseQuery(body)
+		if err != nil {
+			return
+		}
+		for _, client := range clients {
+			n, err := client.VerifyNotification(values)
+			if err != nil {
+				assert.ErrorIs(t, err, alipay.ErrNotificationSignature)
+				continue
+			}
+			assert.Equal(t, "2021000000000001", n.AppID)
+			assert.Contains(t, []string{"2026-1", "2026-2"}, n.ID, "only what was signed is believed")
+		}
+	})
+}

@@ -1,0 +1,277 @@
+package alipay
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"unicode/utf8"
+
+	"github.com/seed-39a49030/alipay/internal/lenient"
+	"github.com/seed-39a49030/alipay/internal/redact"
+)
+
+const (
+	agreementPath       = "/v3/zhima/credit/payafteruse/creditagreement/query"
+	agreementSignMethod = "zhima.credit.payafteruse.creditagreement.sign"
+)
+
+// ProductCodeZhimaAuth is the product code of identity checks. The platform's
+// default is CREDIT_PAY_AFTER_USE.
+const ProductCodeZhimaAuth = "ZHIMA_AUTH"
+
+// The values of [CreditAgreementQueryResponse].AgreementStatus.
+const (
+	AgreementStatusValid   = "VALID"   // the user has agreed
+	AgreementStatusInvalid = "INVALID" // the user has not, or no longer
+)
+
+// ZhimaCreditPayafteruseCreditagreement is the first step of an identity check:
+// the user agrees to it in Alipay's app (芝麻信用授权, zhima.credit.payafteruse.creditagreement).
+type ZhimaCreditPayafteruseCreditagreement struct {
+	client *Client
+}
+
+// Format implements [fmt.Formatter]: every verb prints the name, and nothing of
+// the client behind it.
+func (s ZhimaCreditPayafteruseCreditagreement) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, "alipay.ZhimaCreditPayafteruseCreditagreement")
+}
+
+// LogValue implements [slog.LogValuer] with what Format prints.
+func (s ZhimaCreditPayafteruseCreditagreement) LogValue() slog.Value {
+	return slog.StringValue("alipay.ZhimaCreditPayafteruseCreditagreement")
+}
+
+// CreditAgreementSignParams holds the parameters of an order string. Printing and
+// logging it shows which are set, and the product code.
+type CreditAgreementSignParams struct {
+	// OutAgreementNo is the merchant's number of the agreement, 1 to 64
+	// characters, another one for every user (out_agreement_no). It is the
+	// ConnKey of the query. Required.
+	OutAgreementNo string
+	// ZmServiceID is the credit service id that Zhima has assigned to the
+	// merchant (zm_service_id). Required.
+	ZmServiceID string
+	// CategoryID is the category of the service (category_id).
+	CategoryID string
+	// ProductCode is [ProductCodeZhimaAuth] for identity checks (product_code).
+	ProductCode string
+	// CancelBackLink is where Alipay's app goes when the user declines
+	// (cancel_back_link). It has no effect with ProductCodeZhimaAuth.
+	CancelBackLink string
+	// ReturnBackLink is where Alipay's app goes when the user has agreed
+	// (return_back_link). It has no effect with ProductCodeZhimaAuth.
+	ReturnBackLink string
+	// ExternalLogonID is the user's login at the merchant (external_logon_id).
+	ExternalLogonID string
+	// ExtraParam holds further parameters (extra_param), at most 1,024 characters
+	// of JSON: a value that encodes to it, or a [json.RawMessage], []byte or string
+	// that is JSON already.
+	ExtraParam any
+}
+
+// String shows which parameters are set, and no personal value.
+func (p CreditAgreementSignParams) String() string { return p.shown().String() }
+
+// Format implements [fmt.Formatter]: every verb prints what String returns.
+func (p CreditAgreementSignParams) Format(f fmt.State, verb rune) { p.shown().Format(f, verb) }
+
+// LogValue implements [slog.LogValuer] with what String returns.
+func (p CreditAgreementSignParams) LogValue() slog.Value { return p.shown().LogValue() }
+
+func (p CreditAgreementSignParams) shown() redact.Value {
+	extra := ""
+	if p.ExtraParam != nil {
+		extra = "set"
+	}
+	return redact.Value{TypeName: "alipay.CreditAgreementSignParams", Fields: []redact.Field{
+		redact.Hidden("OutAgreementNo", p.OutAgreementNo), redact.Hidden("ZmServiceID", p.ZmServiceID), redact.Hidden("CategoryID", p.CategoryID),
+		redact.Known("ProductCode", p.ProductCode, ProductCodeZhimaAuth), redact.Hidden("CancelBackLink", p.CancelBackLink),
+		redact.Hidden("ReturnBackLink", p.ReturnBackLink), redact.Hidden("ExternalLogonID", p.ExternalLogonID), redact.Hidden("ExtraParam", extra),
+	}}
+}
+
+// Sign returns the order string that the merchant's app or mini-program hands to
+// Alipay's app, where the user agrees: the one of
+// zhima.credit.payafteruse.creditagreement.sign. Nothing is sent. A parameter
+// that is missing or too long is reported as an *[ArgumentError].
+func (s *ZhimaCreditPayafteruseCreditagreement) Sign(ctx context.Context, params *CreditAgreementSignParams) (orderString string, err error) {
+	if s == nil || s.client == nil {
+		return "", errArgument("ZhimaCreditPayafteruseCreditagreement", "this service does not belong to a Client made by NewClient")
+	}
+	if params == nil {
+		return "", errArgument("CreditAgreementSignParams", "the params are nil")
+	}
+	const argument = "CreditAgreementSignParams."
+	switch n := utf8.RuneCountInString(params.OutAgreementNo); {
+	case n == 0:
+		return "", errArgument(argument+"OutAgreementNo", "it is empty; make another number for every user")
+	case n > 64:
+		return "", errArgument(argument+"OutAgreementNo", "it is longer than 64 characters")
+	case params.ZmServiceID == "":
+		return "", errArgument(argument+"ZmServiceID", "it is empty; Zhima has assigned it to the merchant")
+	}
+	extra, err := encodeExtraParam(params.ExtraParam)
+	if err != nil || utf8.RuneCount(extra) > 1024 {
+		return "", errArgument(argument+"ExtraParam", "it is not JSON and does not encode to it, or it is longer than 1,024 characters")
+	}
+	return s.client.SDKExecute(ctx, &ExecuteRequest{Method: agreementSignMethod, BizContent: struct {
+		OutAgreementNo  string `json:"out_agreement_no"`
+		ZmServiceID     string `json:"zm_service_id"`
+		CategoryID      string `json:"category_id,omitempty"`
+		ProductCode     string `json:"product_code,omitempty"`
+		CancelBackLink  string `json:"cancel_back_link,omitempty"`
+		ReturnBackLink  string `json:"return_back_link,omitempty"`
+		ExternalLogonID string `json:"external_logon_id,omitempty"`
+		ExtraParam      string `json:"extra_param,omitempty"`
+	}{params.OutAgreementNo, params.ZmServiceID, params.CategoryID, params.ProductCode,
+		params.CancelBackLink, params.ReturnBackLink, params.ExternalLogonID, string(extra)}})
+}
+
+func encodeExtraParam(extra any) ([]byte, error) {
+	switch v := extra.(type) {
+	case nil:
+		return nil, nil
+	case string:
+		if v == "" {
+			return nil, nil
+		}
+		return compactJSON([]byte(v))
+	case []byte:
+		return compactJSON(v)
+	case json.RawMessage:
+		return compactJSON(v)
+	}
+	return encodeJSON(extra)
+}
+
+// CreditAgreementQueryParams names the agreement to ask for, by one of its
+// numbers or both. Printing and logging it shows which are set.
+type CreditAgreementQueryParams struct {
+	OutAgreementNo    string `url:"out_agreement_no,omitempty" json:"out_agreement_no,omitempty"`       // the merchant's number (out_agreement_no)
+	CreditAgreementID string `url:"credit_agreement_id,omitempty" json:"credit_agreement_id,omitempty"` // Zhima's number (credit_agreement_id)
+}
+
+// String shows which parameters are set, and no value.
+func (p CreditAgreementQueryParams) String() string { return p.shown().String() }
+
+// Format implements [fmt.Formatter]: every verb prints what String returns.
+func (p CreditAgreementQueryParams) Format(f fmt.State, verb rune) { p.shown().Format(f, verb) }
+
+// LogValue implements [slog.LogValuer] with what String returns.
+func (p CreditAgreementQueryParams) LogValue() slog.Value { return p.shown().LogValue() }
+
+func (p CreditAgreementQueryParams) shown() redact.Value {
+	return redact.Value{TypeName: "alipay.CreditAgreementQueryParams", Fields: []redact.Field{
+		redact.Hidden("OutAgreementNo", p.OutAgreementNo), redact.Hidden("CreditAgreementID", p.CreditAgreementID),
+	}}
+}
+
+// CreditAgreementQueryResponse is the verified answer about an agreement. Every
+// member is optional: one that did not come, or came as null, is empty.
+//
+// The values are personal. Printing and logging it shows the status and none of
+// the ids. Its JSON is faithful, under the wire names and with the members of
+// Extra, because it is the caller's own data: do not write that to a log.
+type CreditAgreementQueryResponse struct {
+	AgreementStatus   string                     // [AgreementStatusValid] or [AgreementStatusInvalid] (agreement_status)
+	AlipayUserID      string                     // the user's Ant member id (alipay_user_id)
+	OpenID            string                     // the user's Ant open id (open_id)
+	BizTime           string                     // when it was made, as the platform writes it (biz_time)
+	CreditAgreementID string                     // Zhima's number of the agreement (credit_agreement_id)
+	OutAgreementNo    string                     // the merchant's number (out_agreement_no)
+	ExtInfo           string                     // further information, JSON (ext_info)
+	Extra             map[string]json.RawMessage // members that this version does not know, as they came; nil without any
+	Meta              Response                   `json:"-"` // the answer this was decoded from
+}
+
+var agreementMembers = []string{"agreement_status", "alipay_user_id", "biz_time", "credit_agreement_id", "ext_info", "open_id", "out_agreement_no"}
+
+// member returns where the member of that wire name is kept, nil for an unknown
+// one.
+func (r *CreditAgreementQueryResponse) member(name string) *string {
+	switch name {
+	case "agreement_status":
+		return &r.AgreementStatus
+	case "alipay_user_id":
+		return &r.AlipayUserID
+	case "biz_time":
+		return &r.BizTime
+	case "credit_agreement_id":
+		return &r.CreditAgreementID
+	case "ext_info":
+		return &r.ExtInfo
+	case "open_id":
+		return &r.OpenID
+	case "out_agreement_no":
+		return &r.OutAgreementNo
+	}
+	return nil
+}
+
+// UnmarshalJSON takes what the platform may send: a number or boolean becomes the
+// string that spells it, null is empty, and unknown members go to Extra. Meta is
+// kept. With an error the receiver stays as it was.
+func (r *CreditAgreementQueryResponse) UnmarshalJSON(data []byte) error {
+	if lenient.IsNull(data) {
+		return nil // the convention of encoding/json
+	}
+	before := *r
+	*r = CreditAgreementQueryResponse{Meta: r.Meta}
+	err := decodeMembers(data, r.member, &r.Extra)
+	if err != nil {
+		*r = before
+	}
+	return err
+}
+
+// MarshalJSON writes the answer under its wire names, empty members left out,
+// followed by the members of Extra in alphabetical order.
+func (r CreditAgreementQueryResponse) MarshalJSON() ([]byte, error) {
+	return encodeMembers(agreementMembers, r.member, r.Extra)
+}
+
+func (r *CreditAgreementQueryResponse) decodeAnswer(object []byte, _ url.Values) error {
+	return r.UnmarshalJSON(object)
+}
+
+// String shows the status and which other members came, and none of their values.
+func (r CreditAgreementQueryResponse) String() string { return r.shown().String() }
+
+// Format implements [fmt.Formatter]: every verb prints what String returns.
+func (r CreditAgreementQueryResponse) Format(f fmt.State, verb rune) { r.shown().Format(f, verb) }
+
+// LogValue implements [slog.LogValuer] with what String returns.
+func (r CreditAgreementQueryResponse) LogValue() slog.Value { return r.shown().LogValue() }
+
+func (r CreditAgreementQueryResponse) shown() redact.Value {
+	return redact.Value{TypeName: "alipay.CreditAgreementQueryResponse", Fields: append([]redact.Field{
+		redact.Known("AgreementStatus", r.AgreementStatus, AgreementStatusValid, AgreementStatusInvalid),
+		redact.Hidden("AlipayUserID", r.AlipayUserID), redact.Hidden("OpenID", r.OpenID), redact.Hidden("BizTime", r.BizTime),
+		redact.Hidden("CreditAgreementID", r.CreditAgreementID), redact.Hidden("OutAgreementNo", r.OutAgreementNo), redact.Hidden("ExtInfo", r.ExtInfo),
+		redact.Count("Extra", len(r.Extra)),
+	}, r.Meta.shown().Fields...)}
+}
+
+// Query asks for the state of an agreement
+// (zhima.credit.payafteruse.creditagreement.query). It spends nothing and may be
+// asked again. With an error the response is nil.
+func (s *ZhimaCreditPayafteruseCreditagreement) Query(ctx context.Context, params *CreditAgreementQueryParams, opts ...RequestOption) (*CreditAgreementQueryResponse, error) {
+	if s == nil || s.client == nil {
+		return nil, errArgument("ZhimaCreditPayafteruseCreditagreement", "this service does not belong to a Client made by NewClient")
+	}
+	if params == nil || *params == (CreditAgreementQueryParams{}) {
+		return nil, errArgument("CreditAgreementQueryParams", "neither OutAgreementNo nor CreditAgreementID is set")
+	}
+	answer := new(CreditAgreementQueryResponse)
+	resp, err := s.client.Do(ctx, &Request{Method: http.MethodGet, Path: agreementPath, Query: params}, answer, opts...)
+	if err != nil {
+		return nil, err
+	}
+	answer.Meta = *resp
+	return answer, nil
+}
