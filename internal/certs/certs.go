@@ -1,5 +1,5 @@
 // Package certs reads the certificates of the v3 protocol's certificate mode,
-// computes their serial numbers (SN) as the Java SDK does, and judges chains.
+// computes their serial numbers (SN) as the Java SDK does, and checks chains.
 package certs
 
 import (
@@ -172,14 +172,7 @@ func IsSelfSigned(c *x509.Certificate) bool {
 		c.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature) == nil
 }
 
-// IsCA reports whether c may sign certificates, by its basic constraints or, for
-// want of those, its key usage. X.509 v1 certificates, which have neither, may not.
-func IsCA(c *x509.Certificate) bool {
-	switch {
-	case c == nil:
-		return false
-	case c.BasicConstraintsValid:
-		return c.IsCA
-	}
-	return c.KeyUsage&x509.KeyUsageCertSign != 0
-}
+// IsCA reports whether c may sign certificates. Only basic constraints say so:
+// the customers of the platform hold certificates of the very same issuer, some
+// of which are X.509 v1 or have a key usage that forbids nothing.
+func IsCA(c *x509.Certificate) bool { return c != nil && c.BasicConstraintsValid && c.IsCA }

@@ -232,6 +232,31 @@ func TestSelfSignedIsToldFromIssued(t *testing.T) {
 	assert.False(t, IsCA(nil))
 }
 
+func TestOnlyBasicConstraintsMakeAnAuthority(t *testing.T) {
+	root := issue(t, "root", nil)
+	for name, tc := range map[string]struct {
+		constraints, ca bool
+		usage           x509.KeyUsage
+		want            bool
+	}{
+		"an authority":                   {true, true, x509.KeyUsageCertSign, true},
+		"an authority without key usage": {true, true, 0, true},
+		"constraints that deny it":       {true, false, x509.KeyUsageDigitalSignature, false},
+		"key usage alone":                {false, false, x509.KeyUsageCertSign, false},
+		"key usage for CRLs too":         {false, false, x509.KeyUsageCertSign | x509.KeyUsageCRLSign, false},
+		"neither, as X.509 v1 has":       {false, false, 0, false},
+		"key usage, denied by the other": {true, false, x509.KeyUsageCertSign, false},
+	} {
+		c := issue(t, "c", root, func(c *x509.Certificate) {
+			c.BasicConstraintsValid, c.IsCA, c.KeyUsage = tc.constraints, tc.ca, tc.usage
+		})
+		assert.Equal(t, tc.want, IsCA(c.cert.X509), name)
+		below := issue(t, "leaf", c, leafOf)
+		result, reason := CheckChain(below.cert.X509, bundle(c), bundle(root), now)
+		assert.Equal(t, tc.want, result == Verified, "%s: %s", name, reason)
+	}
+}
+
 // authority issues certificates. P-256, since RSA keys take long to generate.
 type authority struct {
 	cert Certificate

@@ -103,14 +103,12 @@ func (s *search) climb(path []*x509.Certificate) (found, holds bool) {
 	return found, false
 }
 
-// mayIssue checks what an intermediate must be before its signature counts. A
-// certificate without basic constraints is no CA, whatever its version: the
-// platform's customers hold such certificates of the very same issuer.
+// mayIssue checks what an intermediate must be before its signature counts.
 func (s *search) mayIssue(c *x509.Certificate, path []*x509.Certificate) bool {
 	const day = time.DateOnly
 	between := len(path) - 1 // intermediates below c
 	switch {
-	case !c.BasicConstraintsValid || !c.IsCA:
+	case !IsCA(c):
 		s.failed(path, "the certificate by its issuer's name is no certification authority")
 	case s.now.Before(c.NotBefore) || s.now.After(c.NotAfter):
 		s.failed(path, fmt.Sprintf("its intermediate certificate is valid from %s to %s only", c.NotBefore.UTC().Format(day), c.NotAfter.UTC().Format(day)))

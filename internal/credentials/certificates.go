@@ -16,7 +16,34 @@ type AlipayCert struct {
 	Key                 *rsa.PublicKey
 	NotBefore, NotAfter time.Time
 	Subject, Issuer     []byte // names, as DER
+	Downloaded          bool   // trusted by Trust, not configured
 }
+
+// certificateMode is what only certificate mode has.
+type certificateMode struct {
+	roots         []certs.Certificate // the root bundle
+	intermediates []certs.Certificate // those in Alipay's certificate file
+	expiries      []Expiry            // of the certificates in use
+	passedOver    []Expiry            // of Alipay's certificates that have expired
+}
+
+// Expiry says until when a configured certificate is valid.
+type Expiry struct {
+	Field    string // as in Config
+	SN       string
+	NotAfter time.Time
+}
+
+// ExpiryNotice is how long before its end a certificate is worth a warning.
+const ExpiryNotice = 30 * 24 * time.Hour
+
+// Soon reports whether the certificate ends within ExpiryNotice, or has ended.
+func (e Expiry) Soon(now time.Time) bool { return now.Add(ExpiryNotice).After(e.NotAfter) }
+
+// Expiries returns when each configured certificate ends that is in use: the
+// application's and Alipay's, not those of certification authorities. The first
+// to end comes first.
+func (c *Credentials) Expiries() []Expiry { return slices.Clone(c.mode.expiries) }
 
 // resolveCertificates fills in what certificate mode needs.
 func (c Config) resolveCertificates(r *Credentials, now time.Time) error {
@@ -31,11 +58,15 @@ func (c Config) resolveCertificates(r *Credentials, now time.Time) error {
 	if !slices.ContainsFunc(roots, func(c certs.Certificate) bool { return certs.IsSelfSigned(c.X509) }) {
 		return &Error{rootField, "there is no root certificate in it; use the root bundle (支付宝根证书, alipayRootCert.crt), not the application's or Alipay's own certificate"}
 	}
-	if r.AppCertSN, err = c.appCert(r.PublicKey, now); err != nil {
+	r.mode.roots = roots
+	if err := c.appCert(r, now); err != nil {
 		return err
 	}
-	r.AlipayCerts, err = c.alipayCerts(r.PublicKey, roots, now)
-	return err
+	if err := c.alipayCerts(r, now); err != nil {
+		return err
+	}
+	slices.SortStableFunc(r.mode.expiries, func(a, b Expiry) int { return a.NotAfter.Compare(b.NotAfter) })
+	return nil
 }
 
 func loadCertificates(field, content, path, belongs string) ([]certs.Certificate, string, error) {
@@ -71,30 +102,6 @@ func belongsTo(own *rsa.PublicKey, c certs.Certificate) bool {
 	return key != nil && own.Equal(key)
 }
 
-// appCert returns the SN of the application's certificate.
-func (c Config) appCert(own *rsa.PublicKey, now time.Time) (sn string, err error) {
-	list, field, err := loadCertificates("AppCertContent", c.AppCertContent, c.AppCertPath,
-		"the application's certificate (应用公钥证书, appCertPublicKey_….crt) belongs here")
-	if err != nil {
-		return "", err
-	}
-	authoritiesOnly := true
-	for _, cert := range list {
-		authoritiesOnly = authoritiesOnly && (cert.X509 == nil || certs.IsCA(cert.X509))
-		if !belongsTo(own, cert) {
-			continue
-		}
-		if reason := notValidAt(cert, now); reason != "" {
-			return "", &Error{field, reason + "; download a new one (应用公钥证书) from the console"}
-		}
-		return cert.SN, nil
-	}
-	if authoritiesOnly {
-		return "", &Error{field, "it holds certificates of certification authorities only; the application's certificate (应用公钥证书, appCertPublicKey_….crt) belongs here"}
-	}
-	return "", &Error{field, "the certificate does not match the application's private key; use the 应用公钥证书 that was issued for this key, or the key that belongs to the certificate"}
-}
-
 // notValidAt gives the dates of a certificate that is not valid, else "".
 func notValidAt(c certs.Certificate, now time.Time) string {
 	const day = "2006-01-02 15:04:05 MST"
@@ -107,82 +114,141 @@ func notValidAt(c certs.Certificate, now time.Time) string {
 	return ""
 }
 
-// alipayCerts returns the certificates that may sign answers, by SN.
-// Intermediates are no signers. Beside a valid certificate an expired one is
-// passed over, and one that is not valid yet is ready for the day on which
-// Alipay changes to it.
-func (c Config) alipayCerts(own *rsa.PublicKey, roots []certs.Certificate, now time.Time) (map[string]AlipayCert, error) {
+// appCert finds the application's certificate: the one of its private key.
+func (c Config) appCert(r *Credentials, now time.Time) error {
+	list, field, err := loadCertificates("AppCertContent", c.AppCertContent, c.AppCertPath,
+		"the application's certificate (应用公钥证书, appCertPublicKey_….crt) belongs here")
+	if err != nil {
+		return err
+	}
+	authoritiesOnly := true
+	for _, cert := range list {
+		authoritiesOnly = authoritiesOnly && (cert.X509 == nil || certs.IsCA(cert.X509))
+		if !belongsTo(r.PublicKey, cert) {
+			continue
+		}
+		if reason := notValidAt(cert, now); reason != "" {
+			return &Error{field, reason + "; download a new one (应用公钥证书) from the console"}
+		}
+		r.AppCertSN = cert.SN
+		r.mode.expiries = append(r.mode.expiries, Expiry{field, cert.SN, cert.X509.NotAfter})
+		return nil
+	}
+	if authoritiesOnly {
+		return &Error{field, "it holds certificates of certification authorities only; the application's certificate (应用公钥证书, appCertPublicKey_….crt) belongs here"}
+	}
+	return &Error{field, "the certificate does not match the application's private key; use the 应用公钥证书 that was issued for this key, or the key that belongs to the certificate"}
+}
+
+// alipayCerts finds the certificates that may sign answers. Beside a valid one
+// an expired one is passed over, and one that is not valid yet is ready for the
+// day on which Alipay changes to it.
+func (c Config) alipayCerts(r *Credentials, now time.Time) error {
 	list, field, err := loadCertificates("AlipayPublicCertContent", c.AlipayPublicCertContent, c.AlipayPublicCertPath,
 		"Alipay's certificate (支付宝公钥证书, alipayCertPublicKey_RSA2.crt) belongs here")
 	if err != nil {
-		return nil, err
+		return err
 	}
-	const download = "; use the 支付宝公钥证书 (alipayCertPublicKey_RSA2.crt) as downloaded from the console"
-	wrong := func(reason string) (map[string]AlipayCert, error) {
-		return nil, &Error{field, reason + download}
+	wrong := func(reason string) error {
+		return &Error{field, reason + "; use the 支付宝公钥证书 (alipayCertPublicKey_RSA2.crt) as downloaded from the console"}
 	}
-	var leaves, intermediates []certs.Certificate
-	anyRoot, anySelfSigned := false, false
-	for _, cert := range list {
-		isRoot := isAmong(roots, cert)
-		anyRoot = anyRoot || isRoot
-		anySelfSigned = anySelfSigned || certs.IsSelfSigned(cert.X509)
-		switch {
-		case cert.X509 == nil && !isRoot:
-			return wrong("one of the certificates cannot be read: " + cert.Err.Error())
-		case belongsTo(own, cert):
-			return wrong("this is the application's own certificate (应用公钥证书)")
-		case certs.IsCA(cert.X509):
-			intermediates = append(intermediates, cert)
-		case cert.X509 != nil:
-			leaves = append(leaves, cert)
-		}
+	leaves, intermediates, reason := sortOut(list, r.mode.roots, r.PublicKey)
+	if reason != "" {
+		return wrong(reason)
 	}
-	switch {
-	case len(leaves) > 0:
-	case anyRoot:
-		return wrong("it holds the root bundle (支付宝根证书), which belongs into RootCertContent")
-	case anySelfSigned:
-		return wrong(selfSigned)
-	default:
-		return wrong("it holds certificates of certification authorities only, and none that signs answers")
-	}
-	signers := make(map[string]AlipayCert)
+	r.mode.intermediates = intermediates
+	r.AlipayCerts = make(map[string]AlipayCert, len(leaves))
 	invalid, anyValid := "", false
 	for _, leaf := range leaves {
-		key := publicKey(leaf)
-		switch {
-		case certs.IsSelfSigned(leaf.X509):
-			return wrong(selfSigned)
-		case key == nil:
-			return wrong("the certificate's key is not RSA")
-		case key.N.BitLen() < minKeyBits:
-			return wrong(tooShort(key.N.BitLen()))
+		if reason := unusable(leaf); reason != "" {
+			return wrong(reason)
 		}
+		expiry := Expiry{field, leaf.SN, leaf.X509.NotAfter}
 		if reason := notValidAt(leaf, now); reason != "" {
 			invalid = cmp.Or(invalid, reason)
 			if now.After(leaf.X509.NotAfter) {
+				r.mode.passedOver = append(r.mode.passedOver, expiry)
 				continue
 			}
 		} else {
 			anyValid = true
 		}
-		if result, reason := certs.CheckChain(leaf.X509, intermediates, roots, now); result == certs.Foreign {
+		if result, reason := certs.CheckChain(leaf.X509, intermediates, r.mode.roots, now); result == certs.Foreign {
 			return wrong("the certificate does not lead to the configured root bundle (支付宝根证书, RootCertContent), or that is another one: " + reason)
 		}
-		signers[leaf.SN] = AlipayCert{
-			Key: key, NotBefore: leaf.X509.NotBefore, NotAfter: leaf.X509.NotAfter,
-			Subject: leaf.X509.RawSubject, Issuer: leaf.X509.RawIssuer,
+		if _, twice := r.AlipayCerts[leaf.SN]; !twice {
+			r.mode.expiries = append(r.mode.expiries, expiry)
 		}
+		r.AlipayCerts[leaf.SN] = signerOf(leaf)
 	}
 	if !anyValid {
 		return wrong(invalid)
 	}
-	return signers, nil
+	return nil
+}
+
+func signerOf(leaf certs.Certificate) AlipayCert {
+	return AlipayCert{
+		Key:       publicKey(leaf),
+		NotBefore: leaf.X509.NotBefore, NotAfter: leaf.X509.NotAfter,
+		Subject: leaf.X509.RawSubject, Issuer: leaf.X509.RawIssuer,
+	}
 }
 
 const selfSigned = "the certificate is self-signed, so it was not issued by Alipay's certification authority"
 
-func isAmong(list []certs.Certificate, cert certs.Certificate) bool {
-	return slices.ContainsFunc(list, func(c certs.Certificate) bool { return bytes.Equal(c.Raw, cert.Raw) })
+// sortOut tells the certificates that may sign answers from the intermediates,
+// and gives the reason why there are none.
+func sortOut(list, roots []certs.Certificate, own *rsa.PublicKey) (leaves, intermediates []certs.Certificate, reason string) {
+	anyRoot, anySelfSigned := false, false
+	for _, cert := range list {
+		isRoot := slices.ContainsFunc(roots, func(root certs.Certificate) bool { return bytes.Equal(root.Raw, cert.Raw) })
+		anyRoot = anyRoot || isRoot
+		anySelfSigned = anySelfSigned || certs.IsSelfSigned(cert.X509)
+		switch {
+		case cert.X509 == nil && isRoot: // the SM2 root
+		case cert.X509 == nil:
+			return nil, nil, "one of the certificates cannot be read: " + cert.Err.Error()
+		case belongsTo(own, cert):
+			return nil, nil, "this is the application's own certificate (应用公钥证书)"
+		case certs.IsCA(cert.X509):
+			intermediates = append(intermediates, cert)
+		case isIssuer(cert, list):
+			// The sandbox's intermediate, which has no basic constraints: neither
+			// does it sign answers, nor does a chain through it prove anything.
+		default:
+			leaves = append(leaves, cert)
+		}
+	}
+	switch {
+	case len(leaves) > 0:
+		return leaves, intermediates, ""
+	case anyRoot:
+		return nil, nil, "it holds the root bundle (支付宝根证书), which belongs into RootCertContent"
+	case anySelfSigned:
+		return nil, nil, selfSigned
+	}
+	return nil, nil, "it holds certificates of certification authorities only, and none that signs answers"
+}
+
+// isIssuer reports whether another certificate of list names cert as its issuer.
+func isIssuer(cert certs.Certificate, list []certs.Certificate) bool {
+	return slices.ContainsFunc(list, func(c certs.Certificate) bool {
+		return c.X509 != nil && bytes.Equal(c.X509.RawIssuer, cert.X509.RawSubject) && !bytes.Equal(c.X509.RawSubject, c.X509.RawIssuer)
+	})
+}
+
+// unusable says why the key of a certificate cannot be Alipay's, whatever the
+// dates and the chain.
+func unusable(leaf certs.Certificate) string {
+	key := publicKey(leaf)
+	switch {
+	case certs.IsSelfSigned(leaf.X509):
+		return selfSigned
+	case key == nil:
+		return "the certificate's key is not RSA"
+	case key.N.BitLen() < minKeyBits:
+		return tooShort(key.N.BitLen())
+	}
+	return ""
 }

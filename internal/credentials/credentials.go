@@ -61,6 +61,8 @@ type Credentials struct {
 	AlipayCerts  map[string]AlipayCert // certificate mode only, by SN
 	Cipher       *aescbc.Cipher        // nil without content encryption
 	AppAuthToken string
+
+	mode certificateMode
 }
 
 // Format keeps the private key out of every fmt verb.
@@ -83,7 +85,7 @@ func Resolve(c Config, now time.Time) (*Credentials, error) {
 		return nil, err
 	}
 	r := &Credentials{Base: base, AppID: c.AppID, Signer: signer, PublicKey: own, AppAuthToken: c.AppAuthToken}
-	certificates, err := c.certificateMode()
+	certificates, err := c.usesCertificates()
 	if err != nil {
 		return nil, err
 	}
@@ -122,9 +124,9 @@ func isVisibleASCII(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r <= 0x20 || r >= 0x7f })
 }
 
-// certificateMode reports whether certificate mode is configured; it is an error
+// usesCertificates reports whether certificate mode is configured; it is an error
 // when both modes are, or neither.
-func (c Config) certificateMode() (certificates bool, err error) {
+func (c Config) usesCertificates() (certificates bool, err error) {
 	publicKey := c.AlipayPublicKey != "" || c.AlipayPublicKeyPath != ""
 	parts := []struct {
 		field string

@@ -34,7 +34,7 @@ func load(field, content, path string) (text, from string, err error) {
 	}
 	text, err = readFile(strings.TrimSpace(path))
 	if err != nil {
-		return "", pathField, &Error{pathField, whyUnreadable(err)}
+		return "", pathField, &Error{pathField, whyUnreadable(err, field)}
 	}
 	if strings.TrimSpace(text) == "" {
 		return "", pathField, &Error{pathField, "the file is empty; put the content of " + field + " into it"}
@@ -45,13 +45,14 @@ func load(field, content, path string) (text, from string, err error) {
 const maxFileBytes = 1 << 20
 
 var (
-	errTooLong   = errors.New("file too long")
-	errDirectory = errors.New("file is a directory")
+	errTooLong    = errors.New("file too long")
+	errDirectory  = errors.New("file is a directory")
+	errNotRegular = errors.New("file is a pipe, socket or device")
 )
 
 // whyUnreadable words an error of readFile, which quotes the path: that may be
 // anything, a misplaced secret too.
-func whyUnreadable(err error) string {
+func whyUnreadable(err error, field string) string {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return "there is no such file; a relative path starts at the working directory of the process"
@@ -59,20 +60,34 @@ func whyUnreadable(err error) string {
 		return "the process may not read the file; give its user the right to"
 	case errors.Is(err, errDirectory):
 		return "this is a directory; name the file in it"
+	case errors.Is(err, errNotRegular):
+		return "this is a pipe, socket or device; name a regular file, or put its content into " + field
 	case errors.Is(err, errTooLong):
 		return "the file is larger than 1 MiB; no key or certificate is"
 	}
 	return "the file cannot be read; check that it is a regular file"
 }
 
+// readFile reads regular files only: opening a pipe waits until
+// somebody writes to it, and reading a device may never end.
 func readFile(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", err
+	}
+	if err := checkMode(info); err != nil {
+		return "", err
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err == nil && info.IsDir() {
-		return "", errDirectory
+	if info, err = f.Stat(); err != nil { // once more: another file may have taken its place
+		return "", err
+	}
+	if err := checkMode(info); err != nil {
+		return "", err
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
 	switch {
@@ -84,6 +99,16 @@ func readFile(path string) (string, error) {
 		return base64.StdEncoding.EncodeToString(data), nil
 	}
 	return string(data), nil
+}
+
+func checkMode(info fs.FileInfo) error {
+	switch {
+	case info.IsDir():
+		return errDirectory
+	case !info.Mode().IsRegular():
+		return errNotRegular
+	}
+	return nil
 }
 
 // isPath is the mistake of a field that holds the path of a file.

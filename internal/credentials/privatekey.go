@@ -67,6 +67,8 @@ func (c Config) givenSigner() (crypto.Signer, *rsa.PublicKey, error) {
 	switch {
 	case !ok || own == nil || own.N == nil:
 		return wrong("its public key is not an *rsa.PublicKey; the v3 protocol signs with RSA (RSA2, SHA256withRSA) only")
+	case keys.Defect(own) != "":
+		return wrong("of its public key: " + keys.Defect(own) + "; return the public half of the key pair from Public as the KMS or HSM shows it")
 	case own.N.BitLen() < minKeyBits:
 		return wrong(tooShort(own.N.BitLen()))
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/asn1"
 	"fmt"
+	"math"
 	"math/big"
 	"strings"
 )
@@ -288,28 +289,26 @@ func (m *Material) guessByLabel(label string) {
 
 // withPublic reads the PKCS#1 public key of an SPKI or certificate.
 func (m Material) withPublic(der []byte) Material {
-	n, e, err := modulus(der, tags(tagInteger, tagInteger))
-	if err != "" {
-		return m.defective(err)
+	key, defect := modulus(der, tags(tagInteger, tagInteger))
+	if key != nil {
+		m.Bits = key.N.BitLen()
 	}
-	m.Bits = n.BitLen()
-	if m.Bits > maxBits {
-		return m.defective(defectHuge)
+	if defect != "" {
+		return m.defective(defect)
 	}
-	m.Public = &rsa.PublicKey{N: n, E: e}
+	m.Public = key
 	return m
 }
 
 // withPrivate reads a PKCS#1 private key. The modulus is read before crypto/x509
 // sees the key, so that a key too small for it still shows its size.
 func (m Material) withPrivate(der []byte) Material {
-	n, _, err := modulus(der, tags(tagInteger, tagInteger, tagInteger, tagInteger))
-	if err != "" {
-		return m.defective(err)
+	public, defect := modulus(der, tags(tagInteger, tagInteger, tagInteger, tagInteger))
+	if public != nil {
+		m.Bits = public.N.BitLen()
 	}
-	m.Bits = n.BitLen()
-	if m.Bits > maxBits {
-		return m.defective(defectHuge)
+	if defect != "" {
+		return m.defective(defect)
 	}
 	key, parseErr := x509.ParsePKCS1PrivateKey(der) // validates it too
 	if parseErr != nil {
@@ -320,32 +319,55 @@ func (m Material) withPrivate(der []byte) Material {
 }
 
 const (
-	defectRSA  = "the DER of the RSA key is corrupt"
-	defectHuge = "its RSA modulus is larger than any real key's"
+	defectRSA        = "the DER of the RSA key is corrupt"
+	defectHuge       = "its RSA modulus is larger than any real key's"
+	defectImpossible = "its RSA modulus or exponent is not possible"
 )
 
+// Defect says why key is not usable as an RSA public key, in fixed words that
+// are safe to show; "" where it is. The key of a Signer has
+// not been through Inspect: an exponent of 1 makes every signature hold, and
+// arithmetic with a huge modulus takes seconds.
+func Defect(key *rsa.PublicKey) string {
+	switch {
+	case key == nil || key.N == nil:
+		return "it holds no RSA modulus"
+	case key.N.Sign() <= 0 || key.N.Bit(0) == 0 || key.E < 3 || key.E&1 == 0 || key.E > math.MaxInt32:
+		return defectImpossible
+	case key.N.BitLen() > maxBits:
+		return defectHuge
+	}
+	return ""
+}
+
 // modulus reads n and e from a PKCS#1 structure of the given shape, private
-// (where a version stands first) or public.
-func modulus(der []byte, want string) (n *big.Int, e int, defect string) {
+// (where a version stands first) or public. Beside a defect the key is returned
+// where its size can be told.
+func modulus(der []byte, want string) (key *rsa.PublicKey, defect string) {
 	outer, ok := element(der)
 	if !ok || outer.tag != tagSequence || outer.short || len(outer.rest) > 0 {
-		return nil, 0, defectRSA
+		return nil, defectRSA
 	}
 	c, shape := children(outer.body)
 	if !strings.HasPrefix(shape, want) {
-		return nil, 0, defectRSA
+		return nil, defectRSA
 	}
 	if len(want) > 2 {
 		c = c[1:]
 	}
-	n, exponent := new(big.Int).SetBytes(c[0].body), new(big.Int).SetBytes(c[1].body)
-	negative := len(c[0].body) == 0 || c[0].body[0] >= 0x80 || len(c[1].body) == 0 || c[1].body[0] >= 0x80
-	// crypto/rsa takes no exponent beyond 31 bits, and neither n nor e can be even.
-	if negative || c[1].short || n.Bit(0) == 0 || exponent.Bit(0) == 0 || exponent.BitLen() < 2 || exponent.BitLen() > 31 {
-		return nil, 0, "its RSA modulus or exponent is not possible"
+	n, e := c[0].body, new(big.Int).SetBytes(c[1].body)
+	if negative(n) || negative(c[1].body) || c[1].short || e.BitLen() > 31 { // crypto/rsa takes no larger exponent
+		return nil, defectImpossible
 	}
-	return n, int(exponent.Int64()), ""
+	key = &rsa.PublicKey{N: new(big.Int).SetBytes(n), E: int(e.Int64())}
+	if defect = Defect(key); defect == defectImpossible {
+		key = nil
+	}
+	return key, defect
 }
+
+// negative reports whether an INTEGER is below zero, or empty.
+func negative(body []byte) bool { return len(body) == 0 || body[0] >= 0x80 }
 
 // wellFormedCertificate checks the skeleton only, since crypto/x509 refuses
 // whole families of good certificates (SM2).

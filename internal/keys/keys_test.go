@@ -380,6 +380,35 @@ func TestHugeModulusIsRefusedBeforeAnyArithmetic(t *testing.T) {
 	assert.Nil(t, m.Public)
 }
 
+func TestDefectTellsWhatNoRSAKeyCanBe(t *testing.T) {
+	n := new(big.Int).Add(new(big.Int).Lsh(big.NewInt(1), 2047), big.NewInt(1))
+	bits := func(bits uint) *big.Int {
+		return new(big.Int).Add(new(big.Int).Lsh(big.NewInt(1), bits-1), big.NewInt(1))
+	}
+	for name, tc := range map[string]struct {
+		key  *rsa.PublicKey
+		want string
+	}{
+		"nil":                 {nil, "it holds no RSA modulus"},
+		"no modulus":          {&rsa.PublicKey{E: 3}, "it holds no RSA modulus"},
+		"modulus 0":           {&rsa.PublicKey{N: new(big.Int), E: 3}, defectImpossible},
+		"negative modulus":    {&rsa.PublicKey{N: new(big.Int).Neg(n), E: 3}, defectImpossible},
+		"even modulus":        {&rsa.PublicKey{N: new(big.Int).Lsh(n, 1), E: 3}, defectImpossible},
+		"exponent 0":          {&rsa.PublicKey{N: n}, defectImpossible},
+		"exponent 1":          {&rsa.PublicKey{N: n, E: 1}, defectImpossible},
+		"exponent 2":          {&rsa.PublicKey{N: n, E: 2}, defectImpossible},
+		"exponent 4":          {&rsa.PublicKey{N: n, E: 4}, defectImpossible},
+		"negative exponent":   {&rsa.PublicKey{N: n, E: -3}, defectImpossible},
+		"exponent of 32 bits": {&rsa.PublicKey{N: n, E: 1<<31 + 1}, defectImpossible},
+		"too many bits":       {&rsa.PublicKey{N: bits(maxBits + 1), E: 3}, defectHuge},
+		"as many as allowed":  {&rsa.PublicKey{N: bits(maxBits), E: 3}, ""},
+		"exponent 3":          {&rsa.PublicKey{N: n, E: 3}, ""},
+		"exponent of 31 bits": {&rsa.PublicKey{N: n, E: 1<<31 - 1}, ""},
+	} {
+		assert.Equal(t, tc.want, Defect(tc.key), name)
+	}
+}
+
 func TestPathsAreToldFromContent(t *testing.T) {
 	for _, path := range []string{
 		"/etc/keys/app.pem", "/etc/keys/app", "./app.pem", "../secret/app", "~/x", "~user/x", `C:\keys\app.pem`, "d:/keys/app",

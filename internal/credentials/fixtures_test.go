@@ -1,0 +1,316 @@
+package credentials
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/base64"
+	"encoding/pem"
+	"math/big"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// now lies within the validity of the vectors' certificates, November 2026 to
+// October 2045.
+var now = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+
+const day = 24 * time.Hour
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// fixture reads a file of the repository.
+func fixture(file string) string { return string(must(os.ReadFile("../../" + file))) }
+
+func vector(name string) string { return fixture("testdata/vectors/" + name) }
+
+func testKey(name string) *rsa.PrivateKey { return rsaKey("alipaytest/testkeys/" + name) }
+
+// rsaKey reads a PKCS#8 key, which may have a note above it.
+func rsaKey(file string) *rsa.PrivateKey {
+	block, _ := pem.Decode([]byte(fixture(file)))
+	return must(x509.ParsePKCS8PrivateKey(block.Bytes)).(*rsa.PrivateKey)
+}
+
+func armour(label string, der []byte) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: label, Bytes: der}))
+}
+
+// bare is a PEM text without its armour and line ends.
+func bare(text string) string {
+	block, _ := pem.Decode([]byte(text))
+	return base64.StdEncoding.EncodeToString(block.Bytes)
+}
+
+func spkiOf(key crypto.PublicKey) string {
+	return armour("PUBLIC KEY", must(x509.MarshalPKIXPublicKey(key)))
+}
+
+// cutBare and cutPEM lose the end of a text.
+func cutBare(text string) string { return bare(text)[:len(bare(text))/2] }
+func cutPEM(text string) string  { return text[:len(text)*2/3] }
+
+// issued is a certificate made by the tests.
+type issued struct {
+	cert *x509.Certificate
+	pem  string
+	key  crypto.Signer
+}
+
+var serialNumbers atomic.Int64
+
+// issue makes a certificate for key's public half; without a parent a
+// self-signed one. It is a leaf, valid one day around now.
+func issue(subject pkix.Name, key crypto.Signer, parent *issued, change ...func(*x509.Certificate)) *issued {
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1000 + serialNumbers.Add(1)),
+		Subject:      subject,
+		NotBefore:    now.Add(-day),
+		NotAfter:     now.Add(100 * day),
+		KeyUsage:     x509.KeyUsageDigitalSignature,
+	}
+	for _, f := range change {
+		f(template)
+	}
+	by, byKey := template, key
+	if parent != nil {
+		by, byKey = parent.cert, parent.key
+	}
+	der := must(x509.CreateCertificate(rand.Reader, template, by, key.Public(), byKey))
+	return &issued{must(x509.ParseCertificate(der)), armour("CERTIFICATE", der), key}
+}
+
+func authority(c *x509.Certificate) {
+	c.IsCA, c.BasicConstraintsValid, c.KeyUsage = true, true, x509.KeyUsageCertSign
+}
+
+func validFromTo(from, to time.Time) func(*x509.Certificate) {
+	return func(c *x509.Certificate) { c.NotBefore, c.NotAfter = from, to }
+}
+
+// The names of real certificates: those of customers and those of Alipay have
+// issuers of their own under one root.
+func authorityName(name string) pkix.Name {
+	return pkix.Name{Country: []string{"CN"}, Organization: []string{"Ant Financial"}, OrganizationalUnit: []string{"Certification Authority"}, CommonName: "Ant Financial Certification Authority " + name}
+}
+
+var (
+	alipayName = pkix.Name{Country: []string{"CN"}, Organization: []string{"支付宝(中国)网络技术有限公司"}, OrganizationalUnit: []string{"Alipay"}, CommonName: "支付宝(中国)网络技术有限公司-2088102111111111"}
+	appName    = pkix.Name{Country: []string{"CN"}, Organization: []string{"某商户"}, OrganizationalUnit: []string{"2088102111111111"}, CommonName: "2088102111111111-2021000000000001"}
+)
+
+// pki is a small world of certificates.
+type pki struct {
+	appKey, alipayKey, nextKey, attackerKey *rsa.PrivateKey
+	ecKey                                   *ecdsa.PrivateKey
+	root, class1, class2, foreignClass2     *issued
+	app, alipay, next                       *issued // next comes after alipay, in a rotation
+	alipayFile, nextFile, rootBundle        string  // as downloaded: with the intermediate, with other roots
+}
+
+var world = sync.OnceValue(func() *pki {
+	p := &pki{
+		appKey:      rsaKey("testdata/vectors/app_private_pkcs8.pem"),
+		alipayKey:   rsaKey("testdata/vectors/alipay_private_pkcs8.pem"),
+		nextKey:     testKey("alipay_next_private_key.pem"),
+		attackerKey: testKey("app_private_key.pem"),
+		ecKey:       ecKey(),
+	}
+	p.root = issue(authorityName("R1"), testKey("foreign_private_key.pem"), nil, authority)
+	p.class1 = issue(authorityName("Class 1 R1"), ecKey(), p.root, authority)
+	p.class2 = issue(authorityName("Class 2 R1"), testKey("alipay_private_key.pem"), p.root, authority)
+	p.foreignClass2 = issue(pkix.Name{CommonName: "middle of another root"}, p.ecKey, issue(pkix.Name{CommonName: "another root"}, p.ecKey, nil, authority), authority)
+	p.app = issue(appName, p.appKey, p.class1)
+	p.alipay = issue(alipayName, p.alipayKey, p.class2)
+	p.next = issue(alipayName, p.nextKey, p.class2)
+	p.alipayFile = p.alipay.pem + p.class2.pem
+	p.nextFile = p.next.pem + p.class2.pem
+	p.rootBundle = vector("root_bundle.crt") + p.root.pem
+	return p
+})
+
+func ecKey() *ecdsa.PrivateKey { return must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)) }
+
+// keyConfig and certConfig are configs without a mistake.
+func keyConfig() Config {
+	return Config{AppID: "2021000000000001", PrivateKey: vector("app_private_pkcs8.pem"), AlipayPublicKey: vector("alipay_public.pem")}
+}
+
+func certConfig() Config {
+	p := world()
+	return Config{
+		AppID: "2021000000000001", PrivateKey: vector("app_private_pkcs8.pem"),
+		AppCertContent: p.app.pem, AlipayPublicCertContent: p.alipayFile, RootCertContent: p.rootBundle,
+	}
+}
+
+// vectorConfig is the vectors' certificate mode.
+func vectorConfig() Config {
+	return Config{
+		AppID: "2021000000000001", PrivateKey: vector("app_private_pkcs8.pem"),
+		AppCertContent: vector("app_public_cert.crt"), AlipayPublicCertContent: vector("alipay_public_cert.crt"), RootCertContent: vector("root_bundle.crt"),
+	}
+}
+
+// configFor is a config in which a field can be filled in wrongly.
+func configFor(field string) Config {
+	if strings.Contains(field, "Cert") {
+		return certConfig()
+	}
+	return keyConfig()
+}
+
+func set(c *Config, field, value string) {
+	reflect.ValueOf(c).Elem().FieldByName(field).SetString(value)
+}
+
+func value(c Config, field string) string { return reflect.ValueOf(c).FieldByName(field).String() }
+
+// newDir is t.TempDir, whose path is made of words that a Reason has too.
+func newDir(t testing.TB) string {
+	dir := must(os.MkdirTemp("", "f"))
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+// writeFile returns the path of a new file.
+func writeFile(t testing.TB, content string) string {
+	path := filepath.Join(newDir(t), "f")
+	require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+	return path
+}
+
+func requireResolves(t *testing.T, c Config, name string) *Credentials {
+	t.Helper()
+	r, err := Resolve(c, now)
+	require.NoError(t, err, name)
+	return r
+}
+
+// assertMistake checks the error for a config: the field, what the reason says,
+// and that nothing of what was given shows in it.
+func assertMistake(t *testing.T, c Config, field string, says ...string) {
+	t.Helper()
+	r, err := Resolve(c, now)
+	assert.Nil(t, r)
+	assertError(t, err, c, field, says...)
+}
+
+func assertError(t *testing.T, err error, c Config, field string, says ...string) {
+	t.Helper()
+	require.IsType(t, (*Error)(nil), err)
+	mistake := err.(*Error)
+	assert.Equal(t, field, mistake.Field, mistake.Reason)
+	for _, words := range says {
+		assert.Contains(t, mistake.Reason, words)
+	}
+	assert.Equal(t, mistake.Field+": "+mistake.Reason, err.Error())
+	assert.NotContains(t, mistake.Reason, "; ;")
+	assert.NotRegexp(t, `^\s|\s$|  |%!`, mistake.Reason)
+	assertShowsNothingOf(t, mistake.Reason, givenBy(c)...)
+}
+
+// Words of a Reason that everybody knows, though a config may hold them too.
+var publicWords = strings.NewReplacer(ProductionURL, "", SandboxURL, "", "/gateway.do", "", "支付宝", "",
+	"-----BEGIN line", "", "-----END line", "", "-----BEGIN and -----END lines", "")
+
+// assertShowsNothingOf looks for every stretch of eight bytes.
+func assertShowsNothingOf(t *testing.T, shown string, given ...string) {
+	t.Helper()
+	shown = publicWords.Replace(shown)
+	for _, text := range given {
+		for i := 0; i+8 <= len(text); i++ {
+			if strings.Contains(shown, text[i:i+8]) {
+				t.Errorf("%q is shown in: %s", text[i:i+8], shown)
+				return
+			}
+		}
+	}
+}
+
+var readableWords = regexp.MustCompile(`[ -~]{4,}`)
+
+// givenBy is everything that a config holds, and what is in the files it names.
+func givenBy(c Config) []string {
+	var all []string
+	v := reflect.ValueOf(c)
+	for i := range v.NumField() {
+		if v.Field(i).Kind() != reflect.String {
+			continue
+		}
+		text := v.Field(i).String()
+		all = append(all, text)
+		if info, err := os.Stat(text); strings.HasSuffix(v.Type().Field(i).Name, "Path") && err == nil && info.Mode().IsRegular() {
+			text = string(must(os.ReadFile(text)))
+			text = text[:min(len(text), 8<<10)]
+			all = append(all, text)
+		}
+		if block, _ := pem.Decode([]byte(text)); block != nil {
+			all = append(all, readableWords.Split(string(block.Bytes), -1)...) // what is readable in a certificate is common words
+		}
+	}
+	return all
+}
+
+// misplaced is a text that does not belong into a field, and what is said of it.
+type misplaced struct {
+	name, text string
+	says       []string
+}
+
+// assertEachIsNamed puts each text into a field, and into a file that the path
+// variant of the field names.
+func assertEachIsNamed(t *testing.T, field string, list []misplaced) {
+	pathField := pathFields[field]
+	for _, tc := range list {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			c := configFor(field)
+			set(&c, field, tc.text)
+			assertMistake(t, c, field, tc.says...)
+
+			set(&c, field, "")
+			set(&c, pathField, writeFile(t, tc.text))
+			assertMistake(t, c, pathField, tc.says...)
+		})
+	}
+}
+
+// dates are those of a certificate as a Reason has them.
+func dates(c *issued) []string {
+	const form = "2006-01-02 15:04:05 MST"
+	return []string{c.cert.NotBefore.UTC().Format(form), c.cert.NotAfter.UTC().Format(form)}
+}
+
+func and(list []string, more ...string) []string { return append(list, more...) }
+
+func TestTheFixturesAreWithoutMistake(t *testing.T) {
+	for name, c := range map[string]Config{"public-key mode": keyConfig(), "certificate mode": certConfig(), "vectors": vectorConfig()} {
+		requireResolves(t, c, name)
+	}
+}
+
+func TestTheLeakDetectorDetects(t *testing.T) {
+	probe := &testing.T{}
+	assertShowsNothingOf(probe, "found correct horse", "the correct horse battery")
+	assert.True(t, probe.Failed())
+}
