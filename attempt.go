@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
 	"github.com/seed-39a49030/alipay/internal/aescbc"
 	"github.com/seed-39a49030/alipay/internal/delivery"
@@ -31,6 +32,9 @@ type attempt struct {
 	report  delivery.Report
 	status  int    // 0 before an answer
 	traceID string // "" before an answer
+
+	received time.Time     // when the answer had come, by the clock of the client
+	opened   *SealedAnswer // the answer, where this is no call
 
 	mask *redact.Mask // made when the first text has to be shown
 
@@ -81,35 +85,42 @@ func (a *attempt) handleResponse(resp *http.Response, out any) (*Response, error
 	if unread != nil {
 		return nil, a.notAccepted(unread)
 	}
-	if err := a.verify(resp.Header, raw); err != nil {
-		return nil, a.notAccepted(err)
+	a.received = a.client.settings.clock()
+	return a.accept(resp.Header, raw, out)
+}
+
+// accept verifies, decrypts and decodes an answer that has come whole: that of a
+// call, or a sealed one.
+func (a *attempt) accept(header http.Header, raw []byte, out any) (*Response, error) {
+	if err := a.verify(header, raw); err != nil {
+		return nil, a.notUsable(err, header, raw)
 	}
 	body, err := a.decrypt(raw)
 	switch {
 	case a.status >= 400 && err != nil:
-		return nil, a.apiError(resp.Header, raw, err, true)
+		return nil, a.apiError(header, raw, err, true)
 	case a.status >= 400:
-		return nil, a.apiError(resp.Header, body, nil, true)
+		return nil, a.apiError(header, body, nil, true)
 	case err != nil:
-		return nil, a.notAccepted(err)
+		return nil, a.notUsable(err, header, raw)
 	case a.status != http.StatusOK:
 		return nil, a.notAccepted(errNot200)
 	}
 	object, err := lenient.Object(body)
 	if err != nil {
-		if a.keys.Cipher == nil && aescbc.LooksEncrypted(body) {
+		if a.client.keys.Load().Cipher == nil && aescbc.LooksEncrypted(body) {
 			err = errNoEncryptKey
 		}
-		return nil, a.notAccepted(err)
+		return nil, a.notUsable(err, header, raw)
 	}
 	if saysSystemError(object) {
-		return nil, a.apiError(resp.Header, body, nil, true)
+		return nil, a.apiError(header, body, nil, true)
 	}
 	if err := a.decode(object, out); err != nil {
-		return nil, a.notAccepted(err)
+		return nil, a.notUsable(err, header, raw)
 	}
 	return &Response{
-		StatusCode: a.status, Header: resp.Header, Body: body,
+		StatusCode: a.status, Header: header, Body: body,
 		TraceID: a.traceID, RequestID: a.requestID, Attempts: a.number,
 	}, nil
 }
@@ -131,20 +142,24 @@ func (a *attempt) read(resp *http.Response) (raw []byte, unread error) {
 // verify checks the answer as received, under the present keys, or else under
 // those that the attempt began with.
 func (a *attempt) verify(header http.Header, raw []byte) error {
-	now, present := a.client.settings.clock(), a.client.keys.Load()
-	err := present.verifier.Verify(header, raw, now)
-	if err != nil && present != a.keys && a.keys.verifier.Verify(header, raw, now) == nil {
+	present := a.client.keys.Load()
+	err := present.verifier.Verify(header, raw, a.received)
+	if err != nil && present != a.keys && a.keys.verifier.Verify(header, raw, a.received) == nil {
 		return nil
 	}
 	return err
 }
 
-// decrypt opens a verified body. A plain object is a valid answer to an
+// decrypt opens a verified body, with the present key or else with that of the
+// moment when the attempt began. A plain object is a valid answer to an
 // encrypted call, since it is signed.
 func (a *attempt) decrypt(raw []byte) ([]byte, error) {
-	body, err := a.keys.decrypt(raw)
-	if present := a.client.keys.Load(); err != nil && present != a.keys {
-		body, err = present.decrypt(raw)
+	present := a.client.keys.Load()
+	body, err := present.decrypt(raw)
+	if present != a.keys && (err != nil || !lenient.StartsObject(body)) {
+		if older, err := a.keys.decrypt(raw); err == nil && lenient.StartsObject(older) {
+			return older, nil
+		}
 	}
 	return body, err
 }
@@ -217,10 +232,26 @@ func (a *attempt) notAnswered(err error) error {
 }
 
 // notAccepted is the error of an attempt whose answer cannot be trusted or used.
-func (a *attempt) notAccepted(reason error) error {
+func (a *attempt) notAccepted(reason error) *CallError {
 	e := a.callError("HTTP status " + strconv.Itoa(a.status))
+	if a.opened != nil {
+		e.what = "opening a sealed answer"
+	}
 	e.reasons = append(e.reasons, reason)
 	return e.withOutcome(OutcomeUnknown)
+}
+
+// notUsable is notAccepted for an answer that has come whole. One that is signed
+// may be the only copy of a result, so the error carries it.
+func (a *attempt) notUsable(reason error, header http.Header, raw []byte) error {
+	e := a.notAccepted(reason)
+	switch {
+	case a.opened != nil:
+		e.Answer = a.opened
+	case a.status == http.StatusOK && protocol.IsSigned(header):
+		e.Answer = a.seal(header, raw)
+	}
+	return e
 }
 
 // endedBeforeRetry is the error of a call whose time was over before an attempt
@@ -278,6 +309,9 @@ func (a *attempt) apiError(header http.Header, body []byte, unread error, verifi
 	}
 	if e.Code == CodeInvalidSignature && e.cause == nil {
 		e.cause = a.keys.signer.diagnose(a.signed)
+	}
+	if a.opened != nil { // what was sent, and may be repeated there, is not known any more
+		e.Message, e.Links = "", nil
 	}
 	e.Message = a.masked(e.Message)
 	for i, link := range e.Links {

@@ -185,7 +185,7 @@ func (c *Client) Do(ctx context.Context, req *Request, out any, opts ...RequestO
 	if ctx == nil {
 		return nil, errArgument("ctx", "the context is nil")
 	}
-	if v := reflect.ValueOf(out); out != nil && (v.Kind() != reflect.Pointer || v.IsNil()) {
+	if !decodable(out) {
 		return nil, errArgument("out", "out is not a non-nil pointer")
 	}
 	call, err := c.encode(req, opts)
@@ -197,6 +197,12 @@ func (c *Client) Do(ctx context.Context, req *Request, out any, opts ...RequestO
 	resp, err := c.doCall(ctx, began.Add(c.settings.timeout), call, out)
 	c.settings.observers.callDone(ctx, call.info, began, resp, err)
 	return resp, err
+}
+
+// decodable reports whether an answer can be decoded into out.
+func decodable(out any) bool {
+	v := reflect.ValueOf(out)
+	return out == nil || v.Kind() == reflect.Pointer && !v.IsNil()
 }
 
 // doCall makes attempts until one is answered, or may not be repeated.

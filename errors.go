@@ -282,6 +282,11 @@ type CallError struct {
 	TraceID    string // alipay-trace-id, "" without an answer
 	RequestID  string // alipay-request-id of the last attempt
 
+	// Answer is what came, signed and whole, and could not be accepted; else nil.
+	// It may be the only copy of a result: store it, and open it with
+	// [Client.Open] once the cause is removed.
+	Answer *SealedAnswer
+
 	appID       string
 	what        string  // what happened, "" when the reasons say it
 	reasons     []error // shown, in this order, and reachable
@@ -318,6 +323,9 @@ func (e *CallError) Error() string {
 		text += "; nothing was sent"
 	case e.outcome.sentinel() != nil:
 		text += "; " + e.outcome.sentinel().Error()
+	}
+	if e.Answer != nil {
+		text += "; the answer is kept in CallError.Answer: store it, and open it once the cause is removed"
 	}
 	return text + shownIDs(e.appID, e.TraceID, e.RequestID, e.Attempts)
 }

@@ -132,6 +132,7 @@ func withoutAnswer(err error) error {
 		return &bare
 	case *CallError:
 		bare := *e
+		bare.Answer = nil
 		return &bare
 	}
 	return err

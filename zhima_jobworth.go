@@ -65,6 +65,22 @@ func (s *ZhimaCustomerJobworthAuthentication) Query(ctx context.Context, params 
 	return answer, nil
 }
 
+// Open checks a sealed answer again, under the present keys of the client, and
+// returns the result that Query would have returned: see [Client.Open]. Compare
+// its UserID or OpenID with the person whose answer it should be.
+func (s *ZhimaCustomerJobworthAuthentication) Open(answer *SealedAnswer) (*QueryResponse, error) {
+	if s == nil || s.client == nil {
+		return nil, errArgument("ZhimaCustomerJobworthAuthentication", "this service does not belong to a Client made by NewClient")
+	}
+	opened := new(QueryResponse)
+	resp, err := s.client.Open(answer, opened)
+	if err != nil {
+		return nil, err
+	}
+	opened.Meta = *resp
+	return opened, nil
+}
+
 // PollPolicy says how WaitForResult polls. The zero value of each member means
 // its default.
 type PollPolicy struct {

@@ -1,0 +1,478 @@
+package alipay_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/gob"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-39a49030/alipay"
+	"github.com/seed-39a49030/alipay/alipaytest"
+	"github.com/seed-39a49030/alipay/internal/aescbc"
+	"github.com/seed-39a49030/alipay/internal/protocol"
+)
+
+// sealedIn returns the sealed answer of an error, nil when it carries none.
+func sealedIn(err error) *alipay.SealedAnswer {
+	var failed *alipay.CallError
+	if errors.As(err, &failed) {
+		return failed.Answer
+	}
+	return nil
+}
+
+// stored is a sealed answer after a stay in a database.
+func stored(t testing.TB, answer *alipay.SealedAnswer) *alipay.SealedAnswer {
+	t.Helper()
+	require.NotNil(t, answer)
+	data, err := answer.MarshalBinary()
+	require.NoError(t, err)
+	back := new(alipay.SealedAnswer)
+	require.NoError(t, back.UnmarshalBinary(data))
+	return back
+}
+
+// encrypted answers with a body that is encrypted before it is signed.
+func encrypted(key, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		cipher, err := aescbc.New(key)
+		if err != nil {
+			panic(err)
+		}
+		answer(w, 200, string(cipher.Encrypt([]byte(body))))
+	}
+}
+
+const (
+	oldAESKey = "MDEyMzQ1Njc4OWFiY2RlZg=="
+	newAESKey = "ZmVkY2JhOTg3NjU0MzIxMA=="
+)
+
+// TestAnAnswerThatCouldNotBeAcceptedIsOpenedOnceItsCauseIsRemoved: the answer is
+// lost to the caller, the config is put right, and the stored bytes give the
+// result.
+func TestAnAnswerThatCouldNotBeAcceptedIsOpenedOnceItsCauseIsRemoved(t *testing.T) {
+	foreign := func(t testing.TB) string {
+		data, err := os.ReadFile("testdata/vectors/app_public.pem")
+		require.NoError(t, err)
+		return string(data)
+	}
+	for name, tt := range map[string]struct {
+		handler http.HandlerFunc
+		wrong   func(*alipay.AlipayConfig)
+		opts    []alipay.Option
+		right   func(*alipay.AlipayConfig)
+		optsNow []alipay.Option
+		cause   error
+	}{
+		"another key of Alipay's": {
+			handler: signed(200, successBody),
+			wrong: func(c *alipay.AlipayConfig) {
+				c.AlipayPublicKey, c.PrivateKey = foreign(t), alipaytestPrivateKey(t)
+			},
+			cause: alipay.ErrResponseSignature,
+		},
+		"a clock that is off": {
+			handler: signed(200, successBody),
+			opts:    []alipay.Option{alipay.WithClock(func() time.Time { return time.Now().Add(-3 * time.Hour) })},
+			optsNow: []alipay.Option{alipay.WithMaxClockSkew(4 * time.Hour)},
+			cause:   alipay.ErrResponseStale,
+		},
+		"the old AES key": {
+			handler: encrypted(newAESKey, successBody),
+			wrong:   func(c *alipay.AlipayConfig) { c.EncryptKey = oldAESKey },
+			right:   func(c *alipay.AlipayConfig) { c.EncryptKey = newAESKey },
+			cause:   alipay.ErrDecrypt,
+		},
+		"no AES key": {
+			handler: encrypted(newAESKey, successBody),
+			right:   func(c *alipay.AlipayConfig) { c.EncryptKey = newAESKey },
+			cause:   alipay.ErrDecrypt,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, tt.handler)
+			config := testConfig(t, s.URL)
+			if tt.wrong != nil {
+				tt.wrong(&config)
+			}
+			client, err := alipay.NewClient(config, tt.opts...)
+			require.NoError(t, err)
+			got, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams(), alipay.WithRequestID("order-4711"))
+			require.ErrorIs(t, err, tt.cause)
+			require.ErrorIs(t, err, alipay.ErrOutcomeUnknown)
+			assert.Nil(t, got)
+			assert.Contains(t, err.Error(), "CallError.Answer")
+			answer := stored(t, sealedIn(err))
+
+			_, err = client.ZhimaCustomerJobworthAuthentication.Open(answer)
+			require.ErrorIs(t, err, tt.cause, "the very same checks")
+			assert.Equal(t, alipay.OutcomeUnknown, alipay.OutcomeOf(err))
+			assert.Same(t, answer, sealedIn(err), "it is carried again")
+
+			config = testConfig(t, "https://gateway.example")
+			if tt.right != nil {
+				tt.right(&config)
+			}
+			later, err := alipay.NewClient(config, tt.optsNow...)
+			require.NoError(t, err)
+			got, err = later.ZhimaCustomerJobworthAuthentication.Open(answer)
+			require.NoError(t, err)
+			assert.Equal(t, alipay.IdentityResultSuccess, got.IdentityResult)
+			assert.Equal(t, testOpenID, got.OpenID)
+			assert.JSONEq(t, successBody, string(got.Meta.Body))
+			assert.Equal(t, 200, got.Meta.StatusCode)
+			assert.Equal(t, "order-4711", got.Meta.RequestID)
+			assert.Equal(t, "21140000test", got.Meta.TraceID)
+			assert.Equal(t, 1, got.Meta.Attempts)
+			assert.NotEmpty(t, got.Meta.Header.Get("alipay-signature"))
+
+			again, err := later.ZhimaCustomerJobworthAuthentication.Open(answer)
+			require.NoError(t, err, "as often as one likes")
+			assert.Equal(t, got, again)
+			assert.EqualValues(t, 1, s.requests.Load(), "nothing is sent to open an answer")
+		})
+	}
+}
+
+// alipaytestPrivateKey is an application's key that is not that of the vectors.
+func alipaytestPrivateKey(t testing.TB) string {
+	data, err := os.ReadFile("testdata/vectors/alipay_private_pkcs8.pem")
+	require.NoError(t, err)
+	return string(data)
+}
+
+func TestAnAnswerUnderAnUnknownCertificateIsOpenedWithTheNewOne(t *testing.T) {
+	gateway := alipaytest.NewGateway(t)
+	gateway.SetResult(testToken, alipaytest.Result{IdentityResult: alipay.IdentityResultSuccess})
+	client, err := alipay.NewClient(gateway.CertConfig(), alipay.WithHTTPClient(gateway.HTTPClient()))
+	require.NoError(t, err)
+	gateway.RotateCertificate()
+	_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), &alipay.QueryParams{OnceToken: testToken})
+	require.ErrorIs(t, err, alipay.ErrUnknownCertificate)
+	answer := stored(t, sealedIn(err))
+	_, err = client.ZhimaCustomerJobworthAuthentication.Open(answer)
+	require.ErrorIs(t, err, alipay.ErrUnknownCertificate)
+
+	require.NoError(t, client.Reload(gateway.CertConfig()))
+	got, err := client.ZhimaCustomerJobworthAuthentication.Open(answer)
+	require.NoError(t, err)
+	assert.Equal(t, alipay.IdentityResultSuccess, got.IdentityResult)
+	_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), &alipay.QueryParams{OnceToken: testToken})
+	require.Error(t, err, "the token is spent")
+}
+
+func TestAMemberOfAnUnexpectedShapeIsReadFromTheSealedAnswer(t *testing.T) {
+	const body = `{"identity_result":{"value":"SUCCESS"}}`
+	client := newClient(t, serve(t, signed(200, body)).URL)
+	_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+	require.ErrorIs(t, err, alipay.ErrOutcomeUnknown)
+	answer := stored(t, sealedIn(err))
+	_, err = client.ZhimaCustomerJobworthAuthentication.Open(answer)
+	require.Error(t, err)
+	var out struct {
+		Result struct{ Value string } `json:"identity_result"`
+	}
+	resp, err := client.Open(answer, &out)
+	require.NoError(t, err)
+	assert.Equal(t, "SUCCESS", out.Result.Value)
+	assert.Equal(t, body, string(resp.Body))
+	_, err = client.Open(answer, nil)
+	require.NoError(t, err)
+}
+
+func TestOnlyASignedWholeSuccessIsSealed(t *testing.T) {
+	for name, tt := range map[string]struct {
+		handler http.HandlerFunc
+		sealed  bool
+	}{
+		"altered":                     {tampered(200, successBody, "alipay-nonce", "other"), true},
+		"stale":                       {dated(200, -11*time.Minute), true},
+		"not JSON":                    {signed(200, "<html>"), true},
+		"an array":                    {signed(200, "["+successBody+"]"), true},
+		"an object for a string":      {signed(200, `{"open_id":{}}`), true},
+		"empty":                       {signed(200, ""), true},
+		"unsigned":                    {unsigned(200, successBody), false},
+		"signature null":              {tampered(200, successBody, "alipay-signature", "null"), false},
+		"broken off":                  {brokenOff(200, true), false},
+		"too large":                   {signed(200, `{"x":"`+strings.Repeat("a", 1<<20)+`"}`), false},
+		"201":                         {signed(201, successBody), false},
+		"202, badly signed":           {tampered(202, successBody, "alipay-nonce", "other"), false},
+		"an error, badly signed":      {tampered(400, `{"code":"TOKEN_INVALID"}`, "alipay-nonce", "other"), false},
+		"an error, stale":             {dated(400, -11*time.Minute), false},
+		"redirect":                    {redirect(302), false},
+		"no answer":                   {hangUp, false},
+		"SYSTEM_ERROR, an answer too": {signed(200, `{"code":"SYSTEM_ERROR"}`), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := newClient(t, serve(t, tt.handler).URL, once).ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+			require.Equal(t, alipay.OutcomeUnknown, alipay.OutcomeOf(err), "%v", err)
+			assert.Equal(t, tt.sealed, sealedIn(err) != nil)
+			assert.Equal(t, tt.sealed, strings.Contains(err.Error(), "CallError.Answer"))
+		})
+	}
+}
+
+func TestAnOpenedAnswerMeansWhatACallsAnswerMeans(t *testing.T) {
+	t.Run("SYSTEM_ERROR", func(t *testing.T) {
+		const body = `{"code":"SYSTEM_ERROR","message":"try 420192931233123123 later","links":"https://a"}`
+		client := newClient(t, serve(t, encrypted(newAESKey, body)).URL)
+		_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+		answer := stored(t, sealedIn(err))
+		config := testConfig(t, "")
+		config.EncryptKey = newAESKey
+		require.NoError(t, client.Reload(reloadable(config, client)))
+		_, err = client.ZhimaCustomerJobworthAuthentication.Open(answer)
+		require.ErrorIs(t, err, alipay.CodeSystemError)
+		require.ErrorIs(t, err, alipay.ErrOutcomeUnknown)
+		var apiErr *alipay.APIError
+		require.ErrorAs(t, err, &apiErr)
+		assert.True(t, apiErr.Verified)
+		assert.Equal(t, body, string(apiErr.Body))
+		assert.NotContains(t, fmt.Sprintf("%+v %s", err, mustJSON(t, err)), testCertNo, "what was sent is not known any more, so it cannot be masked")
+	})
+	t.Run("too large for this client", func(t *testing.T) {
+		client := newClient(t, serve(t, dated(200, -time.Hour)).URL)
+		_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil)
+		answer := stored(t, sealedIn(err))
+		small := newClient(t, "https://gateway.example", alipay.WithMaxClockSkew(2*time.Hour), alipay.WithMaxResponseBytes(10))
+		_, err = small.Open(answer, nil)
+		require.ErrorIs(t, err, alipay.ErrResponseTooLarge)
+		assert.Same(t, answer, sealedIn(err))
+	})
+	t.Run("freshness goes by when it came", func(t *testing.T) {
+		came := time.Now().Add(-100 * 24 * time.Hour)
+		s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			signHeader(w.Header(), []byte(successBody), came.Add(-time.Minute))
+			_, _ = io.WriteString(w, successBody)
+		})
+		config := testConfig(t, s.URL)
+		config.EncryptKey = oldAESKey
+		client := newClient(t, s.URL, alipay.WithClock(func() time.Time { return came }), alipay.WithMaxClockSkew(time.Second))
+		_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil)
+		require.ErrorIs(t, err, alipay.ErrResponseStale)
+		answer := stored(t, sealedIn(err))
+		_, err = newClient(t, s.URL).Open(answer, nil)
+		require.NoError(t, err, "a hundred days later")
+		_, err = newClient(t, s.URL, alipay.WithMaxClockSkew(30*time.Second)).Open(answer, nil)
+		require.ErrorIs(t, err, alipay.ErrResponseStale)
+	})
+}
+
+func reloadable(config alipay.AlipayConfig, client *alipay.Client) alipay.AlipayConfig {
+	_, config.BaseURL, _ = strings.Cut(strings.Trim(client.String(), "{}"), " ")
+	return config
+}
+
+func TestThereIsNothingToOpen(t *testing.T) {
+	client := newClient(t, "https://gateway.example")
+	var out []byte
+	for name, err := range map[string]error{
+		"nil":                second(client.Open(nil, nil)),
+		"zero":               second(client.Open(new(alipay.SealedAnswer), nil)),
+		"out is no pointer":  second(client.Open(oneSealed(t), 7)),
+		"out is nil":         second(client.Open(oneSealed(t), (*int)(nil))),
+		"no client":          second((*alipay.Client)(nil).Open(oneSealed(t), nil)),
+		"a zero client":      second(new(alipay.Client).Open(oneSealed(t), &out)),
+		"nil to the service": second(client.ZhimaCustomerJobworthAuthentication.Open(nil)),
+		"no service":         second((*alipay.ZhimaCustomerJobworthAuthentication)(nil).Open(oneSealed(t))),
+		"a zero service":     second(new(alipay.ZhimaCustomerJobworthAuthentication).Open(oneSealed(t))),
+	} {
+		var mistake *alipay.ArgumentError
+		assert.ErrorAs(t, err, &mistake, name)
+		assert.False(t, alipay.Retryable(err), name)
+		assert.Equal(t, alipay.OutcomeNotDelivered, alipay.OutcomeOf(err), name)
+	}
+	_, err := new(alipay.SealedAnswer).MarshalBinary()
+	assert.Error(t, err)
+}
+
+func second[T any](_ T, err error) error { return err }
+
+// oneSealed is an answer that a client of testConfig can open.
+func oneSealed(t testing.TB) *alipay.SealedAnswer {
+	s := serve(t, signed(200, successBody))
+	_, err := newClient(t, s.URL, alipay.WithMaxClockSkew(time.Nanosecond)).ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+	require.ErrorIs(t, err, alipay.ErrResponseStale)
+	return sealedIn(err)
+}
+
+// TestEveryChangedOrShortenedStoredAnswerIsRefused flips each bit and cuts at
+// each byte. None may pass UnmarshalBinary; not even those that the signature
+// does not cover, such as when the answer came.
+func TestEveryChangedOrShortenedStoredAnswerIsRefused(t *testing.T) {
+	data, err := oneSealed(t).MarshalBinary()
+	require.NoError(t, err)
+	kept := oneSealed(t)
+	before := kept.String()
+	refused := func(data []byte) bool {
+		err := kept.UnmarshalBinary(data)
+		return err != nil && kept.String() == before && !strings.Contains(err.Error(), testOpenID)
+	}
+	for i := range data {
+		for bit := range 8 {
+			changed := bytes.Clone(data)
+			changed[i] ^= 1 << bit
+			require.True(t, refused(changed), "byte %d, bit %d", i, bit)
+		}
+	}
+	for n := range data {
+		require.True(t, refused(data[:n]), "cut to %d bytes", n)
+		require.True(t, refused(data[n+1:]), "without the first %d bytes", n+1)
+	}
+	for _, foreign := range [][]byte{nil, {}, []byte("null"), []byte(successBody), append(bytes.Clone(data), 0), append(bytes.Clone(data), data...)} {
+		require.True(t, refused(foreign))
+	}
+	require.NoError(t, kept.UnmarshalBinary(data))
+}
+
+func TestEveryVersionReadsWhatTheFirstOneStored(t *testing.T) {
+	data, err := os.ReadFile("testdata/sealed_answer_v1.bin")
+	require.NoError(t, err)
+	answer := new(alipay.SealedAnswer)
+	require.NoError(t, answer.UnmarshalBinary(data))
+	got, err := newClient(t, "https://gateway.example").ZhimaCustomerJobworthAuthentication.Open(answer)
+	require.NoError(t, err)
+	assert.Equal(t, testOpenID, got.OpenID)
+}
+
+func TestAStoredAnswerFromANewerVersionSaysSo(t *testing.T) {
+	data, err := oneSealed(t).MarshalBinary()
+	require.NoError(t, err)
+	data[len("alipay-answer")]++
+	assert.ErrorContains(t, new(alipay.SealedAnswer).UnmarshalBinary(data), "newer version")
+}
+
+func TestAStoredAnswerIsCompactAndHoldsNothingOfTheRequest(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		body := `{"identity_result":"SUCCESS"}`
+		signHeader(w.Header(), []byte(body), time.Now())
+		w.Header().Set("alipay-trace-id", "t "+r.URL.Query().Get("cert_no"))
+		w.Header().Set("Set-Cookie", "session=1")
+		_, _ = io.WriteString(w, body)
+	})
+	_, err := newClient(t, s.URL, alipay.WithMaxClockSkew(time.Nanosecond)).ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+	data, err := sealedIn(err).MarshalBinary()
+	require.NoError(t, err)
+	assert.Less(t, len(data), 600)
+	for _, value := range append(personalValues(), "2021000000000001", "session=1", s.URL[7:]) {
+		assert.NotContains(t, string(data), value)
+	}
+}
+
+func TestTheStoredBytesBelongToTheCaller(t *testing.T) {
+	kept := oneSealed(t)
+	data, err := kept.MarshalBinary()
+	require.NoError(t, err)
+	back := new(alipay.SealedAnswer)
+	require.NoError(t, back.UnmarshalBinary(data))
+	clear(data)
+	client := newClient(t, "https://gateway.example")
+	resp, err := client.Open(back, nil)
+	require.NoError(t, err)
+	clear(resp.Body)
+	_, err = client.Open(back, nil)
+	require.NoError(t, err)
+}
+
+func TestASealedAnswerTravelsThroughGob(t *testing.T) {
+	type row struct {
+		ID     string
+		Answer *alipay.SealedAnswer
+	}
+	var b bytes.Buffer
+	require.NoError(t, gob.NewEncoder(&b).Encode(row{"4711", oneSealed(t)}))
+	var back row
+	require.NoError(t, gob.NewDecoder(&b).Decode(&back))
+	got, err := newClient(t, "https://gateway.example").ZhimaCustomerJobworthAuthentication.Open(back.Answer)
+	require.NoError(t, err)
+	assert.Equal(t, testOpenID, got.OpenID)
+}
+
+func TestASealedAnswerIsNeverShown(t *testing.T) {
+	answer := oneSealed(t)
+	resp, err := newClient(t, "https://gateway.example").Open(answer, nil)
+	require.NoError(t, err)
+	secrets := []string{testOpenID, "2088402562742105", "V1_4dc286a6e91c9d51104e1172813b34c5", "identity_result", resp.Header.Get("alipay-signature"), resp.Header.Get("alipay-nonce"), resp.Header.Get("alipay-timestamp"), resp.TraceID}
+	type hidden struct {
+		value   alipay.SealedAnswer
+		pointer *alipay.SealedAnswer
+	}
+	_, opened := newClient(t, "https://gateway.example", alipay.WithMaxClockSkew(time.Nanosecond)).Open(answer, nil)
+	require.Error(t, opened)
+	var failed *alipay.CallError
+	require.ErrorAs(t, opened, &failed)
+	failed.TraceID = ""
+	for name, v := range map[string]any{
+		"value": *answer, "pointer": answer, "slice": []alipay.SealedAnswer{*answer}, "map": map[int]*alipay.SealedAnswer{1: answer},
+		"struct": struct{ Answer alipay.SealedAnswer }{*answer}, "embedded": struct{ alipay.SealedAnswer }{*answer},
+		"unexported": hidden{*answer, answer}, "error": opened,
+	} {
+		t.Run(name, func(t *testing.T) {
+			out := printed(v)
+			data, err := json.Marshal(v)
+			require.NoError(t, err)
+			out["JSON"] = string(data)
+			assertKeepsSecret(t, out, secrets...)
+		})
+	}
+	assert.Regexp(t, `^alipay.SealedAnswer{Received:\d{4}-\S+Z RequestID:\w+ Attempts:1 BodyBytes:\d+}$`, answer.String())
+	assert.Equal(t, "alipay.SealedAnswer{}", fmt.Sprint(alipay.SealedAnswer{}))
+	assert.Error(t, json.Unmarshal([]byte(mustJSON(t, answer)), new(alipay.SealedAnswer)), "rather than an empty one")
+}
+
+func TestAnObserverIsNotGivenTheAnswer(t *testing.T) {
+	var told []error
+	s := serve(t, dated(200, -time.Hour))
+	client := newClient(t, s.URL, alipay.WithObserver(alipay.Observer{
+		AttemptDone: func(_ context.Context, a alipay.AttemptInfo) { told = append(told, a.Err) },
+		CallDone:    func(_ context.Context, r alipay.CallResult) { told = append(told, r.Err) },
+	}))
+	_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+	require.NotNil(t, sealedIn(err))
+	require.Len(t, told, 2)
+	for _, err := range told {
+		assert.ErrorIs(t, err, alipay.ErrResponseStale)
+		assert.Nil(t, sealedIn(err))
+	}
+}
+
+// FuzzOpen reads stored bytes, as they are and under a hash that was made to fit,
+// and opens what it can: nothing comes out that Alipay's key has not signed.
+func FuzzOpen(f *testing.F) {
+	client := newClient(f, "https://gateway.example", alipay.WithMaxClockSkew(1<<62))
+	f.Fuzz(func(t *testing.T, data []byte, fit bool) {
+		if fit {
+			sum := sha256.Sum256(data)
+			data = append(bytes.Clone(data), sum[:]...)
+		}
+		answer := new(alipay.SealedAnswer)
+		if err := answer.UnmarshalBinary(data); err != nil {
+			assert.Equal(t, alipay.SealedAnswer{}, *answer)
+			return
+		}
+		again := stored(t, answer)
+		assert.Equal(t, answer.String(), again.String())
+		got, err := client.ZhimaCustomerJobworthAuthentication.Open(again)
+		if err != nil {
+			assert.Nil(t, got)
+			assert.Equal(t, alipay.OutcomeUnknown, alipay.OutcomeOf(err))
+			return
+		}
+		h := got.Meta.Header
+		content := protocol.SignedContent(h.Get("alipay-timestamp"), h.Get("alipay-nonce"), got.Meta.Body)
+		assert.NoError(t, protocol.Verify(&alipayKey().PublicKey, content, h.Get("alipay-signature")))
+	})
+}
