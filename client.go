@@ -216,7 +216,7 @@ func (c *Client) doCall(ctx context.Context, deadline time.Time, call *call, out
 		began := time.Now()
 		a := c.newAttempt(sendCtx, call, number)
 		resp, err := a.do(out)
-		pause, again := c.pauseBefore(number+1, err)
+		pause, again := c.pauseBefore(sendCtx, number+1, err)
 		again = again && time.Until(deadline) > pause
 		if !again {
 			pause = 0
@@ -233,13 +233,16 @@ func (c *Client) doCall(ctx context.Context, deadline time.Time, call *call, out
 
 // pauseBefore reports whether attempt next may be made after one that ended with
 // err, and how long to wait before it.
-func (c *Client) pauseBefore(next int, err error) (time.Duration, bool) {
+func (c *Client) pauseBefore(ctx context.Context, next int, err error) (time.Duration, bool) {
 	if err == nil {
 		c.budget.Succeeded()
 		return 0, false
 	}
 	var failed *CallError
 	if OutcomeOf(err) != OutcomeNotDelivered || errors.As(err, &failed) && failed.mistake {
+		return 0, false
+	}
+	if errors.Is(ctx.Err(), context.Canceled) { // the caller gave up: that says nothing of the gateway
 		return 0, false
 	}
 	if failed != nil && failed.retryAtOnce { // nothing was asked of the gateway: no pause, and free

@@ -276,3 +276,40 @@ func TestPOSTWithoutABodySaysSo(t *testing.T) {
 		assert.NotContains(t, head, "transfer-encoding")
 	}
 }
+
+// TestACallerWhoGivesUpTakesNoRetryFromOthers: only what the gateway or the
+// network refused draws on the budget.
+func TestACallerWhoGivesUpTakesNoRetryFromOthers(t *testing.T) {
+	var n int
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		if n++; n == 1 {
+			w.WriteHeader(429)
+			return
+		}
+		answer(w, 200, successBody)
+	})
+	client := newClient(t, s.URL, alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Millisecond, MaxTokens: 4}))
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 20 {
+		_, err := client.ZhimaCustomerJobworthAuthentication.Query(gone, testParams())
+		require.ErrorIs(t, err, alipay.ErrNotDelivered)
+	}
+	_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+	require.NoError(t, err, "the retry was allowed")
+	assert.Equal(t, 2, n)
+}
+
+// TestTheBudgetEndsRetriesForAllCallsOfAClient: at MaxTokens 4 two failed
+// attempts leave half, and half is not enough.
+func TestTheBudgetEndsRetriesForAllCallsOfAClient(t *testing.T) {
+	for maxTokens, want := range map[float64]int64{4: 11, -1: 30} {
+		s := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(429) })
+		client := newClient(t, s.URL, alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Microsecond, MaxTokens: maxTokens}))
+		for range 10 {
+			_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+			require.ErrorIs(t, err, alipay.ErrNotDelivered)
+		}
+		assert.Equal(t, want, s.requests.Load(), "MaxTokens %v", maxTokens)
+	}
+}
