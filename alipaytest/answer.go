@@ -19,8 +19,8 @@ import (
 	"github.com/seed-39a49030/alipay/internal/protocol"
 )
 
-// Answer is a signed answer, ready to be sent. It belongs to whoever is given
-// it. A changed body has to be signed anew with [SignAnswer].
+// Answer is a signed answer, ready to be sent. The function that is given it may
+// change it; a changed body has to be signed anew with [SignAnswer].
 type Answer struct {
 	Status int         // 0 means 200
 	Header http.Header // of the protocol, and Content-Type
@@ -48,10 +48,11 @@ func (a *Answer) sendHead(w http.ResponseWriter, announced bool) {
 // SignAnswer signs body as the gateway would at that time: it sets the headers
 // alipay-timestamp, alipay-nonce and alipay-signature. body must be what goes
 // over the wire, to the byte, and at lie within 10 minutes of the client's
-// clock. It is for people with a server of their own, who call it before
-// WriteHeader; [Config] gives a client that takes the answer. In certificate
-// mode, too, unless a rotated certificate is expected: without alipay-sn any
-// configured certificate will do. The error is one of a nil header.
+// clock. It is for test servers other than a [Gateway], which call it before
+// WriteHeader; [Config] makes a client that accepts the answer. So does a client
+// in certificate mode that has the gateway's first certificate, since without
+// alipay-sn any configured certificate may verify an answer. The only error is a
+// header that is nil.
 func SignAnswer(header http.Header, body []byte, at time.Time) error {
 	if header == nil {
 		return errors.New("alipaytest: SignAnswer: the header is nil")
@@ -59,8 +60,8 @@ func SignAnswer(header http.Header, body []byte, at time.Time) error {
 	return sign(header, keys().alipay, body, at)
 }
 
-// Config returns a configuration in public-key mode for a server of one's own
-// at baseURL that signs with [SignAnswer]. For a [Gateway] there are
+// Config returns a configuration in public-key mode for a test server at baseURL
+// that signs with [SignAnswer]. For a [Gateway] there are
 // [Gateway.Config] and [Gateway.CertConfig].
 func Config(baseURL string) alipay.AlipayConfig {
 	return alipay.AlipayConfig{
@@ -85,10 +86,11 @@ func sign(header http.Header, key *rsa.PrivateKey, body []byte, at time.Time) er
 
 // reply is what an endpoint says, before it is encrypted and signed.
 type reply struct {
-	status int
-	body   []byte
-	code   alipay.ErrorCode // of a no
-	spends *token           // the once_token that this answer spends; nil if none
+	status      int
+	contentType string // "" means JSON
+	body        []byte
+	code        alipay.ErrorCode // of a no
+	spends      *token           // the once_token that this answer spends; nil if none
 }
 
 // exchange is one request on its way to an answer.
@@ -98,6 +100,7 @@ type exchange struct {
 	r        *http.Request
 	conn     *connection
 	received ReceivedRequest
+	old      *oldRequest // nil unless a request to the old gateway was in order
 	reply    reply
 	fault    Fault
 	traceID  string
@@ -125,6 +128,11 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request) {
 		_ = x.unsigned(refused.status, x.errorBody(refused.code, refused.message, true)).Send(w)
 		return
 	}
+	if refused == nil && inside && path == protocol.OldGatewayPath {
+		x.received.Body = body
+		x.serveOld()
+		return
+	}
 	if refused == nil {
 		x.received.Body = body
 		refused = g.check(r.Header, &x.received)
@@ -143,12 +151,16 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request) {
 		_ = x.unsigned(refused.status, x.errorBody(refused.code, refused.message, true)).Send(w)
 		return
 	}
-	x.fault = g.nextFault(x.received)
-	x.received.Fault = x.fault.name
+	x.carryOut(found)
+}
 
+// carryOut answers a request that is in order, unless a fault prevents that.
+func (x *exchange) carryOut(found endpoint) {
+	x.fault = x.g.nextFault(x.received)
+	x.received.Fault = x.fault.name
 	x.reply = found.answer(x, x.fault.do == nil || x.fault.acts)
 	x.received.Code = x.reply.code
-	g.history.add(x.received)
+	x.g.history.add(x.received)
 	if x.fault.do != nil {
 		x.fault.do(x)
 		return
@@ -177,7 +189,10 @@ func (g *Gateway) reportPanic() {
 // answer is the reply encrypted, where that applies, and signed.
 func (x *exchange) answer() *Answer {
 	// A copy, since faults may change it, and the token keeps the original.
-	body, contentType := bytes.Clone(x.reply.body), "application/json;charset=UTF-8"
+	body, contentType := bytes.Clone(x.reply.body), cmp.Or(x.reply.contentType, "application/json;charset=UTF-8")
+	if x.old != nil { // whose signature is in the body
+		return &Answer{Status: x.reply.status, Header: x.header(contentType), Body: body}
+	}
 	if x.received.encrypted && x.reply.status < 300 {
 		// With a charset the Java SDK would not take it for text.
 		body, contentType = x.g.cipher.Encrypt(body), "text/plain"
@@ -188,13 +203,11 @@ func (x *exchange) answer() *Answer {
 // signer is the key of Alipay's that the client's mode calls for, and its SN in
 // certificate mode.
 func (x *exchange) signer() (key *rsa.PrivateKey, sn string) {
-	switch {
-	case x.received.AppCertSN == "":
+	if x.received.AppCertSN == "" {
 		return keys().alipay, ""
-	case x.g.isRotated():
-		return keys().alipayNext, keys().alipayNextSN
 	}
-	return keys().alipay, keys().alipaySN
+	current := x.g.identity()
+	return current.key, current.sn
 }
 
 // signed signs body as the client's mode calls for.
@@ -224,8 +237,9 @@ func (x *exchange) header(contentType string) http.Header {
 	return http.Header{"Content-Type": {contentType}, protocol.HeaderTraceID: {x.traceID}}
 }
 
-// deliver sends the right answer. Whoever has it must find its delivery in the
-// books, so that is noted first and taken back if it fails.
+// deliver sends the right answer. A client that has it may ask the gateway at
+// once whether it was delivered, so the delivery is noted before the answer is
+// sent, and taken back if that fails.
 func (x *exchange) deliver(a *Answer) {
 	if x.reply.spends == nil {
 		_ = a.Send(x.w)

@@ -36,7 +36,7 @@ func refuse(code alipay.ErrorCode, message string) *refusal {
 	return &refusal{http.StatusBadRequest, code, message}
 }
 
-// What can be wrong with a body before anybody looks into it.
+// What can be wrong with a body whatever it holds.
 var (
 	tooLarge = refuse(alipay.CodeInvalidRequestData, "请求数据不合法：请求体过大")
 	cutShort = refuse(alipay.CodeInvalidRequestData, "请求数据不合法：请求体不完整")
@@ -73,7 +73,7 @@ func headerValue(header http.Header, name string) string {
 // check fills in received, which has the body already, and returns what the
 // gateway has against the request. It looks at things in the platform's order
 // as far as that is known: a request without Authorization is told that its
-// timestamp is missing, and an app id is judged before a signature.
+// timestamp is missing, and an app id is checked before a signature.
 func (g *Gateway) check(header http.Header, received *ReceivedRequest) *refusal {
 	authorization := headerValue(header, "Authorization")
 	credentials, err := protocol.ParseAuthorization(authorization)
@@ -110,7 +110,18 @@ func (g *Gateway) check(header http.Header, received *ReceivedRequest) *refusal 
 	}
 
 	received.authString = credentials.AuthString
-	received.wire, received.signed = received.Body, received.Body
+	received.wire = received.Body
+	media, _, _ := mime.ParseMediaType(header.Get("Content-Type"))
+	if media == "multipart/form-data" {
+		data, dataType, files, err := readParts(header.Get("Content-Type"), received.Body)
+		if err != nil {
+			return refuse(alipay.CodeInvalidRequestData, "请求数据不合法：multipart/form-data格式不正确")
+		}
+		// From here on the part data stands for the body.
+		received.Body, received.Files = data, files
+		media, _, _ = mime.ParseMediaType(dataType)
+	}
+	received.signed = received.Body
 	if protocol.Verify(&keys().app.PublicKey, []byte(received.StringToSign()), credentials.Signature) != nil {
 		return refuse(alipay.CodeInvalidSignature, "验签出错，建议检查签名字符串或签名私钥与应用公钥是否匹配")
 	}
@@ -120,7 +131,7 @@ func (g *Gateway) check(header http.Header, received *ReceivedRequest) *refusal 
 	if !g.nonces.add(credentials.Nonce, now) {
 		return refuse(alipay.CodeSuspectedAttack, "可疑的攻击请求：nonce重复")
 	}
-	return g.openBody(header, received)
+	return g.openBody(header, media, received)
 }
 
 // checkCertificates holds a request of certificate mode to its certificates.
@@ -140,9 +151,9 @@ func checkCertificates(header http.Header, appCertSN string) *refusal {
 	return nil
 }
 
-// openBody decrypts a body and decides whether the answer will be encrypted.
-func (g *Gateway) openBody(header http.Header, received *ReceivedRequest) *refusal {
-	media, _, _ := mime.ParseMediaType(header.Get("Content-Type"))
+// openBody decrypts a body of that media type and decides whether the answer
+// will be encrypted.
+func (g *Gateway) openBody(header http.Header, media string, received *ReceivedRequest) *refusal {
 	encryptType := headerValue(header, protocol.HeaderEncryptType)
 	empty := len(received.Body) == 0
 	received.encrypted = g.cipher != nil && (encryptType != "" || empty)

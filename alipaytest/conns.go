@@ -32,8 +32,8 @@ func (c *connection) settling() time.Duration {
 	return http2Settle
 }
 
-// raw is the TCP connection itself. Closing it drops HTTP/1.1, TLS and HTTP/2
-// alike, without a farewell of the layers above.
+// raw is the TCP connection itself. Closing it ends HTTP/1.1, TLS and HTTP/2
+// without the messages by which these layers announce their end.
 func (c *connection) raw() net.Conn {
 	if layered, ok := c.conn.(interface{ NetConn() net.Conn }); ok {
 		return layered.NetConn()

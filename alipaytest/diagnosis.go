@@ -64,10 +64,15 @@ func (g *Gateway) diagnose(r *http.Request, received *ReceivedRequest, refused *
 	case alipay.CodeInvalidMethod:
 		s = d.path(refused.status)
 	}
+	g.explain(received, s)
+}
+
+// explain notes and logs a diagnosis, unless it is empty.
+func (g *Gateway) explain(received *ReceivedRequest, s said) {
 	if s.en == "" {
 		return
 	}
-	received.Diagnosis, received.DiagnosisZH = sentenceOf(s.en, "."), sentenceOf(s.zh, "。")
+	received.Diagnosis, received.DiagnosisZH = sentenceOf(s.en), strings.TrimSuffix(s.zh, "。")+"。"
 	if g.tb == nil {
 		log.Printf("alipaytest: %s %s: %s", received.Method, received.Path, received.Diagnosis)
 	} else {
@@ -75,14 +80,14 @@ func (g *Gateway) diagnose(r *http.Request, received *ReceivedRequest, refused *
 	}
 }
 
-// sentenceOf gives a text its capital letter and its full stop.
-func sentenceOf(text, stop string) string {
-	first, size := utf8.DecodeRuneInString(text)
-	text = strings.ToUpper(string(first)) + text[size:]
-	if strings.HasSuffix(text, stop) {
-		return text
+// sentenceOf gives a text its capital letter, unless it begins with a name such
+// as sign_type, and its full stop.
+func sentenceOf(text string) string {
+	if word, _, _ := strings.Cut(text, " "); !strings.Contains(word, "_") {
+		first, size := utf8.DecodeRuneInString(text)
+		text = strings.ToUpper(string(first)) + text[size:]
 	}
-	return text + stop
+	return strings.TrimSuffix(text, ".") + "."
 }
 
 // diagnosed is one refused request.

@@ -28,7 +28,7 @@ type endpoint struct {
 //	gateway.Handle("POST", "/v3/alipay/trade/{id}/close", …)
 //
 // Of several that fit the newest counts. answer is called from several
-// goroutines; a panic of it fails the test, or is logged if there is none.
+// goroutines; a panic in it fails the test, or is logged where there is no test.
 func (g *Gateway) Handle(method, path string, answer func(ReceivedRequest) (status int, body any)) {
 	handler := func(x *exchange, act bool) reply {
 		if !act {
@@ -67,6 +67,13 @@ func (g *Gateway) Handle(method, path string, answer func(ReceivedRequest) (stat
 		}
 	}
 	g.endpoints = endpoints
+}
+
+const heartbeatPath = "/v3/monitor/heartbeat/syn"
+
+// heartbeat is the endpoint monitor.heartbeat.syn, which ignores what it is told.
+func heartbeat(*exchange, bool) reply {
+	return reply{status: http.StatusOK, body: []byte(`{"pid":"2088000000000000"}`)}
 }
 
 // find returns the endpoint that a request asks for.

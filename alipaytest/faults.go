@@ -47,7 +47,7 @@ func (f Fault) Acting(acts bool) Fault {
 func (f Fault) acted() Fault { f.acts = true; return f }
 
 // Harmless reports whether the right answer arrives all the same, for a client
-// that is patient and takes that much.
+// that waits long enough and accepts an answer of that size.
 func (f Fault) Harmless() bool { return f.harmless && f.acts }
 
 // When returns the fault for those requests only for which condition holds.
@@ -55,8 +55,8 @@ func (f Fault) Harmless() bool { return f.harmless && f.acts }
 //
 //	fault.When(func(r alipaytest.ReceivedRequest) bool { return r.Params.Get("once_token") == "token-1" })
 //
-// Conditions add up; nil is none. They must be quick, must not call the gateway
-// and must not change the request.
+// A fault may have several conditions, and all must hold; nil adds none. They
+// must be quick, must not call the gateway and must not change the request.
 func (f Fault) When(condition func(ReceivedRequest) bool) Fault {
 	switch before := f.when; {
 	case condition == nil:
@@ -130,11 +130,11 @@ func (g *Gateway) nextFault(received ReceivedRequest) Fault {
 	return Fault{}
 }
 
-// FaultFunc makes a fault of one's own. misbehave is given the answer that would
-// have been right, encrypted and signed; what it writes to w is what goes out,
-// and a panic with http.ErrAbortHandler breaks the answer off. r's body has been
-// read, and its context ends with the client's patience and with the gateway.
-// The fault acts; the gateway does not count its answers as delivered. Whoever
+// FaultFunc makes a fault from a function. misbehave is given the right answer,
+// encrypted and signed; what it writes to w is what the client receives, and a
+// panic with http.ErrAbortHandler breaks the answer off. r's body has been read;
+// its context is done when the client goes away or the gateway closes. The fault
+// acts, and the gateway does not count its answers as delivered. A misbehave that
 // takes the connection over by http.Hijacker has to close it.
 func FaultFunc(name string, misbehave func(w http.ResponseWriter, r *http.Request, answer *Answer)) Fault {
 	return Fault{name: name, acts: true, do: func(x *exchange) { misbehave(x.w, x.r, x.answer()) }}
@@ -149,7 +149,7 @@ func altered(name string, change func(x *exchange, a *Answer)) Fault {
 	}}
 }
 
-// instead makes a fault that does not act, with an answer of its own.
+// instead makes a fault that does not act and sends another answer.
 func instead(name string, answer func(x *exchange) *Answer) Fault {
 	return Fault{name: name, do: func(x *exchange) { _ = answer(x).Send(x.w) }}
 }

@@ -158,7 +158,7 @@ func SignedBody(name, contentType, body string) Fault {
 }
 
 // Slow gives the right answer, but only after d. It acts at once, and is
-// harmless to whoever waits that long.
+// harmless to a client that waits that long.
 func Slow(d time.Duration) Fault {
 	return Fault{name: "slow, " + d.String(), acts: true, harmless: true, do: func(x *exchange) {
 		x.sleep(d)
@@ -167,7 +167,7 @@ func Slow(d time.Duration) Fault {
 }
 
 // SlowBody gives the right answer, the head at once and the body drop by drop
-// over d. It acts, and is harmless to whoever waits that long.
+// over d. It acts, and is harmless to a client that waits that long.
 func SlowBody(d time.Duration) Fault {
 	return Fault{name: "slow body, " + d.String(), acts: true, harmless: true, do: func(x *exchange) {
 		a := x.answer()
@@ -187,8 +187,8 @@ func SlowBody(d time.Duration) Fault {
 
 // SizedAnswer gives the right answer with blanks in it, so that its body has
 // size bytes (before encryption, if that is on): for limits, to the byte. An
-// answer longer than that stays as it is. It acts and is harmless to whoever
-// takes that much.
+// answer longer than that stays as it is. It acts and is harmless to a client
+// that accepts that size.
 func SizedAnswer(size int) Fault {
 	return Fault{name: fmt.Sprintf("answer of %d bytes", size), acts: true, harmless: true, do: func(x *exchange) {
 		if blanks := size - len(x.reply.body); blanks > 0 && len(x.reply.body) > 0 {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"mime"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -45,7 +46,13 @@ func FuzzServe(f *testing.F) {
 			if sign {
 				auth := protocol.AuthString(AppID, "", protocol.NewID(), time.Now().UnixMilli())
 				signed, _ := g.target(r.RequestURI)
-				signature, err := protocol.SignContext(context.Background(), keys().app, protocol.StringToSign(auth, r.Method, signed, []byte(body), ""))
+				content := []byte(body)
+				if media, _, _ := mime.ParseMediaType(contentType); media == "multipart/form-data" {
+					if content, _, _, err = readParts(contentType, content); err != nil {
+						t.Skip() // never verified
+					}
+				}
+				signature, err := protocol.SignContext(context.Background(), keys().app, protocol.StringToSign(auth, r.Method, signed, content, ""))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -59,6 +66,9 @@ func FuzzServe(f *testing.F) {
 
 			received := g.Requests()
 			last := received[len(received)-1]
+			if last.Path == protocol.OldGatewayPath && last.inside {
+				continue // see FuzzGatewayDo
+			}
 			if sign != last.Verified {
 				t.Errorf("signed %t, verified %t: %s", sign, last.Verified, w.Body)
 			}

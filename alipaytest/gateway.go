@@ -29,6 +29,9 @@ type options struct {
 	clock      func() time.Time
 	prefix     string
 	history    int
+
+	messagesTo   string
+	messageScale float64
 }
 
 // WithAddr sets the address to listen on, as host:port. The default, also for
@@ -39,12 +42,13 @@ func WithAddr(addr string) Option { return func(o *options) { o.addr = addr } }
 
 // WithTLS serves HTTPS, version 1.2 or newer, under a certificate made at start
 // for 127.0.0.1, ::1 and localhost. [Gateway.HTTPClient], which a client is given
-// by alipay.WithHTTPClient, trusts it, and so does whoever is given
+// by alipay.WithHTTPClient, trusts it; for other programs there is
 // [Gateway.TLSCertificate]. Plain http is the default.
 func WithTLS() Option { return func(o *options) { o.tls = true } }
 
 // WithHTTP2 serves HTTP/2 beside HTTP/1.1. It implies [WithTLS]. A client needs
-// [Gateway.HTTPClient] for it, since of itself it speaks HTTP/1.1 only.
+// [Gateway.HTTPClient] for it, since the library's own transport speaks HTTP/1.1
+// only.
 func WithHTTP2() Option { return func(o *options) { o.tls, o.http2 = true, true } }
 
 // WithEncryptKey turns content encryption on: the base64 of an AES key of 16,
@@ -52,11 +56,11 @@ func WithHTTP2() Option { return func(o *options) { o.tls, o.http2 = true, true 
 // another key the gateway does not start.
 //
 // Every success answer is then encrypted, also to a GET that does not ask for
-// it by alipay-encrypt-type, since not every official SDK does. Only who sends
-// a plain body gets a plain answer. Error answers are never encrypted.
+// it by alipay-encrypt-type, since not every official SDK does. Only a request
+// with a plain body gets a plain answer. Error answers are never encrypted.
 func WithEncryptKey(key string) Option { return func(o *options) { o.encryptKey = key } }
 
-// WithClock sets the clock by which timestamps are judged and answers are
+// WithClock sets the clock by which timestamps are checked and answers are
 // stamped; the client is given the same by alipay.WithClock. Any time from 2000
 // to 2099 will do, as the certificates are valid for it. The default, also for
 // nil, is time.Now. It is called from several goroutines.
@@ -90,19 +94,25 @@ type Gateway struct {
 	once    sync.Once
 	closed  error // what Close returned
 
-	nonces  *nonceBook
-	conns   connections
-	history history
+	nonces   *nonceBook
+	conns    connections
+	history  history
+	messages messages
 
 	// What a request's body may have.
 	maxBody  int64
 	patience time.Duration
 
-	mu        sync.Mutex
-	rotated   bool
-	tokens    map[string]*token
-	endpoints []endpoint
-	faults    []injected
+	mu           sync.Mutex
+	issued       []identity // Alipay's certificates so far; the last one signs
+	downloads    int
+	tokens       map[string]*token
+	agreements   map[string]*agreement // by out_agreement_no
+	agreementIDs map[string]*agreement // by credit_agreement_id
+	ordered      map[string]*agreement // by the once_token that came with the order
+	agreed       int                   // how many have a credit_agreement_id
+	endpoints    []endpoint
+	faults       []injected
 }
 
 // NewGateway starts a gateway that ends with the test. It fails the test when it
@@ -157,7 +167,7 @@ func start(tb testing.TB, opts []Option) (*Gateway, error) {
 		// OPTIONS * is answered as any other request.
 		DisableGeneralOptionsHandler: true,
 
-		ErrorLog: log.New(io.Discard, "", 0), // broken connections are its trade
+		ErrorLog: log.New(io.Discard, "", 0), // broken connections are what tests ask for
 	}
 	scheme := "http://"
 	if o.tls {
@@ -185,7 +195,7 @@ func start(tb testing.TB, opts []Option) (*Gateway, error) {
 
 // assemble makes a gateway that answers but does not listen.
 func assemble(tb testing.TB, opts []Option) (*Gateway, *options, error) {
-	o := &options{clock: time.Now, history: 10_000}
+	o := &options{clock: time.Now, history: 10_000, messageScale: defaultMessageScale}
 	for _, opt := range opts {
 		if opt != nil {
 			opt(o)
@@ -203,7 +213,12 @@ func assemble(tb testing.TB, opts []Option) (*Gateway, *options, error) {
 		tb:     tb,
 		served: make(chan struct{}),
 		nonces: &nonceBook{limit: maxNonces},
+		issued: []identity{keys().identity(0)},
 		tokens: make(map[string]*token),
+
+		agreements:   make(map[string]*agreement),
+		agreementIDs: make(map[string]*agreement),
+		ordered:      make(map[string]*agreement),
 
 		maxBody:  maxRequestBytes,
 		patience: bodyPatience,
@@ -211,6 +226,9 @@ func assemble(tb testing.TB, opts []Option) (*Gateway, *options, error) {
 	g.history.limit = o.history
 	g.conns.init()
 	g.closing, g.cancel = context.WithCancel(context.Background())
+	if err := g.messages.init(g.closing, o); err != nil {
+		return nil, nil, err
+	}
 	if prefix := strings.Trim(o.prefix, "/"); prefix != "" {
 		g.prefix = "/" + prefix
 	}
@@ -222,7 +240,11 @@ func assemble(tb testing.TB, opts []Option) (*Gateway, *options, error) {
 		g.cipher = cipher
 	}
 	g.config = alipay.AlipayConfig{AppID: AppID, PrivateKey: keys().appKey, EncryptKey: o.encryptKey}
-	g.endpoints = []endpoint{{method: http.MethodGet, path: jobworthPath, answer: g.jobworth}}
+	g.endpoints = []endpoint{
+		{method: http.MethodGet, path: jobworthPath, answer: g.jobworth},
+		{method: http.MethodGet, path: agreementPath, answer: g.queryAgreement},
+		{method: http.MethodPost, path: heartbeatPath, answer: heartbeat},
+	}
 	return g, o, nil
 }
 
@@ -258,33 +280,36 @@ func (g *Gateway) CertConfig() alipay.AlipayConfig {
 	c := g.config
 	c.BaseURL = g.baseURL
 	c.AppCertContent = keys().appCert
-	c.AlipayPublicCertContent = keys().alipayCert
+	c.AlipayPublicCertContent = g.identity().cert
 	c.RootCertContent = keys().rootCerts
-	if g.isRotated() {
-		c.AlipayPublicCertContent = keys().alipayNextCert
-	}
 	return c
 }
 
 // RotateCertificate replaces Alipay's certificate, as the platform does when
 // one is about to expire: from now on answers in certificate mode are signed
-// under [RotatedCertificate]. A client that has only the old one then reports
-// alipay.ErrUnknownCertificate. Public-key mode keeps its key.
+// under the next one, [RotatedCertificate] at the first call. A client that has
+// only the old one can download it (see [Gateway.Downloads]); without that it
+// reports alipay.ErrUnknownCertificate. What [Gateway.SignNotification] signs is
+// under the next certificate, too. Public-key mode keeps its key.
+//
+// It may be called any number of times: each certificate has the names and the
+// issuer of the first, and a serial number of its own.
 func (g *Gateway) RotateCertificate() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.rotated = true
+	g.issued = append(g.issued, keys().identity(len(g.issued)))
 }
 
-func (g *Gateway) isRotated() bool {
+// identity is the certificate that answers in certificate mode are signed under.
+func (g *Gateway) identity() identity {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.rotated
+	return g.issued[len(g.issued)-1]
 }
 
-// RotatedCertificate returns the certificate, with its intermediate, that
-// [Gateway.RotateCertificate] puts in charge: a client is ready for it once it
-// has both configured.
+// RotatedCertificate returns the certificate, with its intermediate, that the
+// first [Gateway.RotateCertificate] puts in charge: a client is ready for it once
+// it has both configured.
 func RotatedCertificate() string { return keys().alipayNextCert }
 
 // HTTPClient returns a client that trusts the gateway's TLS certificate and no
@@ -302,8 +327,8 @@ func (g *Gateway) TLSCertificate() []byte { return append([]byte(nil), g.tlsRoot
 // gateway end at once; only the caller's own functions can take longer.
 const closeGrace = 5 * time.Second
 
-// Close stops the gateway: it drops every connection, ends every answer under
-// way, and returns when nothing of it runs any more. Further calls do nothing.
+// Close stops the gateway: it drops every connection, ends every answer and
+// every message under way, and returns when nothing of it runs any more. Further calls do nothing.
 // It must not be called from a function given to [Gateway.Handle] or [FaultFunc];
 // the error says that such a function has not returned within 5 s.
 func (g *Gateway) Close() error {
@@ -311,6 +336,7 @@ func (g *Gateway) Close() error {
 		g.cancel()
 		_ = g.server.Close()
 		g.client.CloseIdleConnections()
+		g.messages.close()
 		<-g.served
 		if !g.conns.drained(closeGrace) {
 			g.closed = errors.New("alipaytest: Close: an answer is still under way after 5 s; does a function given to Handle or FaultFunc not return?")

@@ -58,13 +58,13 @@ func (r Result) body() []byte {
 
 // TokenState is what became of a once_token.
 type TokenState struct {
-	// Requests counts the verified queries that arrived with it, whatever they
-	// were answered: refused for load, replayed, dropped.
+	// Requests counts the verified queries that arrived with it, including those
+	// that were refused for load, replayed or dropped.
 	Requests int
 	// Acted counts those that the gateway acted on.
 	Acted int
-	// Spent says that the final answer was given away, be it into the void:
-	// the next query gets TOKEN_INVALID.
+	// Spent says that the final answer was given, whether or not it arrived: the
+	// next query gets TOKEN_INVALID.
 	Spent bool
 	// Delivered says that the final answer was written to the connection whole
 	// and unharmed.
@@ -105,9 +105,16 @@ func (g *Gateway) jobworth(x *exchange, act bool) reply {
 	if act {
 		t.Acted++
 	}
+	order, mismatch := g.orderOf(once, x.received.Params.Get("conn_key"))
 	switch {
 	case t.failure != nil:
 		return no(t.failure.status, t.failure.code, t.failure.message)
+	case mismatch:
+		return no(http.StatusBadRequest, alipay.CodeWrongOutAgreementNoIntercept, "商户协议号错误")
+	case order != nil && order.status == "":
+		return reply{status: http.StatusOK, body: encodeJSON(map[string]any{"identity_result": alipay.IdentityResultWaitingVerify})}
+	case order != nil && order.status != agreementValid:
+		return no(http.StatusBadRequest, alipay.CodeUserNotAuthorize, "用户未授权")
 	case t.Spent:
 		return no(http.StatusBadRequest, alipay.CodeTokenInvalid, "token无效")
 	case t.waiting > 0:

@@ -1,10 +1,12 @@
 package alipaytest
 
 import (
+	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"embed"
 	"encoding/pem"
+	"math/big"
 	"sync"
 
 	"github.com/seed-39a49030/alipay/internal/certs"
@@ -22,7 +24,7 @@ var testkeys embed.FS
 // material is testkeys, read and parsed. PEM texts come without the note that
 // opens each file, since some SDKs do not step over it.
 type material struct {
-	app, alipay, alipayNext, foreign *rsa.PrivateKey
+	app, alipay, alipayNext, issuer, foreign *rsa.PrivateKey
 
 	appKey, alipayPublicKey             string // PEM: PKCS#8 and SPKI
 	appCert, alipayCert, alipayNextCert string // PEM; Alipay's with the intermediate
@@ -36,6 +38,7 @@ var keys = sync.OnceValue(func() *material {
 	m.app, m.appKey = readKey("app_private_key.pem")
 	m.alipay, _ = readKey("alipay_private_key.pem")
 	m.alipayNext, _ = readKey("alipay_next_private_key.pem")
+	m.issuer, _ = readKey("issuer_private_key.pem")
 	m.foreign, _ = readKey("foreign_private_key.pem")
 
 	spki := must(x509.MarshalPKIXPublicKey(&m.alipay.PublicKey))
@@ -49,6 +52,44 @@ var keys = sync.OnceValue(func() *material {
 	m.rootSN = must(certs.RootSN(must(certs.Parse(m.rootCerts))))
 	return m
 })
+
+// identity is a certificate of Alipay's and the key that signs under it.
+type identity struct {
+	key  *rsa.PrivateKey
+	cert string // PEM, with the intermediate
+	sn   string
+}
+
+// identity returns Alipay's certificate after so many rotations. The first two
+// are embedded. A later one has a serial number of its own and all else like
+// them: names, issuer and one of the two keys.
+func (m *material) identity(rotations int) identity {
+	switch rotations {
+	case 0:
+		return identity{m.alipay, m.alipayCert, m.alipaySN}
+	case 1:
+		return identity{m.alipayNext, m.alipayNextCert, m.alipayNextSN}
+	}
+	key := m.alipay
+	if rotations%2 == 1 {
+		key = m.alipayNext
+	}
+	chain := must(certs.Parse(m.alipayCert))
+	like, issuer := chain[0].X509, chain[1].X509
+	template := &x509.Certificate{
+		SerialNumber: new(big.Int).Add(like.SerialNumber, big.NewInt(int64(rotations))),
+		RawSubject:   like.RawSubject,
+		NotBefore:    like.NotBefore,
+		NotAfter:     like.NotAfter,
+		KeyUsage:     like.KeyUsage,
+	}
+	der := must(x509.CreateCertificate(rand.Reader, template, issuer, &key.PublicKey, m.issuer))
+	var text []byte
+	for _, der := range [][]byte{der, issuer.Raw} {
+		text = append(text, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
+	}
+	return identity{key, string(text), must(certs.SN(der))}
+}
 
 func readKey(name string) (*rsa.PrivateKey, string) {
 	text := readPEM(name)

@@ -20,13 +20,16 @@ type ReceivedRequest struct {
 	RequestURI string
 	// Proto is HTTP/1.1 or HTTP/2.0.
 	Proto string
-	// Params are the decoded query parameters. Of one that came twice the
-	// endpoint takes the first.
+	// Params are the decoded query parameters, at /gateway.do with those of the
+	// body. Of one that came twice the endpoint takes the first; /gateway.do
+	// refuses that.
 	Params url.Values
 	Header http.Header
-	// Body is the body, decrypted if it came encrypted. One over 16 MiB is
-	// refused and not kept.
+	// Body is the body, decrypted if it came encrypted; of multipart/form-data it
+	// is the content of the part data. One over 16 MiB is refused and not kept.
 	Body []byte
+	// Files are those that came in multipart/form-data.
+	Files []ReceivedFile
 
 	// Verified says that the signature held. A replayed request verifies too,
 	// though it is refused.
@@ -44,7 +47,7 @@ type ReceivedRequest struct {
 	AppAuthToken string    // alipay-app-auth-token
 	AppCertSN    string    // app_cert_sn, in certificate mode
 	Nonce        string    // nonce
-	Timestamp    time.Time // timestamp; zero if missing or no number
+	Timestamp    time.Time // timestamp; zero if it is missing or not a number
 	RequestID    string    // alipay-request-id
 
 	// Connection is the number of the connection, 1 for the gateway's first,
@@ -64,16 +67,23 @@ type ReceivedRequest struct {
 
 func (r ReceivedRequest) clone() ReceivedRequest {
 	r.Header = r.Header.Clone()
-	r.Params = url.Values(http.Header(r.Params).Clone())
+	r.Params = cloneValues(r.Params)
 	r.Body = bytes.Clone(r.Body)
+	r.Files = slices.Clone(r.Files)
+	for i := range r.Files {
+		r.Files[i].Content = bytes.Clone(r.Files[i].Content)
+	}
 	return r
 }
 
 // size is what a request of its sender's choosing can take up, more or less.
 func (r *ReceivedRequest) size() int {
 	size := 2*len(r.RequestURI) + len(r.Body) + len(r.signedString) // Params once more
-	if len(r.wire) != len(r.Body) {                                 // it came encrypted
+	if len(r.wire) != len(r.Body) {                                 // it came encrypted, or with files
 		size += len(r.wire)
+	}
+	for _, file := range r.Files {
+		size += len(file.Field) + len(file.Name) + len(file.ContentType) + len(file.Content)
 	}
 	for name, values := range r.Header {
 		size += len(name)
@@ -136,15 +146,20 @@ func (h *history) clear() {
 
 // Requests returns a copy of the requests received so far, oldest first: every
 // complete request, refused ones too, but no more than [WithHistory] allows. A
-// request is in it before its answer leaves. One whose body breaks off is none.
+// request is in it before its answer leaves. One whose body breaks off is left out.
 func (g *Gateway) Requests() []ReceivedRequest { return g.history.list() }
 
-// Reset forgets requests, tokens and faults, for the next round of a long test.
-// Nonces stay known, endpoints and a rotated certificate stay in place.
+// Reset forgets requests, tokens, orders, messages and faults, for the next round
+// of a long test. An [Order] from before has no effect any more. Nonces stay
+// known; endpoints, certificates and the address for messages stay in place.
 func (g *Gateway) Reset() {
 	g.history.clear()
+	g.messages.reset(g.closing)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	clear(g.tokens)
+	clear(g.agreements)
+	clear(g.agreementIDs)
+	clear(g.ordered)
 	g.faults = nil
 }

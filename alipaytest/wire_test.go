@@ -338,10 +338,11 @@ func TestASlashThatIsEscapedPartsNothing(t *testing.T) {
 	} {
 		assert.Equal(t, status, call{target: target}.do(t, g).StatusCode, target)
 	}
+	before := len(g.endpoints)
 	for range 100 {
 		g.Handle("GET", "/v3/again", func(ReceivedRequest) (int, any) { return 0, nil })
 	}
-	require.Len(t, g.endpoints, 3)
+	require.Len(t, g.endpoints, before+1)
 }
 
 func TestWhatIsLeftOutHasItsDefault(t *testing.T) {
