@@ -20,3 +20,20 @@ func (r ReceivedRequest) SignedString() string {
 	}
 	return r.signedString
 }
+
+// PendingFault is a fault that was injected and not met often enough yet.
+type PendingFault struct {
+	Fault Fault
+	Times int // how many more requests are to meet it; negative: all
+}
+
+// PendingFaults returns what [Gateway.Inject] has in store, in turn.
+func (g *Gateway) PendingFaults() []PendingFault {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	pending := make([]PendingFault, len(g.faults))
+	for i, f := range g.faults {
+		pending[i] = PendingFault{f.fault, f.times}
+	}
+	return pending
+}

@@ -99,6 +99,24 @@ func TestMistakesAreNamed(t *testing.T) {
 	}
 }
 
+func TestAPathOfTheBaseURLIsSeen(t *testing.T) {
+	key := readKey(t, "app_private_pkcs8.pem")
+	for prefix, says := range map[string]string{
+		"/gateway.do": "the base URL ends in /gateway.do",
+		"/v3":         "/v3 stands twice in the path",
+		"/":           "the base URL ends in a slash",
+		"/a/b":        "the path begins with /a/b, which was not signed",
+	} {
+		r := request()
+		signed := string(r.stringToSign())
+		r.Target, r.Prefix = prefix+r.Target, ""
+		r.Signature = sign(t, key, signed)
+		f := Explain(r, Keys{App: &key.PublicKey})
+		assert.Contains(t, f.Text, says)
+		assert.Equal(t, signed, string(f.Signed))
+	}
+}
+
 func TestFileBytesDoNotBelongIntoTheSignature(t *testing.T) {
 	key, r := readKey(t, "app_private_pkcs8.pem"), request()
 	r.Method, r.Signed, r.Body = "POST", []byte(`{"a":1}`), []byte("--b\r\n{\"a\":1}\r\n--b\r\nfile\r\n--b--")

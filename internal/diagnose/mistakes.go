@@ -129,6 +129,7 @@ func (m *maker) target() {
 			}
 		}
 	}
+	m.base(path, target)
 	if r.Prefix != "" {
 		set(r.Prefix+target, "the path prefix of the base URL ("+r.Prefix+") was signed along; the gateway behind the proxy does not see it", "把网关地址的路径前缀（"+r.Prefix+"）一起签了名；代理后面的网关看不到它")
 	}
@@ -154,6 +155,33 @@ func (m *maker) target() {
 	}
 	if !has {
 		set(strings.ToLower(target), "the path was signed in lower case", "路径按小写签名")
+	}
+}
+
+// base is about a path of the base URL that was sent, since the client puts it
+// in front, and not signed, since it should not be there.
+func (m *maker) base(path, target string) {
+	for at, depth := 1, 0; depth < 4; depth++ {
+		next := strings.Index(path[min(at, len(path)):], "/")
+		if next < 0 {
+			return
+		}
+		next += at
+		prefix := path[:next]
+		at = next + 1
+		if !strings.HasPrefix(target[next:], "/v3/") {
+			continue
+		}
+		switch prefix {
+		case "/gateway.do":
+			m.set(targetLine, target[next:], "the base URL ends in /gateway.do, which belongs to the old gateway: leave it off", "网关地址以 /gateway.do 结尾，那是旧网关的：请去掉")
+		case "/v3":
+			m.set(targetLine, target[next:], "/v3 stands twice in the path: the base URL must not end in it", "路径中 /v3 出现了两次：网关地址不应以 /v3 结尾")
+		case "/":
+			m.set(targetLine, target[next:], "the base URL ends in a slash, so that there are two in the path: leave it off", "网关地址以 / 结尾，使路径中有两个 /：请去掉")
+		default:
+			m.set(targetLine, target[next:], "the path begins with "+prefix+", which was not signed: the base URL has a path that this gateway does not know as a proxy's", "路径以 "+prefix+" 开头，却没有签名：网关地址带了路径，而本网关没有配置这个前缀")
+		}
 	}
 }
 
