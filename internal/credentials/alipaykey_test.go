@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/seed-39a49030/alipay/internal/testpki"
 )
 
 func TestWhatIsNotAlipaysPublicKeyIsCalledByItsName(t *testing.T) {
@@ -20,21 +22,21 @@ func TestWhatIsNotAlipaysPublicKeyIsCalledByItsName(t *testing.T) {
 	ownPublic, alipayPublic := vector("app_public.pem"), vector("alipay_public.pem")
 	assertEachIsNamed(t, "AlipayPublicKey", []misplaced{
 		{"private key, PKCS#8", vector("alipay_private_pkcs8.pem"), []string{"found an RSA-2048 private key (PKCS#8, PEM)", belongs, "a private key goes into PrivateKey only"}},
-		{"own private key, PKCS#1, bare", bare(vector("app_private_pkcs1.pem")), []string{"found an RSA-2048 private key (PKCS#1, base64)", belongs, "a private key goes into PrivateKey only"}},
+		{"own private key, PKCS#1, bare", testpki.Bare(vector("app_private_pkcs1.pem")), []string{"found an RSA-2048 private key (PKCS#1, base64)", belongs, "a private key goes into PrivateKey only"}},
 		{"encrypted private key", fixture("internal/keys/testdata/encrypted_pkcs8.pem"), []string{"found a private key encrypted with a password", belongs, "a private key goes into PrivateKey only"}},
-		{"EC private key", armour("PRIVATE KEY", must(x509.MarshalPKCS8PrivateKey(p.ecKey))), []string{"found an EC private key (PKCS#8, PEM)", belongs, "a private key goes into PrivateKey only"}},
+		{"EC private key", testpki.Armour("PRIVATE KEY", testpki.Must(x509.MarshalPKCS8PrivateKey(p.ecKey))), []string{"found an EC private key (PKCS#8, PEM)", belongs, "a private key goes into PrivateKey only"}},
 		{"own public key", ownPublic, []string{own}},
-		{"own public key, bare", bare(ownPublic), []string{own}},
-		{"own public key, PKCS#1", armour("RSA PUBLIC KEY", x509.MarshalPKCS1PublicKey(&p.appKey.PublicKey)), []string{own}},
+		{"own public key, bare", testpki.Bare(ownPublic), []string{own}},
+		{"own public key, PKCS#1", testpki.Armour("RSA PUBLIC KEY", x509.MarshalPKCS1PublicKey(&p.appKey.PublicKey)), []string{own}},
 		{"certificate", p.alipayFile, []string{"found a certificate with an RSA-2048 key (X.509, PEM); put it into AlipayPublicCertContent (certificate mode), or copy Alipay's public key"}},
-		{"certificate of an EC key", issue(alipayName, p.ecKey, p.class2).pem, []string{"found a certificate with an EC key (X.509, PEM); put it into AlipayPublicCertContent (certificate mode), or copy Alipay's public key"}},
-		{"own certificate", bare(p.app.pem), []string{"found a certificate with an RSA-2048 key (X.509, base64); it is the application's own and belongs into AppCertContent", "copy Alipay's public key"}},
-		{"EC public key", spkiOf(p.ecKey.Public()), []string{"found an EC public key (SPKI, PEM)", belongs, "as SPKI or PKCS#1"}},
-		{"1024 bits", spkiOf(rsaKey("testdata/vectors/rsa1024_private_pkcs8.pem").Public()), []string{"the RSA key has 1024 bits", "2048 bits or more"}},
+		{"certificate of an EC key", issue(alipayName, p.ecKey, p.class2).PEM, []string{"found a certificate with an EC key (X.509, PEM); put it into AlipayPublicCertContent (certificate mode), or copy Alipay's public key"}},
+		{"own certificate", testpki.Bare(p.app.PEM), []string{"found a certificate with an RSA-2048 key (X.509, base64); it is the application's own and belongs into AppCertContent", "copy Alipay's public key"}},
+		{"EC public key", testpki.SPKI(p.ecKey.Public()), []string{"found an EC public key (SPKI, PEM)", belongs, "as SPKI or PKCS#1"}},
+		{"1024 bits", testpki.SPKI(rsaKey("testdata/vectors/rsa1024_private_pkcs8.pem").Public()), []string{"the RSA key has 1024 bits", "2048 bits or more"}},
 		{"cut short, bare", cutBare(alipayPublic), []string{"found an RSA public key (SPKI, base64), but base64 cut short", again}},
 		{"cut short, PEM", cutPEM(alipayPublic), []string{"found an RSA public key (SPKI, PEM), but base64 cut short", again}},
 		{"two glued, PEM", alipayPublic + ownPublic, []string{"two keys glued together", again}},
-		{"two glued, bare", bare(alipayPublic) + bare(ownPublic), []string{"two keys glued together in one base64 text", again}},
+		{"two glued, bare", testpki.Bare(alipayPublic) + testpki.Bare(ownPublic), []string{"two keys glued together in one base64 text", again}},
 		{"words", "correct horse battery staple", []string{"found", again}},
 	})
 	c := keyConfig()
@@ -59,7 +61,7 @@ func TestAnImpossibleKeyIsNotAlipays(t *testing.T) {
 		"200,000 bits":        {new(big.Int).Add(new(big.Int).Lsh(big.NewInt(1), 200_000), big.NewInt(1)), 65537, "larger than any real key's"},
 	} {
 		c := keyConfig()
-		c.AlipayPublicKey = armour("RSA PUBLIC KEY", must(asn1.Marshal(struct{ N, E *big.Int }{key.n, big.NewInt(key.e)})))
+		c.AlipayPublicKey = testpki.Armour("RSA PUBLIC KEY", testpki.Must(asn1.Marshal(struct{ N, E *big.Int }{key.n, big.NewInt(key.e)})))
 		t.Run(name, func(t *testing.T) {
 			assertMistake(t, c, "AlipayPublicKey", "found an RSA", "public key (PKCS#1, PEM), but its RSA modulus", key.says, "copy Alipay's public key (支付宝公钥) again")
 		})
@@ -68,7 +70,7 @@ func TestAnImpossibleKeyIsNotAlipays(t *testing.T) {
 
 func TestAlipaysPublicKeyIsRead(t *testing.T) {
 	c := keyConfig()
-	for name, text := range map[string]string{"SPKI": c.AlipayPublicKey, "PKCS#1": armour("RSA PUBLIC KEY", x509.MarshalPKCS1PublicKey(&world().alipayKey.PublicKey))} {
+	for name, text := range map[string]string{"SPKI": c.AlipayPublicKey, "PKCS#1": testpki.Armour("RSA PUBLIC KEY", x509.MarshalPKCS1PublicKey(&world().alipayKey.PublicKey))} {
 		c.AlipayPublicKey = text
 		r := requireResolves(t, c, name)
 		assert.True(t, world().alipayKey.PublicKey.Equal(r.AlipayKey), name)
@@ -76,6 +78,6 @@ func TestAlipaysPublicKeyIsRead(t *testing.T) {
 		assert.Empty(t, r.AppCertSN+r.RootCertSN)
 		assert.Empty(t, r.Expiries())
 	}
-	c.AlipayPublicKey = spkiOf(&rsa.PublicKey{N: world().alipayKey.N, E: 3})
+	c.AlipayPublicKey = testpki.SPKI(&rsa.PublicKey{N: world().alipayKey.N, E: 3})
 	assert.Equal(t, 3, requireResolves(t, c, "exponent 3").AlipayKey.E)
 }

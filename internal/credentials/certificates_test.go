@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-39a49030/alipay/internal/certs"
+	"github.com/seed-39a49030/alipay/internal/testpki"
 )
 
 // sm2Root is the first certificate of the real bundle's shape, which crypto/x509
@@ -23,7 +24,7 @@ func firstOf(chain string) string {
 	return chain[:strings.Index(chain, end)+len(end)]
 }
 
-func snOf(pem string) string { return must(certs.Parse(pem))[0].SN }
+func snOf(pem string) string { return testpki.Must(certs.Parse(pem))[0].SN }
 
 func TestWhatIsNotTheApplicationsCertificateIsCalledByItsName(t *testing.T) {
 	const (
@@ -32,23 +33,23 @@ func TestWhatIsNotTheApplicationsCertificateIsCalledByItsName(t *testing.T) {
 	)
 	p := world()
 	pkcs8 := vector("app_private_pkcs8.pem")
-	expired := issue(appName, p.appKey, p.class1, validFromTo(now.Add(-2*day), now.Add(-day)))
-	future := issue(appName, p.appKey, p.class1, validFromTo(now.Add(day), now.Add(2*day)))
+	expired := issue(appName, p.appKey, p.class1, testpki.Valid(now.Add(-2*day), now.Add(-day)))
+	future := issue(appName, p.appKey, p.class1, testpki.Valid(now.Add(day), now.Add(2*day)))
 	assertEachIsNamed(t, "AppCertContent", []misplaced{
 		{"private key", pkcs8, []string{"found an RSA-2048 private key (PKCS#8, PEM)", belongs}},
-		{"private key, PKCS#1, bare", bare(vector("app_private_pkcs1.pem")), []string{"found an RSA-2048 private key (PKCS#1, base64)", belongs}},
-		{"public key", bare(vector("app_public.pem")), []string{"found an RSA-2048 public key (SPKI, base64)", belongs}},
-		{"of another key", issue(appName, p.nextKey, p.class1).pem, []string{mismatch}},
+		{"private key, PKCS#1, bare", testpki.Bare(vector("app_private_pkcs1.pem")), []string{"found an RSA-2048 private key (PKCS#1, base64)", belongs}},
+		{"public key", testpki.Bare(vector("app_public.pem")), []string{"found an RSA-2048 public key (SPKI, base64)", belongs}},
+		{"of another key", issue(appName, p.nextKey, p.class1).PEM, []string{mismatch}},
 		{"Alipay's certificate", p.alipayFile, []string{mismatch}},
-		{"of an EC key", issue(appName, p.ecKey, p.class1).pem, []string{mismatch}},
+		{"of an EC key", issue(appName, p.ecKey, p.class1).PEM, []string{mismatch}},
 		{"root bundle", p.rootBundle, []string{"certificates of certification authorities only", belongs}},
 		{"SM2 certificate", sm2Root(), []string{"certificates of certification authorities only", belongs}},
-		{"expired", expired.pem, and(dates(expired), "the certificate expired on", "download a new one (应用公钥证书)")},
-		{"not yet valid", future.pem, and(dates(future), "the certificate is not valid before", "clock of this machine")},
-		{"cut short", cutPEM(p.app.pem), []string{"found a certificate", "cut short", belongs}},
-		{"cut short, bare", cutBare(p.app.pem), []string{"found a certificate", "cut short", belongs}},
-		{"key and certificate", pkcs8 + p.app.pem, []string{"two things glued together", belongs}},
-		{"two glued, bare", bare(p.app.pem) + bare(p.app.pem), []string{"two things glued together", belongs}},
+		{"expired", expired.PEM, and(dates(expired), "the certificate expired on", "download a new one (应用公钥证书)")},
+		{"not yet valid", future.PEM, and(dates(future), "the certificate is not valid before", "clock of this machine")},
+		{"cut short", cutPEM(p.app.PEM), []string{"found a certificate", "cut short", belongs}},
+		{"cut short, bare", cutBare(p.app.PEM), []string{"found a certificate", "cut short", belongs}},
+		{"key and certificate", pkcs8 + p.app.PEM, []string{"two things glued together", belongs}},
+		{"two glued, bare", testpki.Bare(p.app.PEM) + testpki.Bare(p.app.PEM), []string{"two things glued together", belongs}},
 	})
 }
 
@@ -60,47 +61,47 @@ func TestWhatIsNotAlipaysCertificateIsCalledByItsName(t *testing.T) {
 		rootBundle   = "it holds the root bundle (支付宝根证书), which belongs into RootCertContent" + asDownloaded
 	)
 	p := world()
-	expired := issue(alipayName, p.alipayKey, p.class2, validFromTo(now.Add(-2*day), now.Add(-day)))
-	future := issue(alipayName, p.alipayKey, p.class2, validFromTo(now.Add(day), now.Add(2*day)))
+	expired := issue(alipayName, p.alipayKey, p.class2, testpki.Valid(now.Add(-2*day), now.Add(-day)))
+	future := issue(alipayName, p.alipayKey, p.class2, testpki.Valid(now.Add(day), now.Add(2*day)))
 	foreign := issue(alipayName, p.alipayKey, p.foreignClass2)
-	forgedRoot := issue(authorityName("R1"), p.ecKey, nil, authority)
-	forgedClass2 := issue(authorityName("Class 2 R1"), p.ecKey, forgedRoot, authority)
-	selfSigned, selfSignedAuthority := issue(alipayName, p.alipayKey, nil), issue(alipayName, p.alipayKey, nil, authority)
+	forgedRoot := issue(authorityName("R1"), p.ecKey, nil, testpki.Authority)
+	forgedClass2 := issue(authorityName("Class 2 R1"), p.ecKey, forgedRoot, testpki.Authority)
+	selfSigned, selfSignedAuthority := issue(alipayName, p.alipayKey, nil), issue(alipayName, p.alipayKey, nil, testpki.Authority)
 	small := rsaKey("testdata/vectors/rsa1024_private_pkcs8.pem")
 	assertEachIsNamed(t, "AlipayPublicCertContent", []misplaced{
 		{"public key", vector("alipay_public.pem"), []string{"found an RSA-2048 public key (SPKI, PEM)", belongs}},
-		{"private key", bare(vector("app_private_pkcs8.pem")), []string{"found an RSA-2048 private key (PKCS#8, base64)", belongs}},
-		{"own certificate", p.app.pem, []string{"this is the application's own certificate (应用公钥证书)", asDownloaded}},
-		{"own certificate beside Alipay's", p.alipayFile + p.app.pem, []string{"the application's own certificate", asDownloaded}},
-		{"own public key in another certificate", issue(alipayName, p.appKey, p.class2).pem, []string{"the application's own certificate", asDownloaded}},
-		{"expired", expired.pem + p.class2.pem, and(dates(expired), "the certificate expired on", asDownloaded)},
-		{"all expired", expired.pem + p.class2.pem + expired.pem, and(dates(expired), "the certificate expired on", asDownloaded)},
-		{"not yet valid", future.pem + p.class2.pem, and(dates(future), "the certificate is not valid before", "clock of this machine", asDownloaded)},
-		{"expired and not yet valid", expired.pem + future.pem, and(dates(expired), "the certificate expired on", asDownloaded)},
-		{"self-signed", selfSigned.pem, []string{"the certificate is self-signed", asDownloaded}},
-		{"self-signed authority", selfSignedAuthority.pem, []string{"the certificate is self-signed", asDownloaded}},
-		{"self-signed twice", selfSigned.pem + selfSigned.pem, []string{"the certificate is self-signed", asDownloaded}},
-		{"self-signed beside Alipay's", p.alipayFile + selfSigned.pem, []string{"the certificate is self-signed", asDownloaded}},
-		{"of another root", foreign.pem + p.foreignClass2.pem, []string{foreignChain + "the issuer of its intermediate certificate is not in the root bundle", asDownloaded}},
-		{"of another root beside Alipay's", p.alipayFile + foreign.pem + p.foreignClass2.pem, []string{foreignChain, asDownloaded}},
-		{"of a root of the same name", issue(alipayName, p.alipayKey, forgedClass2).pem + forgedClass2.pem, []string{foreignChain + "its intermediate certificate is not signed by the root certificate", asDownloaded}},
-		{"of a root of the same name, without intermediate", issue(alipayName, p.alipayKey, forgedRoot).pem, []string{foreignChain + "it is not signed by the root certificate", asDownloaded}},
-		{"not yet valid and of another root", p.alipayFile + issue(alipayName, p.nextKey, p.foreignClass2, validFromTo(now.Add(day), now.Add(2*day))).pem + p.foreignClass2.pem, []string{foreignChain, asDownloaded}},
-		{"intermediate only", p.class2.pem, []string{"certificates of certification authorities only, and none that signs answers", asDownloaded}},
+		{"private key", testpki.Bare(vector("app_private_pkcs8.pem")), []string{"found an RSA-2048 private key (PKCS#8, base64)", belongs}},
+		{"own certificate", p.app.PEM, []string{"this is the application's own certificate (应用公钥证书)", asDownloaded}},
+		{"own certificate beside Alipay's", p.alipayFile + p.app.PEM, []string{"the application's own certificate", asDownloaded}},
+		{"own public key in another certificate", issue(alipayName, p.appKey, p.class2).PEM, []string{"the application's own certificate", asDownloaded}},
+		{"expired", expired.PEM + p.class2.PEM, and(dates(expired), "the certificate expired on", asDownloaded)},
+		{"all expired", expired.PEM + p.class2.PEM + expired.PEM, and(dates(expired), "the certificate expired on", asDownloaded)},
+		{"not yet valid", future.PEM + p.class2.PEM, and(dates(future), "the certificate is not valid before", "clock of this machine", asDownloaded)},
+		{"expired and not yet valid", expired.PEM + future.PEM, and(dates(expired), "the certificate expired on", asDownloaded)},
+		{"self-signed", selfSigned.PEM, []string{"the certificate is self-signed", asDownloaded}},
+		{"self-signed authority", selfSignedAuthority.PEM, []string{"the certificate is self-signed", asDownloaded}},
+		{"self-signed twice", selfSigned.PEM + selfSigned.PEM, []string{"the certificate is self-signed", asDownloaded}},
+		{"self-signed beside Alipay's", p.alipayFile + selfSigned.PEM, []string{"the certificate is self-signed", asDownloaded}},
+		{"of another root", foreign.PEM + p.foreignClass2.PEM, []string{foreignChain + "the issuer of its intermediate certificate is not in the root bundle", asDownloaded}},
+		{"of another root beside Alipay's", p.alipayFile + foreign.PEM + p.foreignClass2.PEM, []string{foreignChain, asDownloaded}},
+		{"of a root of the same name", issue(alipayName, p.alipayKey, forgedClass2).PEM + forgedClass2.PEM, []string{foreignChain + "its intermediate certificate is not signed by the root certificate", asDownloaded}},
+		{"of a root of the same name, without intermediate", issue(alipayName, p.alipayKey, forgedRoot).PEM, []string{foreignChain + "it is not signed by the root certificate", asDownloaded}},
+		{"not yet valid and of another root", p.alipayFile + issue(alipayName, p.nextKey, p.foreignClass2, testpki.Valid(now.Add(day), now.Add(2*day))).PEM + p.foreignClass2.PEM, []string{foreignChain, asDownloaded}},
+		{"intermediate only", p.class2.PEM, []string{"certificates of certification authorities only, and none that signs answers", asDownloaded}},
 		{"root bundle", p.rootBundle, []string{rootBundle}},
-		{"one root", p.root.pem, []string{rootBundle}},
+		{"one root", p.root.PEM, []string{rootBundle}},
 		{"root with an SM2 key", sm2Root(), []string{rootBundle}},
-		{"of an EC key", issue(alipayName, p.ecKey, p.class2).pem, []string{"the certificate's key is not RSA", asDownloaded}},
-		{"1024 bits", issue(alipayName, small, p.class2).pem, []string{"the RSA key has 1024 bits", asDownloaded}},
-		{"cut short", cutPEM(p.alipay.pem), []string{"found a certificate", "cut short", belongs}},
-		{"second one cut short", p.alipay.pem + cutPEM(p.class2.pem), []string{"certificate 2 of 2", "cut short", belongs}},
-		{"certificate and key", p.alipay.pem + vector("alipay_public.pem"), []string{"two things glued together", belongs}},
-		{"far too many", strings.Repeat(p.alipay.pem, 201), []string{"more than 200 certificates", belongs}},
+		{"of an EC key", issue(alipayName, p.ecKey, p.class2).PEM, []string{"the certificate's key is not RSA", asDownloaded}},
+		{"1024 bits", issue(alipayName, small, p.class2).PEM, []string{"the RSA key has 1024 bits", asDownloaded}},
+		{"cut short", cutPEM(p.alipay.PEM), []string{"found a certificate", "cut short", belongs}},
+		{"second one cut short", p.alipay.PEM + cutPEM(p.class2.PEM), []string{"certificate 2 of 2", "cut short", belongs}},
+		{"certificate and key", p.alipay.PEM + vector("alipay_public.pem"), []string{"two things glued together", belongs}},
+		{"far too many", strings.Repeat(p.alipay.PEM, 201), []string{"more than 200 certificates", belongs}},
 	})
 
 	// Which certificate cannot be read, only Go knows: SM2 outside the bundle.
 	c := certConfig()
-	c.RootCertContent = p.root.pem
+	c.RootCertContent = p.root.PEM
 	c.AlipayPublicCertContent = p.alipayFile + sm2Root()
 	assertMistake(t, c, "AlipayPublicCertContent", "one of the certificates cannot be read", "SM2", asDownloaded)
 }
@@ -115,9 +116,9 @@ func TestWhatIsNoRootBundleIsCalledByItsName(t *testing.T) {
 	assertEachIsNamed(t, "RootCertContent", []misplaced{
 		{"own certificate", vector("app_public_cert.crt"), []string{noRoot}},
 		{"Alipay's certificate", p.alipayFile, []string{noRoot}},
-		{"intermediate", p.class2.pem, []string{noRoot}},
+		{"intermediate", p.class2.PEM, []string{noRoot}},
 		{"SM2 root only", sm2Root(), []string{noRSA}},
-		{"EC root only", issue(authorityName("E1"), p.ecKey, nil, authority).pem, []string{noRSA}},
+		{"EC root only", issue(authorityName("E1"), p.ecKey, nil, testpki.Authority).PEM, []string{noRSA}},
 		{"private key", vector("app_private_pkcs8.pem"), []string{"found an RSA-2048 private key (PKCS#8, PEM)", belongs}},
 		{"public key", vector("alipay_public.pem"), []string{"found an RSA-2048 public key (SPKI, PEM)", belongs}},
 		{"cut short", cutPEM(p.rootBundle), []string{"found a certificate", "cut short", belongs}},
@@ -132,7 +133,7 @@ func TestCertificateModeIsReadAsTheVectorsHaveIt(t *testing.T) {
 	assert.Nil(t, r.AlipayKey)
 	require.Len(t, r.AlipayCerts, 1, "the intermediate is no signer")
 	cert := r.AlipayCerts["ff979bd96125ad97131ce31255eac671"]
-	leaf := must(certs.Parse(vector("alipay_public_cert.crt")))[0].X509
+	leaf := testpki.Must(certs.Parse(vector("alipay_public_cert.crt")))[0].X509
 	assert.Equal(t, AlipayCert{
 		Key:       &rsaKey("testdata/vectors/alipay_private_pkcs8.pem").PublicKey,
 		NotBefore: leaf.NotBefore, NotAfter: leaf.NotAfter, Subject: leaf.RawSubject, Issuer: leaf.RawIssuer,
@@ -161,40 +162,40 @@ func TestCertificatesOfTheVectorsEndAtTheirDates(t *testing.T) {
 
 func TestOnlyLeavesOfAlipaysFileSignAnswers(t *testing.T) {
 	p := world()
-	expired := issue(alipayName, p.alipayKey, p.class2, validFromTo(now.Add(-2*day), now.Add(-day)))
-	future := issue(alipayName, p.nextKey, p.class2, validFromTo(now.Add(day), now.Add(2*day)))
-	orphan := issue(alipayName, p.alipayKey, issue(pkix.Name{CommonName: "unheard of"}, p.ecKey, nil, authority))
+	expired := issue(alipayName, p.alipayKey, p.class2, testpki.Valid(now.Add(-2*day), now.Add(-day)))
+	future := issue(alipayName, p.nextKey, p.class2, testpki.Valid(now.Add(day), now.Add(2*day)))
+	orphan := issue(alipayName, p.alipayKey, issue(pkix.Name{CommonName: "unheard of"}, p.ecKey, nil, testpki.Authority))
 	byRoot := issue(alipayName, p.alipayKey, p.root)
 	// Key usage alone makes no authority: this one signs answers like any other.
 	keyCertSign := issue(alipayName, p.alipayKey, p.class2, func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCertSign })
 	// The sandbox: an intermediate without basic constraints, whose issuer is unknown.
-	test := issue(authorityName("Class 2 R1 test"), testKey("alipay_private_key.pem"), issue(pkix.Name{CommonName: "in no bundle"}, p.ecKey, nil, authority),
+	test := issue(authorityName("Class 2 R1 test"), testKey("alipay_private_key.pem"), issue(pkix.Name{CommonName: "in no bundle"}, p.ecKey, nil, testpki.Authority),
 		func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCertSign })
-	expiredTest := issue(authorityName("Class 2 R1 test"), testKey("alipay_private_key.pem"), issue(pkix.Name{CommonName: "in no bundle"}, p.ecKey, nil, authority),
-		validFromTo(now.Add(-2*day), now.Add(-day)))
+	expiredTest := issue(authorityName("Class 2 R1 test"), testKey("alipay_private_key.pem"), issue(pkix.Name{CommonName: "in no bundle"}, p.ecKey, nil, testpki.Authority),
+		testpki.Valid(now.Add(-2*day), now.Add(-day)))
 	sandbox := issue(alipayName, p.alipayKey, test)
 	for name, tc := range map[string]struct {
 		file    string
-		signers []*issued
+		signers []*testpki.Issued
 	}{
-		"leaf and intermediate":                 {p.alipayFile, []*issued{p.alipay}},
-		"intermediate first":                    {p.class2.pem + p.alipay.pem, []*issued{p.alipay}},
-		"leaf without intermediate":             {p.alipay.pem, []*issued{p.alipay}},
-		"issuer not at hand":                    {orphan.pem, []*issued{orphan}},
-		"leaf up to the root":                   {p.alipayFile + p.root.pem, []*issued{p.alipay}},
-		"old and new":                           {p.alipayFile + p.nextFile, []*issued{p.alipay, p.next}},
-		"old and new, leaves only":              {p.alipay.pem + p.next.pem, []*issued{p.alipay, p.next}},
-		"expired beside a valid one":            {expired.pem + p.alipayFile, []*issued{p.alipay}},
-		"valid beside an expired one":           {p.alipayFile + expired.pem, []*issued{p.alipay}},
-		"not yet valid beside a valid one":      {future.pem + p.alipayFile, []*issued{p.alipay, future}},
-		"valid beside one that is not yet":      {p.alipayFile + future.pem, []*issued{p.alipay, future}},
-		"issued by a root":                      {byRoot.pem, []*issued{byRoot}},
-		"the same twice":                        {p.alipayFile + p.alipayFile, []*issued{p.alipay}},
-		"a leaf that may sign certificates":     {keyCertSign.pem + p.class2.pem, []*issued{keyCertSign}},
-		"beside the roots of the bundle":        {p.alipayFile + p.rootBundle, []*issued{p.alipay}},
-		"sandbox":                               {sandbox.pem + test.pem, []*issued{sandbox}},
-		"sandbox, intermediate first":           {test.pem + sandbox.pem, []*issued{sandbox}},
-		"sandbox, an intermediate that expired": {sandbox.pem + expiredTest.pem, []*issued{sandbox}},
+		"leaf and intermediate":                 {p.alipayFile, []*testpki.Issued{p.alipay}},
+		"intermediate first":                    {p.class2.PEM + p.alipay.PEM, []*testpki.Issued{p.alipay}},
+		"leaf without intermediate":             {p.alipay.PEM, []*testpki.Issued{p.alipay}},
+		"issuer not at hand":                    {orphan.PEM, []*testpki.Issued{orphan}},
+		"leaf up to the root":                   {p.alipayFile + p.root.PEM, []*testpki.Issued{p.alipay}},
+		"old and new":                           {p.alipayFile + p.nextFile, []*testpki.Issued{p.alipay, p.next}},
+		"old and new, leaves only":              {p.alipay.PEM + p.next.PEM, []*testpki.Issued{p.alipay, p.next}},
+		"expired beside a valid one":            {expired.PEM + p.alipayFile, []*testpki.Issued{p.alipay}},
+		"valid beside an expired one":           {p.alipayFile + expired.PEM, []*testpki.Issued{p.alipay}},
+		"not yet valid beside a valid one":      {future.PEM + p.alipayFile, []*testpki.Issued{p.alipay, future}},
+		"valid beside one that is not yet":      {p.alipayFile + future.PEM, []*testpki.Issued{p.alipay, future}},
+		"issued by a root":                      {byRoot.PEM, []*testpki.Issued{byRoot}},
+		"the same twice":                        {p.alipayFile + p.alipayFile, []*testpki.Issued{p.alipay}},
+		"a leaf that may sign certificates":     {keyCertSign.PEM + p.class2.PEM, []*testpki.Issued{keyCertSign}},
+		"beside the roots of the bundle":        {p.alipayFile + p.rootBundle, []*testpki.Issued{p.alipay}},
+		"sandbox":                               {sandbox.PEM + test.PEM, []*testpki.Issued{sandbox}},
+		"sandbox, intermediate first":           {test.PEM + sandbox.PEM, []*testpki.Issued{sandbox}},
+		"sandbox, an intermediate that expired": {sandbox.PEM + expiredTest.PEM, []*testpki.Issued{sandbox}},
 	} {
 		c := certConfig()
 		c.AlipayPublicCertContent = tc.file
@@ -204,7 +205,7 @@ func TestOnlyLeavesOfAlipaysFileSignAnswers(t *testing.T) {
 		}
 		want := map[string]*rsa.PublicKey{}
 		for _, signer := range tc.signers {
-			want[snOf(signer.pem)] = signer.key.Public().(*rsa.PublicKey)
+			want[snOf(signer.PEM)] = signer.Key.Public().(*rsa.PublicKey)
 		}
 		got := map[string]*rsa.PublicKey{}
 		for sn, cert := range r.AlipayCerts {
@@ -215,31 +216,31 @@ func TestOnlyLeavesOfAlipaysFileSignAnswers(t *testing.T) {
 
 	// An intermediate without basic constraints does not stand in for a leaf.
 	c := certConfig()
-	c.AlipayPublicCertContent = issue(alipayName, p.alipayKey, test, validFromTo(now.Add(-2*day), now.Add(-day))).pem + test.pem
+	c.AlipayPublicCertContent = issue(alipayName, p.alipayKey, test, testpki.Valid(now.Add(-2*day), now.Add(-day))).PEM + test.PEM
 	assertMistake(t, c, "AlipayPublicCertContent", "the certificate expired on")
 }
 
 func TestTheApplicationsCertificateMayComeWithItsChain(t *testing.T) {
 	p := world()
-	for name, file := range map[string]string{"chain behind it": p.app.pem + p.class1.pem, "chain before it": p.class1.pem + p.app.pem, "another one before it": p.alipay.pem + p.app.pem} {
+	for name, file := range map[string]string{"chain behind it": p.app.PEM + p.class1.PEM, "chain before it": p.class1.PEM + p.app.PEM, "another one before it": p.alipay.PEM + p.app.PEM} {
 		c := certConfig()
 		c.AppCertContent = file
-		assert.Equal(t, snOf(p.app.pem), requireResolves(t, c, name).AppCertSN, name)
+		assert.Equal(t, snOf(p.app.PEM), requireResolves(t, c, name).AppCertSN, name)
 	}
 }
 
 func TestExpiriesAreThoseOfTheCertificatesInUse(t *testing.T) {
 	p := world()
-	old := issue(alipayName, p.alipayKey, p.class2, validFromTo(now.Add(-2*day), now.Add(-day)))
-	soon := issue(alipayName, p.alipayKey, p.class2, validFromTo(now.Add(-2*day), now.Add(10*day)))
+	old := issue(alipayName, p.alipayKey, p.class2, testpki.Valid(now.Add(-2*day), now.Add(-day)))
+	soon := issue(alipayName, p.alipayKey, p.class2, testpki.Valid(now.Add(-2*day), now.Add(10*day)))
 	c := certConfig()
 	c.AlipayPublicCertContent = ""
-	c.AlipayPublicCertPath = writeFile(t, old.pem+p.next.pem+soon.pem+p.class2.pem+soon.pem)
+	c.AlipayPublicCertPath = writeFile(t, old.PEM+p.next.PEM+soon.PEM+p.class2.PEM+soon.PEM)
 	r := requireResolves(t, c, "")
 	want := []Expiry{
-		{"AlipayPublicCertPath", snOf(soon.pem), now.Add(10 * day)},
-		{"AppCertContent", snOf(p.app.pem), now.Add(100 * day)},
-		{"AlipayPublicCertPath", snOf(p.next.pem), now.Add(100 * day)},
+		{"AlipayPublicCertPath", snOf(soon.PEM), now.Add(10 * day)},
+		{"AppCertContent", snOf(p.app.PEM), now.Add(100 * day)},
+		{"AlipayPublicCertPath", snOf(p.next.PEM), now.Add(100 * day)},
 	}
 	assert.Equal(t, want, r.Expiries())
 	r.Expiries()[0] = Expiry{}

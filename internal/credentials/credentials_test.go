@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/seed-39a49030/alipay/internal/aescbc"
+	"github.com/seed-39a49030/alipay/internal/testpki"
 )
 
 const authToken = "202212BB_D64b2be8afd4b6c8468cf585bd05E50"
@@ -27,7 +28,7 @@ func TestAppIDsThatAreNoneAreRefused(t *testing.T) {
 	c := keyConfig()
 	c.AppID = ""
 	assertMistake(t, c, "AppID", "it is empty", "copy the APPID")
-	c.AppID = bare(c.PrivateKey)
+	c.AppID = testpki.Bare(c.PrivateKey)
 	assertMistake(t, c, "AppID", "longer than 64 characters", "another value")
 	c.AppID = strings.Repeat("1", 65)
 	assertMistake(t, c, "AppID", "longer than 64 characters")
@@ -92,7 +93,7 @@ func TestEncryptKeysThatAreNoneAreRefused(t *testing.T) {
 	c := keyConfig()
 	assert.Nil(t, requireResolves(t, c, "no key").Cipher)
 	c.EncryptKey = "AAECAwQFBgcICQoLDA0ODw=="
-	plain, err := must(aescbc.New(c.EncryptKey)).Decrypt(requireResolves(t, c, "a key").Cipher.Encrypt([]byte("text")))
+	plain, err := testpki.Must(aescbc.New(c.EncryptKey)).Decrypt(requireResolves(t, c, "a key").Cipher.Encrypt([]byte("text")))
 	assert.NoError(t, err)
 	assert.Equal(t, "text", string(plain))
 }

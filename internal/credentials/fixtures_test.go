@@ -3,26 +3,23 @@ package credentials
 import (
 	"crypto"
 	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/base64"
 	"encoding/pem"
-	"math/big"
 	"os"
 	"path/filepath"
 	"reflect"
 	"regexp"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-39a49030/alipay/internal/testpki"
 )
 
 // now lies within the validity of the vectors' certificates, November 2026 to
@@ -31,80 +28,22 @@ var now = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 
 const day = 24 * time.Hour
 
-func must[T any](v T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return v
-}
-
 // fixture reads a file of the repository.
-func fixture(file string) string { return string(must(os.ReadFile("../../" + file))) }
+func fixture(file string) string { return string(testpki.Must(os.ReadFile("../../" + file))) }
 
 func vector(name string) string { return fixture("testdata/vectors/" + name) }
 
 func testKey(name string) *rsa.PrivateKey { return rsaKey("alipaytest/testkeys/" + name) }
 
-// rsaKey reads a PKCS#8 key, which may have a note above it.
-func rsaKey(file string) *rsa.PrivateKey {
-	block, _ := pem.Decode([]byte(fixture(file)))
-	return must(x509.ParsePKCS8PrivateKey(block.Bytes)).(*rsa.PrivateKey)
-}
-
-func armour(label string, der []byte) string {
-	return string(pem.EncodeToMemory(&pem.Block{Type: label, Bytes: der}))
-}
-
-// bare is a PEM text without its armour and line ends.
-func bare(text string) string {
-	block, _ := pem.Decode([]byte(text))
-	return base64.StdEncoding.EncodeToString(block.Bytes)
-}
-
-func spkiOf(key crypto.PublicKey) string {
-	return armour("PUBLIC KEY", must(x509.MarshalPKIXPublicKey(key)))
-}
+func rsaKey(file string) *rsa.PrivateKey { return testpki.RSAKey([]byte(fixture(file))) }
 
 // cutBare and cutPEM lose the end of a text.
-func cutBare(text string) string { return bare(text)[:len(bare(text))/2] }
+func cutBare(text string) string { return testpki.Bare(text)[:len(testpki.Bare(text))/2] }
 func cutPEM(text string) string  { return text[:len(text)*2/3] }
 
-// issued is a certificate made by the tests.
-type issued struct {
-	cert *x509.Certificate
-	pem  string
-	key  crypto.Signer
-}
-
-var serialNumbers atomic.Int64
-
-// issue makes a certificate for key's public half; without a parent a
-// self-signed one. It is a leaf, valid one day around now.
-func issue(subject pkix.Name, key crypto.Signer, parent *issued, change ...func(*x509.Certificate)) *issued {
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1000 + serialNumbers.Add(1)),
-		Subject:      subject,
-		NotBefore:    now.Add(-day),
-		NotAfter:     now.Add(100 * day),
-		KeyUsage:     x509.KeyUsageDigitalSignature,
-	}
-	for _, f := range change {
-		f(template)
-	}
-	by, byKey := template, key
-	if parent != nil {
-		by, byKey = parent.cert, parent.key
-	}
-	der := must(x509.CreateCertificate(rand.Reader, template, by, key.Public(), byKey))
-	return &issued{must(x509.ParseCertificate(der)), armour("CERTIFICATE", der), key}
-}
-
-func authority(c *x509.Certificate) {
-	c.IsCA, c.BasicConstraintsValid, c.KeyUsage = true, true, x509.KeyUsageCertSign
-}
-
-func validFromTo(from, to time.Time) func(*x509.Certificate) {
-	return func(c *x509.Certificate) { c.NotBefore, c.NotAfter = from, to }
+// issue makes a certificate that is valid now.
+func issue(subject pkix.Name, key crypto.Signer, parent *testpki.Issued, change ...func(*x509.Certificate)) *testpki.Issued {
+	return testpki.Issue(subject, key, parent, now, change...)
 }
 
 // The names of real certificates: those of customers and those of Alipay have
@@ -122,9 +61,9 @@ var (
 type pki struct {
 	appKey, alipayKey, nextKey, attackerKey *rsa.PrivateKey
 	ecKey                                   *ecdsa.PrivateKey
-	root, class1, class2, foreignClass2     *issued
-	app, alipay, next                       *issued // next comes after alipay, in a rotation
-	alipayFile, nextFile, rootBundle        string  // as downloaded: with the intermediate, with other roots
+	root, class1, class2, foreignClass2     *testpki.Issued
+	app, alipay, next                       *testpki.Issued // next comes after alipay, in a rotation
+	alipayFile, nextFile, rootBundle        string          // as downloaded: with the intermediate, with other roots
 }
 
 var world = sync.OnceValue(func() *pki {
@@ -133,22 +72,20 @@ var world = sync.OnceValue(func() *pki {
 		alipayKey:   rsaKey("testdata/vectors/alipay_private_pkcs8.pem"),
 		nextKey:     testKey("alipay_next_private_key.pem"),
 		attackerKey: testKey("app_private_key.pem"),
-		ecKey:       ecKey(),
+		ecKey:       testpki.ECKey(),
 	}
-	p.root = issue(authorityName("R1"), testKey("foreign_private_key.pem"), nil, authority)
-	p.class1 = issue(authorityName("Class 1 R1"), ecKey(), p.root, authority)
-	p.class2 = issue(authorityName("Class 2 R1"), testKey("alipay_private_key.pem"), p.root, authority)
-	p.foreignClass2 = issue(pkix.Name{CommonName: "middle of another root"}, p.ecKey, issue(pkix.Name{CommonName: "another root"}, p.ecKey, nil, authority), authority)
+	p.root = issue(authorityName("R1"), testKey("foreign_private_key.pem"), nil, testpki.Authority)
+	p.class1 = issue(authorityName("Class 1 R1"), testpki.ECKey(), p.root, testpki.Authority)
+	p.class2 = issue(authorityName("Class 2 R1"), testKey("alipay_private_key.pem"), p.root, testpki.Authority)
+	p.foreignClass2 = issue(pkix.Name{CommonName: "middle of another root"}, p.ecKey, issue(pkix.Name{CommonName: "another root"}, p.ecKey, nil, testpki.Authority), testpki.Authority)
 	p.app = issue(appName, p.appKey, p.class1)
 	p.alipay = issue(alipayName, p.alipayKey, p.class2)
 	p.next = issue(alipayName, p.nextKey, p.class2)
-	p.alipayFile = p.alipay.pem + p.class2.pem
-	p.nextFile = p.next.pem + p.class2.pem
-	p.rootBundle = vector("root_bundle.crt") + p.root.pem
+	p.alipayFile = p.alipay.PEM + p.class2.PEM
+	p.nextFile = p.next.PEM + p.class2.PEM
+	p.rootBundle = vector("root_bundle.crt") + p.root.PEM
 	return p
 })
-
-func ecKey() *ecdsa.PrivateKey { return must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)) }
 
 // keyConfig and certConfig are configs without a mistake.
 func keyConfig() Config {
@@ -159,7 +96,7 @@ func certConfig() Config {
 	p := world()
 	return Config{
 		AppID: "2021000000000001", PrivateKey: vector("app_private_pkcs8.pem"),
-		AppCertContent: p.app.pem, AlipayPublicCertContent: p.alipayFile, RootCertContent: p.rootBundle,
+		AppCertContent: p.app.PEM, AlipayPublicCertContent: p.alipayFile, RootCertContent: p.rootBundle,
 	}
 }
 
@@ -187,7 +124,7 @@ func value(c Config, field string) string { return reflect.ValueOf(c).FieldByNam
 
 // newDir is t.TempDir, whose path is made of words that a Reason has too.
 func newDir(t testing.TB) string {
-	dir := must(os.MkdirTemp("", "f"))
+	dir := testpki.Must(os.MkdirTemp("", "f"))
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	return dir
 }
@@ -260,7 +197,7 @@ func givenBy(c Config) []string {
 		text := v.Field(i).String()
 		all = append(all, text)
 		if info, err := os.Stat(text); strings.HasSuffix(v.Type().Field(i).Name, "Path") && err == nil && info.Mode().IsRegular() {
-			text = string(must(os.ReadFile(text)))
+			text = string(testpki.Must(os.ReadFile(text)))
 			text = text[:min(len(text), 8<<10)]
 			all = append(all, text)
 		}
@@ -296,9 +233,9 @@ func assertEachIsNamed(t *testing.T, field string, list []misplaced) {
 }
 
 // dates are those of a certificate as a Reason has them.
-func dates(c *issued) []string {
+func dates(c *testpki.Issued) []string {
 	const form = "2006-01-02 15:04:05 MST"
-	return []string{c.cert.NotBefore.UTC().Format(form), c.cert.NotAfter.UTC().Format(form)}
+	return []string{c.Cert.NotBefore.UTC().Format(form), c.Cert.NotAfter.UTC().Format(form)}
 }
 
 func and(list []string, more ...string) []string { return append(list, more...) }

@@ -15,6 +15,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-39a49030/alipay/internal/testpki"
 )
 
 func TestAPathInPlaceOfTheContentIsCalledByItsName(t *testing.T) {
@@ -58,7 +60,7 @@ func TestWhatCannotBeReadIsSaidWithFieldAndAdvice(t *testing.T) {
 			filepath.Join(writeFile(t, "a file"), "child-of-a-file"): "the file cannot be read; check that it is a regular file",
 			"secret\x00path": "the file cannot be read",
 			content:          "this is the content itself, not the path of a file; put it into " + field,
-			strings.ReplaceAll(bare(firstPEM(content)), "\n", ""): "this is the content itself, not the path of a file; put it into " + field,
+			strings.ReplaceAll(testpki.Bare(firstPEM(content)), "\n", ""): "this is the content itself, not the path of a file; put it into " + field,
 		} {
 			assertMistake(t, byPath(path), pathField, says)
 		}
@@ -105,12 +107,12 @@ func forms(text string) map[string]string {
 		"PEM": text, "without last line end": strings.TrimSpace(text), "CRLF": replaced("\r\n"), "\\n spelled out": replaced(`\n`), "\\r\\n spelled out": replaced(`\r\n`),
 		"BOM": "\ufeff" + text, "BOM and CRLF": "\ufeff" + replaced("\r\n"), "indented": "    " + replaced("\n    "), "tabs": "\t" + replaced("\n\t"),
 		"spaces around": "  \n" + text + "\n  ", "spaces for line ends": replaced(" "), "double quotes": `"` + text + `"`, "single quotes": "'" + text + "'",
-		"JSON string": string(must(json.Marshal(text))), "blank lines": replaced("\n\n"), "quoted, spelled out": `"` + replaced(`\n`) + `"`,
+		"JSON string": string(testpki.Must(json.Marshal(text))), "blank lines": replaced("\n\n"), "quoted, spelled out": `"` + replaced(`\n`) + `"`,
 	}
 	if strings.Count(text, "-----BEGIN") > 1 {
 		return all
 	}
-	one := bare(text)
+	one := testpki.Bare(text)
 	var lines []string
 	for rest := one; rest != ""; rest = rest[min(64, len(rest)):] {
 		lines = append(lines, rest[:min(64, len(rest))])
@@ -134,10 +136,10 @@ func TestEveryFormOfEveryFieldIsRead(t *testing.T) {
 	p := world()
 	texts := map[string]map[string]string{
 		"PrivateKey":              {"PKCS#8": vector("app_private_pkcs8.pem"), "PKCS#1": vector("app_private_pkcs1.pem")},
-		"AlipayPublicKey":         {"SPKI": vector("alipay_public.pem"), "PKCS#1": armour("RSA PUBLIC KEY", x509.MarshalPKCS1PublicKey(&p.alipayKey.PublicKey))},
+		"AlipayPublicKey":         {"SPKI": vector("alipay_public.pem"), "PKCS#1": testpki.Armour("RSA PUBLIC KEY", x509.MarshalPKCS1PublicKey(&p.alipayKey.PublicKey))},
 		"AppCertContent":          {"X.509": vector("app_public_cert.crt")},
 		"AlipayPublicCertContent": {"X.509 with intermediate": vector("alipay_public_cert.crt"), "X.509": firstOf(vector("alipay_public_cert.crt"))},
-		"RootCertContent":         {"bundle": vector("root_bundle.crt"), "one root": p.root.pem},
+		"RootCertContent":         {"bundle": vector("root_bundle.crt"), "one root": p.root.PEM},
 	}
 	require.Len(t, texts, len(pathFields))
 	combinations := 0
@@ -180,7 +182,7 @@ func assertSame(t *testing.T, want, got *Credentials, name string) {
 }
 
 func TestBinaryDERIsToldFromText(t *testing.T) {
-	der, err := base64.StdEncoding.DecodeString(bare(vector("alipay_public.pem")))
+	der, err := base64.StdEncoding.DecodeString(testpki.Bare(vector("alipay_public.pem")))
 	require.NoError(t, err)
 	for content, want := range map[string]string{
 		string(der): base64.StdEncoding.EncodeToString(der),

@@ -6,6 +6,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-39a49030/alipay/internal/testpki"
 )
 
 func TestNotesOfTheAPPIDAndTheBaseURL(t *testing.T) {
@@ -50,17 +52,17 @@ func TestNotesOfTheAPPIDAndTheBaseURL(t *testing.T) {
 
 func TestNotesTellWhichCertificatesEnd(t *testing.T) {
 	p := world()
-	soon := issue(alipayName, p.alipayKey, p.class2, validFromTo(now.Add(-day), now.Add(29*day)))
-	later := issue(alipayName, p.nextKey, p.class2, validFromTo(now.Add(-day), now.Add(31*day)))
-	ended := issue(alipayName, p.nextKey, p.class2, validFromTo(now.Add(-2*day), now.Add(-day)))
+	soon := issue(alipayName, p.alipayKey, p.class2, testpki.Valid(now.Add(-day), now.Add(29*day)))
+	later := issue(alipayName, p.nextKey, p.class2, testpki.Valid(now.Add(-day), now.Add(31*day)))
+	ended := issue(alipayName, p.nextKey, p.class2, testpki.Valid(now.Add(-2*day), now.Add(-day)))
 	c := certConfig()
 	assert.Empty(t, Notes(c, now))
-	c.AlipayPublicCertContent = later.pem + soon.pem + ended.pem
+	c.AlipayPublicCertContent = later.PEM + soon.PEM + ended.PEM
 	assert.Equal(t, []Note{
-		{"AlipayPublicCertContent", "the certificate with SN " + snOf(soon.pem) + " ends on 2030-01-30 (days left: 29); download the next one from the console in time",
-			"序列号为 " + snOf(soon.pem) + " 的证书将于 2030-01-30 到期（还剩 29 天），请及时到控制台下载新证书"},
-		{"AlipayPublicCertContent", "the certificate with SN " + snOf(ended.pem) + " expired on 2029-12-31 and is passed over; remove it",
-			"序列号为 " + snOf(ended.pem) + " 的证书已于 2029-12-31 过期，不再使用，请将其移除"},
+		{"AlipayPublicCertContent", "the certificate with SN " + snOf(soon.PEM) + " ends on 2030-01-30 (days left: 29); download the next one from the console in time",
+			"序列号为 " + snOf(soon.PEM) + " 的证书将于 2030-01-30 到期（还剩 29 天），请及时到控制台下载新证书"},
+		{"AlipayPublicCertContent", "the certificate with SN " + snOf(ended.PEM) + " expired on 2029-12-31 and is passed over; remove it",
+			"序列号为 " + snOf(ended.PEM) + " 的证书已于 2029-12-31 过期，不再使用，请将其移除"},
 	}, Notes(c, now))
 
 	c = certConfig()

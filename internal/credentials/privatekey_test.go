@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-39a49030/alipay/internal/testpki"
 )
 
 func TestWhatIsNoPrivateKeyIsCalledByItsName(t *testing.T) {
@@ -22,31 +24,31 @@ func TestWhatIsNoPrivateKeyIsCalledByItsName(t *testing.T) {
 	p := world()
 	pkcs8, pkcs1 := vector("app_private_pkcs8.pem"), vector("app_private_pkcs1.pem")
 	public := vector("app_public.pem")
-	request := armour("CERTIFICATE REQUEST", must(x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, p.appKey)))
+	request := testpki.Armour("CERTIFICATE REQUEST", testpki.Must(x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, p.appKey)))
 	assertEachIsNamed(t, "PrivateKey", []misplaced{
 		{"public key, SPKI", vector("alipay_public.pem"), []string{"found an RSA-2048 public key (SPKI, PEM)", belongs, "which the key tool (密钥工具) made"}},
-		{"own public key, PKCS#1", armour("RSA PUBLIC KEY", x509.MarshalPKCS1PublicKey(&p.appKey.PublicKey)), []string{"found an RSA-2048 public key (PKCS#1, PEM)", belongs}},
-		{"public key, bare", bare(public), []string{"found an RSA-2048 public key (SPKI, base64)", belongs}},
-		{"EC public key", spkiOf(p.ecKey.Public()), []string{"found an EC public key (SPKI, PEM)", belongs, "key tool (密钥工具)"}},
-		{"certificate", p.app.pem, []string{"found a certificate with an RSA-2048 key (X.509, PEM)", belongs, "AppCertContent"}},
-		{"certificate, bare", bare(p.app.pem), []string{"found a certificate with an RSA-2048 key (X.509, base64)", belongs}},
+		{"own public key, PKCS#1", testpki.Armour("RSA PUBLIC KEY", x509.MarshalPKCS1PublicKey(&p.appKey.PublicKey)), []string{"found an RSA-2048 public key (PKCS#1, PEM)", belongs}},
+		{"public key, bare", testpki.Bare(public), []string{"found an RSA-2048 public key (SPKI, base64)", belongs}},
+		{"EC public key", testpki.SPKI(p.ecKey.Public()), []string{"found an EC public key (SPKI, PEM)", belongs, "key tool (密钥工具)"}},
+		{"certificate", p.app.PEM, []string{"found a certificate with an RSA-2048 key (X.509, PEM)", belongs, "AppCertContent"}},
+		{"certificate, bare", testpki.Bare(p.app.PEM), []string{"found a certificate with an RSA-2048 key (X.509, base64)", belongs}},
 		{"EC key, SEC 1", vector("ec_private.pem"), []string{"found an EC private key (SEC 1, PEM)", "signs with RSA only", "make an RSA2 key of 2048 bits"}},
-		{"EC key, PKCS#8", armour("PRIVATE KEY", must(x509.MarshalPKCS8PrivateKey(p.ecKey))), []string{"found an EC private key (PKCS#8, PEM)", "make an RSA2 key of 2048 bits"}},
+		{"EC key, PKCS#8", testpki.Armour("PRIVATE KEY", testpki.Must(x509.MarshalPKCS8PrivateKey(p.ecKey))), []string{"found an EC private key (PKCS#8, PEM)", "make an RSA2 key of 2048 bits"}},
 		{"1024 bits", vector("rsa1024_private_pkcs8.pem"), []string{"the RSA key has 1024 bits", "RSA2 with 2048 bits or more"}},
 		{"512 bits", fixture("internal/keys/testdata/rsa512_private_pkcs1.pem"), []string{"the RSA key has 512 bits", "RSA2 with 2048 bits or more"}},
 		{"encrypted, PKCS#8", fixture("internal/keys/testdata/encrypted_pkcs8.pem"), []string{"found a private key encrypted with a password (PKCS#8, PEM)", "openssl pkey"}},
 		{"encrypted, PKCS#1", fixture("internal/keys/testdata/encrypted_pkcs1.pem"), []string{"found a private key encrypted with a password (PKCS#1, PEM)", "openssl pkey"}},
 		{"cut short, bare", cutBare(pkcs8), []string{"found an RSA private key (PKCS#8, base64), but base64 cut short", again}},
-		{"cut short by one character", strings.TrimRight(bare(pkcs1), "=")[1:], []string{"found", again}},
+		{"cut short by one character", strings.TrimRight(testpki.Bare(pkcs1), "=")[1:], []string{"found", again}},
 		{"cut short, PEM", cutPEM(pkcs1), []string{"found an RSA private key (PKCS#1, PEM), but base64 cut short", again}},
 		{"END line missing", pkcs8[:strings.Index(pkcs8, "-----END")], []string{"-----END line is missing", again}},
 		{"BEGIN line missing", pkcs8[strings.Index(pkcs8, "\n")+1:], []string{"-----BEGIN line is missing", again}},
-		{"a letter that is no base64", strings.Replace(bare(pkcs8), "A", "*", 1), []string{"characters that are not base64", again}},
+		{"a letter that is no base64", strings.Replace(testpki.Bare(pkcs8), "A", "*", 1), []string{"characters that are not base64", again}},
 		{"two glued, PEM", pkcs8 + pkcs1, []string{"two keys glued together in one text: an RSA-2048 private key (PKCS#8, PEM) and an RSA-2048 private key (PKCS#1, PEM)", again}},
 		{"pair glued, PEM", pkcs8 + public, []string{"two keys glued together in one text: an RSA-2048 private key (PKCS#8, PEM) and an RSA-2048 public key (SPKI, PEM)", again}},
-		{"two glued, bare", bare(pkcs8) + bare(pkcs8), []string{"two keys glued together in one base64 text", again}},
-		{"two glued, bare, a line each", bare(pkcs8) + "\n" + bare(public), []string{"two keys glued together in one base64 text", again}},
-		{"key and certificate", pkcs8 + p.app.pem, []string{"two things glued together in one text: an RSA-2048 private key (PKCS#8, PEM) and a certificate", again}},
+		{"two glued, bare", testpki.Bare(pkcs8) + testpki.Bare(pkcs8), []string{"two keys glued together in one base64 text", again}},
+		{"two glued, bare, a line each", testpki.Bare(pkcs8) + "\n" + testpki.Bare(public), []string{"two keys glued together in one base64 text", again}},
+		{"key and certificate", pkcs8 + p.app.PEM, []string{"two things glued together in one text: an RSA-2048 private key (PKCS#8, PEM) and a certificate", again}},
 		{"certificate request", request, []string{"found a certificate request with an RSA key (PKCS#10, PEM)", belongs, "as PKCS#8 or PKCS#1"}},
 		{"words", "correct horse battery staple", []string{"found", again}},
 		{"AES key", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", []string{"found neither a key nor a certificate", again}},
@@ -162,7 +164,7 @@ func TestMistakesAreSeenThroughASigner(t *testing.T) {
 	assertMistake(t, c, "AlipayPublicKey", "the application's own public key (应用公钥)", "copy Alipay's (支付宝公钥)")
 
 	c = withSigner(certConfig(), &kms{p.appKey})
-	c.AlipayPublicCertContent = p.app.pem
+	c.AlipayPublicCertContent = p.app.PEM
 	assertMistake(t, c, "AlipayPublicCertContent", "the application's own certificate")
 
 	assertMistake(t, withSigner(certConfig(), &kms{p.nextKey}), "AppCertContent", "does not match the application's private key")
