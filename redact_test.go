@@ -545,7 +545,7 @@ func TestNoErrorShowsWhatWasSentOrReceived(t *testing.T) {
 	}
 	failing["a signer that tells nothing"] = func(t *testing.T) []error {
 		config := testConfig(t, "https://gateway.example")
-		config.PrivateKey, config.Signer = "", failingSigner{alipayKeyPublicOf(t)}
+		config.PrivateKey, config.Signer = "", failingSigner{ownPublicKey(t)}
 		client, err := alipay.NewClient(config)
 		require.NoError(t, err)
 		return query(t, client)
