@@ -146,6 +146,27 @@ func TestNothingIsLeftInEnglish(t *testing.T) {
 	}
 }
 
+// Names of the library and of the test kit in the text must exist, and every
+// option must be in the README.
+func TestNamesAreThoseOfTheLibrary(t *testing.T) {
+	api, err := os.ReadFile("../api.txt")
+	require.NoError(t, err)
+	name := regexp.MustCompile(`\b(alipay|alipaytest)\.([A-Z]\w+)`)
+	for _, pair := range pages(t) {
+		if pair[0].file == "en/from-go.md" { // the other libraries are called alipay, too
+			continue
+		}
+		for _, match := range name.FindAllStringSubmatch(pair[0].text+pair[1].text, -1) {
+			exists := regexp.MustCompile(`(?m)^pkg ` + match[1] + `, (const|func|type|var) ` + match[2] + `\b`)
+			assert.True(t, exists.Match(api), "%s: there is no %s", pair[0].file, match[0])
+		}
+	}
+	readme := pages(t)[0][0].text
+	for _, option := range regexp.MustCompile(`(?m)^pkg alipay, func (With\w+)\(`).FindAllStringSubmatch(string(api), -1) {
+		assert.True(t, strings.Contains(readme, "`"+option[1]+"`"), "the README has no %s", option[1])
+	}
+}
+
 // The page on security names tests.
 func TestTheTestsThatAreNamedExist(t *testing.T) {
 	var tests strings.Builder
