@@ -8,6 +8,9 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
 	"time"
 
 	alipay "github.com/seed-39a49030/alipay"
@@ -153,7 +156,7 @@ func ExampleGateway_Inject() {
 	// token invalid: true
 }
 
-// Whatever can go wrong, in one table: a spent token is never reported as if
+// Everything that can go wrong, in one table: a spent token is never reported as if
 // nothing had happened.
 func ExampleFaults() {
 	for _, fault := range alipaytest.Faults() {
@@ -200,7 +203,7 @@ func ExampleFault_When() {
 	// token-2 forged: true
 }
 
-// A fault of one's own, with the right answer at hand.
+// A fault made from a function, which is given the right answer.
 func ExampleFaultFunc() {
 	gateway, err := alipaytest.StartGateway()
 	if err != nil {
@@ -221,7 +224,7 @@ func ExampleFaultFunc() {
 	// Output: true
 }
 
-// What one's own code has sent, decoded, and whether its signature held.
+// What the code under test has sent, decoded, and whether its signature held.
 func ExampleGateway_Requests() {
 	gateway, err := alipaytest.StartGateway()
 	if err != nil {
@@ -364,6 +367,91 @@ func ExampleGateway_RotateCertificate() {
 	// SUCCESS
 }
 
+// A person's check from its first step: the merchant signs an order string,
+// Alipay's app opens it, the user agrees, the message reaches the merchant, and
+// the query gives the result.
+func ExampleGateway_OpenOrder() {
+	gateway, err := alipaytest.StartGateway()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer gateway.Close()
+	client, err := alipay.NewClient(gateway.Config())
+	if err != nil {
+		log.Fatal(err)
+	}
+	messages := make(chan *alipay.Notification)
+	merchant := httptest.NewServer(client.NotificationHandler(func(_ context.Context, n *alipay.Notification) error {
+		messages <- n
+		return nil
+	}))
+	defer merchant.Close()
+	gateway.SetMessagesTo(merchant.URL)
+
+	ctx := context.Background()
+	orderString, err := client.ZhimaCreditPayafteruseCreditagreement.Sign(ctx, &alipay.CreditAgreementSignParams{
+		OutAgreementNo: "check-1",
+		ZmServiceID:    "2019120400000000000004450100",
+		ProductCode:    alipay.ProductCodeZhimaAuth,
+		ExtraParam:     map[string]string{"onceToken": "token-1"},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	order, err := gateway.OpenOrder(orderString) // says what is wrong with it
+	if err != nil {
+		log.Fatal(err)
+	}
+	query := func() {
+		response, err := client.ZhimaCustomerJobworthAuthentication.Query(ctx, &alipay.QueryParams{ConnKey: order.OutAgreementNo, OnceToken: "token-1"})
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(response.IdentityResult)
+	}
+	query()
+	order.Agree()
+	fmt.Println((<-messages).Method)
+	query()
+	// Output:
+	// WAITING_VERIFY
+	// zhima.credit.payafteruse.creditagreement.changed
+	// SUCCESS
+}
+
+// A notification for the merchant's own handler, without a server.
+func ExampleGateway_SignNotification() {
+	gateway, err := alipaytest.StartGateway()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer gateway.Close()
+	client, err := alipay.NewClient(gateway.Config())
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	handler := client.NotificationHandler(func(_ context.Context, n *alipay.Notification) error {
+		fmt.Println(n.Method, n.Values.Get("trade_status"))
+		return nil
+	})
+	form := gateway.SignNotification(url.Values{
+		"notify_id": {"1"}, "notify_type": {"trade_status_sync"}, "app_id": {alipaytest.AppID}, "trade_status": {"TRADE_SUCCESS"},
+	})
+	for range 2 {
+		request := httptest.NewRequest(http.MethodPost, "/notify", strings.NewReader(form.Encode()))
+		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		answer := httptest.NewRecorder()
+		handler.ServeHTTP(answer, request)
+		fmt.Println(answer.Body)
+		form.Set("trade_status", "TRADE_CLOSED") // by somebody on the way
+	}
+	// Output:
+	// trade_status_sync TRADE_SUCCESS
+	// success
+	// fail
+}
+
 // Another endpoint, for Client.Do, under content encryption: the body arrives
 // decrypted, and the answer is encrypted on its way out.
 func ExampleGateway_Handle() {
@@ -395,7 +483,7 @@ func ExampleGateway_Handle() {
 	// TRADE_SUCCESS <nil>
 }
 
-// A server of one's own, whose answers the client takes.
+// Another test server, whose answers the client accepts.
 func ExampleSignAnswer() {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		body := []byte(`{"identity_result":"FAILED"}`)
@@ -421,7 +509,7 @@ func ExampleSignAnswer() {
 
 // A unit test without HTTP.
 func ExampleStubQuerier() {
-	trusted := func(querier alipay.JobworthQuerier, onceToken string) bool { // one's own code
+	trusted := func(querier alipay.JobworthQuerier, onceToken string) bool { // the code under test
 		response, err := querier.Query(context.Background(), &alipay.QueryParams{OnceToken: onceToken})
 		return err == nil && response.IdentityResult == alipay.IdentityResultSuccess
 	}
@@ -437,3 +525,25 @@ func ExampleStubQuerier() {
 	fmt.Println(trusted(querier, "fresh"), trusted(&querier, "spent"))
 	// Output: true false
 }
+
+// A stub that checks what it was asked for. testify would print
+// QueryParams{[redacted]} for both sides; Equal names the field that differs.
+func ExampleEqual() {
+	var t testing.TB = printer{} // a test's own
+	querier := alipaytest.StubQuerier{
+		QueryFunc: func(_ context.Context, params *alipay.QueryParams, _ ...alipay.RequestOption) (*alipay.QueryResponse, error) {
+			alipaytest.Equal(t, &alipay.QueryParams{ConnKey: "check-1", OnceToken: "token-1"}, params)
+			return &alipay.QueryResponse{}, nil
+		},
+	}
+	_, _ = querier.Query(context.Background(), &alipay.QueryParams{ConnKey: "check-2", OnceToken: "token-1"})
+	// Output:
+	// alipaytest.Equal: *alipay.QueryParams differs:
+	//   ConnKey: want "check-1", got "check-2"
+}
+
+// printer is a test that prints its failures.
+type printer struct{ testing.TB }
+
+func (printer) Helper()                           {}
+func (printer) Errorf(format string, args ...any) { fmt.Printf(format+"\n", args...) }

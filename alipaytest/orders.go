@@ -257,7 +257,7 @@ func (g *Gateway) queryAgreement(x *exchange, _ bool) reply {
 	}
 	outNo, id := x.received.Params.Get("out_agreement_no"), x.received.Params.Get("credit_agreement_id")
 	if outNo == "" && id == "" {
-		return no("INVALID_PARAMETER", "参数有误：out_agreement_no和credit_agreement_id不能同时为空")
+		return no(alipay.CodeInvalidParameter, "参数有误：out_agreement_no和credit_agreement_id不能同时为空")
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -267,9 +267,9 @@ func (g *Gateway) queryAgreement(x *exchange, _ bool) reply {
 	}
 	switch {
 	case a == nil || a.id == "":
-		return no("CREDIT_AGREEMENT_NOT_EXIST", "信用服务协议不存在")
+		return no(alipay.CodeCreditAgreementNotExist, "信用服务协议不存在")
 	case id != "" && id != a.id:
-		return no("ILLEGAL_QUERY", "非法查询")
+		return no(alipay.CodeIllegalQuery, "非法查询")
 	}
 	return reply{status: http.StatusOK, body: encodeJSON(a.members())}
 }
