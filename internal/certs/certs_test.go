@@ -20,9 +20,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seed-39a49030/alipay/internal/keys"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-39a49030/alipay/internal/keys"
+	"github.com/seed-39a49030/alipay/internal/testpki"
 )
 
 const vectors = "../../testdata/vectors/"
@@ -447,7 +449,18 @@ func TestResultsHaveNames(t *testing.T) {
 
 func FuzzParseCertificates(f *testing.F) {
 	roots := parse(f, "root_bundle.crt")
-	f.Fuzz(func(t *testing.T, text string) {
+	chain, app, odd := text(f, "alipay_public_cert.crt"), text(f, "app_public_cert.crt"), text(f, "odd_issuer.crt")
+	sources := []string{"", chain, app, odd, text(f, "root_bundle.crt"), text(f, "expired_alipay_cert.crt"), text(f, "app_public.pem"), app + chain}
+	for i := range sources {
+		f.Add(uint8(i), false, uint16(0), uint16(0), "")
+	}
+	f.Fuzz(func(t *testing.T, source uint8, der bool, at, remove uint16, insert string) {
+		text := sources[int(source)%len(sources)]
+		if der && text != "" {
+			text = testpki.EditDER(text, at, remove, insert)
+		} else {
+			text = testpki.Edit(text, at, remove, insert)
+		}
 		certs, err := Parse(text)
 		if err != nil {
 			if certs != nil || len(err.Error()) > 600 {

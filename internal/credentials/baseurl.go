@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 )
 
 // ParseBaseURL reads a base URL, "" for production: scheme, host in lower case,
@@ -29,6 +30,8 @@ func ParseBaseURL(raw string) (*url.URL, error) {
 		return wrong("the port is larger than 65535")
 	case u.Hostname() == "":
 		return wrong("there is no host; write it as in " + ProductionURL)
+	case !utf8.ValidString(u.Host), strings.Contains(u.Host, "%") && !isVisibleASCII(u.Host): // an IPv6 zone
+		return wrong("its host holds a character that no host has; write it as in " + ProductionURL)
 	}
 	prefix := strings.TrimRight(u.EscapedPath(), "/")
 	switch {

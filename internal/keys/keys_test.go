@@ -21,6 +21,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-39a49030/alipay/internal/testpki"
 )
 
 const vectors = "../../testdata/vectors/"
@@ -465,8 +467,31 @@ func TestNoPartOfTheInputIsEverShown(t *testing.T) {
 	}
 }
 
+// fuzzSources are the texts that FuzzInspect edits; the first is what a text of
+// the fuzzer's own stands in.
+func fuzzSources(tb testing.TB) []string {
+	private, public, certificate := read(tb, vectors+"app_private_pkcs8.pem"), read(tb, vectors+"app_public.pem"), read(tb, vectors+"app_public_cert.crt")
+	return []string{
+		"", private, read(tb, vectors+"app_private_pkcs1.pem"), public, certificate, read(tb, vectors+"root_bundle.crt"), read(tb, vectors+"ec_private.pem"),
+		read(tb, vectors+"rsa1024_private_pkcs8.pem"), read(tb, "testdata/rsa512_private_pkcs1.pem"), read(tb, "testdata/rsapss_private.pem"), read(tb, "testdata/dsa_public.pem"),
+		read(tb, "testdata/encrypted_pkcs8.pem"), read(tb, "testdata/encrypted_pkcs1.pem"), read(tb, "testdata/bundle.p12.pem"), read(tb, "testdata/chain.p7b.pem"),
+		base64Of(derOf(tb, private)), base64Of(derOf(tb, public)), base64Of(derOf(tb, certificate)), "-----BEGIN PUBLIC KEY-----\n" + base64Of(derOf(tb, public)),
+		strings.ReplaceAll(public, "\n", `\n`), "\ufeff\"" + strings.ReplaceAll(public, "\n", "\r\n") + "\"", private + public,
+	}
+}
+
 func FuzzInspect(f *testing.F) {
-	f.Fuzz(func(t *testing.T, text string) {
+	sources := fuzzSources(f)
+	for i := range sources {
+		f.Add(uint8(i), false, uint16(0), uint16(0), "")
+	}
+	f.Fuzz(func(t *testing.T, source uint8, der bool, at, remove uint16, insert string) {
+		text := sources[int(source)%len(sources)]
+		if der && strings.HasPrefix(text, "-----BEGIN") && strings.Contains(text, "-----END") && !strings.Contains(text, `\n`) {
+			text = testpki.EditDER(text, at, remove, insert)
+		} else {
+			text = testpki.Edit(text, at, remove, insert)
+		}
 		m := Inspect(text)
 		if shown := m.String() + m.Defect; len(shown) > 600 || !words.MatchString(shown) {
 			t.Fatalf("unexpected words: %q", shown)
