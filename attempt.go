@@ -257,7 +257,7 @@ func (a *attempt) notUsable(reason error, header http.Header, raw []byte) error 
 // endedBeforeRetry is the error of a call whose time was over before an attempt
 // that failed could be repeated.
 func (a *attempt) endedBeforeRetry(err error) error {
-	e := a.callError("ended before it could be tried again")
+	e := a.callError("the time was over before the next attempt")
 	e.reasons = append(e.reasons, err)
 	if ended := a.ctx.Err(); !errors.Is(err, ended) {
 		e.reasons = append(e.reasons, ended)
