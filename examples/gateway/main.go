@@ -8,6 +8,13 @@
 // It prints the ALIPAY_… variables that alipay.ConfigFromEnv reads, as export
 // lines for a shell, or with -json one line of JSON that serves both modes. The
 // keys are public test material.
+//
+// A page on loopback, whose address it says, shows live what arrives: each
+// request with its verdict, and where a signature does not hold, the string to
+// sign beside the one that the client signed; the state of every once_token,
+// order and message. It has buttons for faults, plays Alipay's app with an order
+// string, and has the keys in the form that each SDK wants. -inspect "" leaves it
+// out.
 package main
 
 import (
@@ -46,6 +53,9 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	cert := flags.Bool("cert", false, "print the variables of certificate mode (the gateway takes both modes at once)")
 	encrypt := flags.Bool("encrypt", false, "turn content encryption on, with a new key")
 	encryptKey := flags.String("encrypt-key", "", "turn content encryption on, with this base64 AES key")
+	inspect := flags.String("inspect", "127.0.0.1:0", "address of the page that shows what arrives, on loopback; \"\" for none")
+	messagesTo := flags.String("messages-to", "", "URL that messages to the merchant are posted to (应用网关地址)")
+	prefix := flags.String("prefix", "", "path prefix, as of a reverse proxy in front")
 	if err := flags.Parse(args); err != nil {
 		if err == flag.ErrHelp {
 			return nil
@@ -61,13 +71,25 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		*encryptKey = base64.StdEncoding.EncodeToString(key[:])
 	}
 
-	gateway, err := alipaytest.StartGateway(alipaytest.WithAddr(*addr), alipaytest.WithEncryptKey(*encryptKey))
+	gateway, err := alipaytest.StartGateway(
+		alipaytest.WithAddr(*addr), alipaytest.WithEncryptKey(*encryptKey), alipaytest.WithPathPrefix(*prefix),
+		alipaytest.WithMessagesTo(*messagesTo), alipaytest.WithHistory(shownRequests),
+	)
 	if err != nil {
 		return err
 	}
 	defer gateway.Close()
+	page := ""
+	if *inspect != "" {
+		inspector, err := startInspector(gateway, *inspect, *messagesTo)
+		if err != nil {
+			return err
+		}
+		defer inspector.close()
+		page = inspector.url()
+	}
 	if *asJSON {
-		err = printJSON(stdout, gateway.Config(), gateway.CertConfig())
+		err = printJSON(stdout, gateway.Config(), gateway.CertConfig(), page)
 	} else if *cert {
 		err = printExports(stdout, gateway.CertConfig())
 	} else {
@@ -77,12 +99,18 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		return err
 	}
 	log.Printf("serving at %s until interrupted", gateway.BaseURL())
+	if page != "" {
+		log.Printf("what arrives is shown at %s", page)
+	}
 	<-ctx.Done()
 	return gateway.Close()
 }
 
-// printJSON prints one line with what both modes need.
-func printJSON(w io.Writer, config, certConfig alipay.AlipayConfig) error {
+// shownRequests is how many requests the page shows, the newest.
+const shownRequests = 300
+
+// printJSON prints one line with what both modes need, and where the page is.
+func printJSON(w io.Writer, config, certConfig alipay.AlipayConfig, page string) error {
 	return json.NewEncoder(w).Encode(struct {
 		BaseURL          string `json:"base_url"`
 		AppID            string `json:"app_id"`
@@ -92,10 +120,11 @@ func printJSON(w io.Writer, config, certConfig alipay.AlipayConfig) error {
 		AlipayPublicCert string `json:"alipay_public_cert"`
 		RootCert         string `json:"root_cert"`
 		EncryptKey       string `json:"encrypt_key,omitempty"`
+		InspectorURL     string `json:"inspector_url,omitempty"`
 	}{
 		config.BaseURL, config.AppID, config.PrivateKey, config.AlipayPublicKey,
 		certConfig.AppCertContent, certConfig.AlipayPublicCertContent, certConfig.RootCertContent,
-		config.EncryptKey,
+		config.EncryptKey, page,
 	})
 }
 

@@ -1,0 +1,268 @@
+// Package browsertest opens the test gateway's page in a real browser. It is a
+// module of its own, so that the library does not depend on what drives one.
+package browsertest
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	cdplog "github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/require"
+
+	alipay "github.com/seed-39a49030/alipay"
+)
+
+// screenshots is a directory for pictures of the page, for people to look at;
+// none are taken when it is not set.
+var screenshots = os.Getenv("SCREENSHOTS")
+
+// gateway is a running examples/gateway.
+type gateway struct {
+	config alipay.AlipayConfig
+	page   string
+}
+
+// start builds the command and runs it until the test ends.
+func start(t *testing.T) gateway {
+	t.Helper()
+	command := filepath.Join(t.TempDir(), "gateway")
+	build := exec.Command("go", "build", "-o", command, "github.com/seed-39a49030/alipay/examples/gateway")
+	build.Stderr = os.Stderr
+	require.NoError(t, build.Run())
+	run := exec.Command(command, "-json")
+	stdout, err := run.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, run.Start())
+	t.Cleanup(func() {
+		_ = run.Process.Signal(os.Interrupt)
+		_ = run.Wait()
+	})
+	line, err := bufio.NewReader(stdout).ReadBytes('\n')
+	require.NoError(t, err)
+	var members map[string]string
+	require.NoError(t, json.Unmarshal(line, &members))
+	return gateway{
+		alipay.AlipayConfig{BaseURL: members["base_url"], AppID: members["app_id"], PrivateKey: members["private_key"], AlipayPublicKey: members["alipay_public_key"]},
+		members["inspector_url"],
+	}
+}
+
+// rewriting signs one target and sends another, as a client does that encodes
+// its query twice.
+type rewriting struct{}
+
+func (rewriting) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.URL.RawQuery = strings.ReplaceAll(r.URL.RawQuery, "%20", "+")
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+func (g gateway) query(t *testing.T, token string, opts ...alipay.Option) error {
+	t.Helper()
+	client, err := alipay.NewClient(g.config, opts...)
+	require.NoError(t, err)
+	_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), &alipay.QueryParams{OnceToken: token, ConnKey: "out-1"})
+	return err
+}
+
+// order is an order string, as a merchant's server gives it to the app.
+func (g gateway) order(t *testing.T, number string) string {
+	t.Helper()
+	client, err := alipay.NewClient(g.config)
+	require.NoError(t, err)
+	order, err := client.ZhimaCreditPayafteruseCreditagreement.Sign(t.Context(), &alipay.CreditAgreementSignParams{
+		OutAgreementNo: number, ZmServiceID: "2019120400000000000004450100", ProductCode: alipay.ProductCodeZhimaAuth,
+	})
+	require.NoError(t, err)
+	return order
+}
+
+// browser is one with nothing of the user's in it, which records what its pages
+// complain about.
+func browser(t *testing.T, language string) (ctx context.Context, complaints func() []string) {
+	t.Helper()
+	path := ""
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if found, err := exec.LookPath(name); err == nil {
+			path = found
+			break
+		}
+	}
+	if path == "" {
+		t.Skip("NOTE: no Chromium is installed; the page was not opened in a browser")
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.Flag("lang", language), chromedp.Flag("accept-lang", language), chromedp.UserDataDir(t.TempDir()))
+	allocator, cancel := chromedp.NewExecAllocator(t.Context(), options...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(allocator)
+	t.Cleanup(cancel)
+	ctx, cancel = context.WithTimeout(ctx, time.Minute)
+	t.Cleanup(cancel)
+	var mu sync.Mutex
+	var heard []string
+	hear := func(text string) {
+		mu.Lock()
+		defer mu.Unlock()
+		heard = append(heard, text)
+	}
+	chromedp.ListenTarget(ctx, func(ev any) {
+		switch ev := ev.(type) {
+		case *runtime.EventExceptionThrown:
+			hear(ev.ExceptionDetails.Error())
+		case *runtime.EventConsoleAPICalled:
+			if ev.Type == runtime.APITypeError || ev.Type == runtime.APITypeWarning {
+				hear("console: " + string(ev.Type))
+			}
+		case *cdplog.EventEntryAdded: // refused by the content security policy, not found
+			hear(ev.Entry.Text)
+		}
+	})
+	return ctx, func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return heard
+	}
+}
+
+// picture takes a screenshot of the whole page.
+func picture(name string) chromedp.Action {
+	return chromedp.ActionFunc(func(ctx context.Context) error {
+		if screenshots == "" {
+			return nil
+		}
+		var png []byte
+		if err := chromedp.FullScreenshot(&png, 100).Do(ctx); err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(screenshots, name+".png"), png, 0o644)
+	})
+}
+
+// shows waits until an element contains a text.
+func shows(selector, text string) chromedp.Action {
+	return chromedp.Poll(`[...document.querySelectorAll(`+quote(selector)+`)].some((e) => e.textContent.includes(`+quote(text)+`))`, nil)
+}
+
+func quote(text string) string {
+	data, _ := json.Marshal(text)
+	return string(data)
+}
+
+func TestThePageShowsAMistakeLiveAndItsButtonsWork(t *testing.T) {
+	g := start(t)
+	for _, page := range []struct {
+		language, name               string
+		dark                         bool
+		width                        int64
+		live, nothing, button, fault string
+		diagnosis                    string
+	}{
+		{"en", "en-light", false, 1280, "live", "Nothing has arrived yet", "answer lost", "answer lost", "a space was signed as %20 and sent as +"},
+		{"zh-CN", "zh-dark-phone", true, 390, "实时", "还没有收到请求", "响应丢失", "响应丢失", "空格签名时为 %20，发送时为 +"},
+		{"en", "en-dark", true, 1280, "live", "Nothing has arrived yet", "answer lost", "answer lost", "a space was signed as %20 and sent as +"},
+		{"zh-CN", "zh-light", false, 1280, "实时", "还没有收到请求", "响应丢失", "响应丢失", "空格签名时为 %20，发送时为 +"},
+	} {
+		t.Run(page.name, func(t *testing.T) {
+			ctx, complaints := browser(t, page.language)
+			scheme := "light"
+			if page.dark {
+				scheme = "dark"
+			}
+			require.NoError(t, chromedp.Run(ctx,
+				emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}),
+				chromedp.EmulateViewport(page.width, 900),
+				chromedp.Navigate(g.page),
+				shows("#live.on", page.live),
+				shows("#requests", page.nothing),
+			))
+
+			require.NoError(t, g.query(t, "right-token"))
+			require.Error(t, g.query(t, "wrong token", alipay.WithHTTPClient(&http.Client{Transport: rewriting{}})))
+			require.NoError(t, chromedp.Run(ctx,
+				shows("details.good .path", "/v3/zhima/customer/jobworth/authentication"),
+				shows("details.bad .diagnosis", page.diagnosis),
+				chromedp.Click("details.bad > summary"),
+				shows("details.bad[open] mark.lost", "+"),
+				shows("details.bad[open] mark.extra", "%20"),
+				shows("#tokens", "right-token"),
+			))
+
+			// The fault that its button injects is met by the next request.
+			require.NoError(t, chromedp.Run(ctx,
+				chromedp.Click(`//button[normalize-space()="`+page.button+`"]`),
+				shows("#faults", page.fault),
+			))
+			err := g.query(t, "lost-token")
+			require.ErrorIs(t, err, alipay.ErrOutcomeUnknown)
+			require.NoError(t, chromedp.Run(ctx,
+				shows("details.noted .verdict", page.fault),
+				shows("#tokens td.lost", ""),
+				chromedp.SetValue(`textarea[name=order]`, "method=nothing&app_id=1"),
+				chromedp.Click(`form[action="/order"] button`),
+				chromedp.WaitVisible("#orders .refused"),
+				chromedp.SetValue(`textarea[name=order]`, g.order(t, "out-"+page.name)),
+				chromedp.Click(`form[action="/order"] button`),
+				shows("#orders", "out-"+page.name),
+				chromedp.Click(`#orders button[value=agree]`),
+				shows("#orders .tag", "VALID"),
+				chromedp.Click("details.sdk:nth-of-type(2) > summary"),
+			))
+
+			// Nothing is wider than the screen.
+			var overflow int
+			require.NoError(t, chromedp.Run(ctx,
+				chromedp.Evaluate(`document.documentElement.scrollWidth - document.documentElement.clientWidth`, &overflow),
+				picture(page.name),
+			))
+			require.LessOrEqual(t, overflow, 0)
+			require.NoError(t, chromedp.Run(ctx,
+				chromedp.Click(`form[action="/reset"] button`),
+				shows("#requests", page.nothing),
+			))
+			require.Empty(t, complaints())
+		})
+	}
+}
+
+// A page of another site cannot send the forms of this one.
+func TestAnotherSiteIsKeptOut(t *testing.T) {
+	g := start(t)
+	other := http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = w.Write([]byte(`<form method="post" action="` + g.page + `token"><input name="once_token" value="forged"><button id="go">go</button></form>`))
+	})}
+	listener := listen(t)
+	go func() { _ = other.Serve(listener) }()
+	t.Cleanup(func() { _ = other.Close() })
+
+	ctx, _ := browser(t, "en")
+	require.NoError(t, chromedp.Run(ctx, chromedp.Navigate("http://"+listener.Addr().String())))
+	response, err := chromedp.RunResponse(ctx, chromedp.Click("#go"))
+	require.NoError(t, err)
+	require.EqualValues(t, http.StatusForbidden, response.Status)
+	require.NoError(t, chromedp.Run(ctx, chromedp.Navigate(g.page), shows("#live.on", "live")))
+	var text string
+	require.NoError(t, chromedp.Run(ctx, chromedp.Text("#tokens", &text)))
+	require.NotContains(t, text, "forged")
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	return listener
+}

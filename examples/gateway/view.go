@@ -1,0 +1,241 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	alipay "github.com/seed-39a49030/alipay"
+	"github.com/seed-39a49030/alipay/alipaytest"
+)
+
+// view is all that the page shows, at one moment, in one language.
+type view struct {
+	tongue
+	Gateway, AppID string
+	Encrypted      bool
+	Requests       []request // newest first
+	Tokens         []token
+	Orders         []order
+	OrderRefused   string
+	MessagesTo     string
+	Messages       []message // newest first
+	Buttons        []button
+	Pending        []pending
+	SDKs           []snippet
+	Certs          []certificate
+}
+
+// tongue is the language of a page.
+type tongue struct{ Lang string }
+
+// T chooses a text.
+func (t tongue) T(en, zh string) string {
+	if t.Lang == "zh" {
+		return zh
+	}
+	return en
+}
+
+// Other is the language that the page can be switched to.
+func (t tongue) Other() string { return t.T("zh", "en") }
+
+type request struct {
+	tongue
+	alipaytest.ReceivedRequest
+	ID, Time           string
+	Good               bool
+	Verdict, Diagnosis string
+	Expected, Signed   []segment
+	Same               bool // what was signed is what was expected
+	Headers            []pair
+	Query              []pair
+	Body               string
+}
+
+type pair struct{ Name, Value string }
+
+type token struct {
+	Name string
+	alipaytest.TokenState
+}
+
+type order struct {
+	tongue
+	*alipaytest.Order
+	State   string // what the user has answered
+	Content string
+}
+
+type message struct {
+	tongue
+	alipaytest.SentMessage
+	Time, Method, Failure string
+}
+
+type pending struct {
+	Name  string
+	Times int
+}
+
+type certificate struct{ Name, File, Text string }
+
+// button injects a fault.
+type button struct {
+	Fault  alipaytest.Fault
+	EN, ZH string
+}
+
+// buttons are the faults that people meet.
+var buttons = []button{
+	{alipaytest.LostAnswer, "answer lost", "响应丢失"},
+	{alipaytest.HalfAnswer, "half an answer", "响应只到一半"},
+	{alipaytest.Drop, "connection dropped", "连接断开"},
+	{alipaytest.Hang, "no answer at all", "一直不响应"},
+	{alipaytest.Slow(3 * time.Second), "3 s late", "延迟 3 秒"},
+	{alipaytest.RetryAfter(2 * time.Second), "throttled (429)", "限流（429）"},
+	{alipaytest.SystemError(http.StatusInternalServerError), "SYSTEM_ERROR", "SYSTEM_ERROR"},
+	{alipaytest.RawAnswer("bad gateway page", http.StatusBadGateway, "text/html", "<html><h1>502 Bad Gateway</h1></html>"), "a proxy's 502", "代理返回 502"},
+	{alipaytest.MissingSignature, "unsigned", "没有签名"},
+	{alipaytest.ForeignSignature, "another key's signature", "其他密钥的签名"},
+	{alipaytest.AlteredBody, "body altered", "内容被改动"},
+	{alipaytest.TimestampOff(-time.Hour), "an hour old", "一小时前的响应"},
+	{alipaytest.UnknownSN, "unknown alipay-sn", "未知的 alipay-sn"},
+}
+
+// resultNamed is what the form offers for a once_token.
+func resultNamed(name string, polls int) alipaytest.Result {
+	return alipaytest.Result{
+		IdentityResult: alipay.IdentityResult(name), TokenStatus: "FINISH", UserID: "2088402562742105",
+		WaitingPolls: polls,
+	}
+}
+
+// absolute reports whether messages can be sent to an address.
+func absolute(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
+}
+
+// view looks at the gateway.
+func (i *inspector) view(lang string) view {
+	config, cert := i.gateway.Config(), i.gateway.CertConfig()
+	v := view{
+		tongue: tongue{lang}, Gateway: config.BaseURL, AppID: config.AppID, Encrypted: config.EncryptKey != "",
+		Buttons: buttons, SDKs: snippets(config),
+		Certs: []certificate{
+			{"应用公钥证书", "appCertPublicKey.crt", cert.AppCertContent},
+			{"支付宝公钥证书", "alipayCertPublicKey_RSA2.crt", cert.AlipayPublicCertContent},
+			{"支付宝根证书", "alipayRootCert.crt", cert.RootCertContent},
+		},
+	}
+	for _, r := range slices.Backward(i.gateway.Requests()) {
+		v.Requests = append(v.Requests, v.request(r))
+	}
+	ledger := i.gateway.Ledger()
+	for _, name := range slices.Sorted(maps.Keys(ledger)) {
+		v.Tokens = append(v.Tokens, token{name, ledger[name]})
+	}
+	for _, f := range i.gateway.PendingFaults() {
+		v.Pending = append(v.Pending, pending{v.fault(f.Fault.String()), f.Times})
+	}
+	for _, m := range slices.Backward(i.gateway.Messages()) {
+		shown := message{tongue: v.tongue, SentMessage: m, Time: clock(m.At), Method: cmp.Or(m.Values.Get("msg_method"), m.Values.Get("notify_type"))}
+		if m.Err != nil {
+			shown.Failure = m.Err.Error()
+		}
+		v.Messages = append(v.Messages, shown)
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	v.MessagesTo, v.OrderRefused = i.to, i.refused
+	for _, o := range slices.Backward(i.orders) {
+		v.Orders = append(v.Orders, order{tongue: v.tongue, Order: o, State: o.Status(), Content: indented(o.BizContent)})
+	}
+	return v
+}
+
+// fault is the name of a fault, as on its button where it has one.
+func (t tongue) fault(name string) string {
+	for _, b := range buttons {
+		if b.Fault.String() == name {
+			return t.T(b.EN, b.ZH)
+		}
+	}
+	return name
+}
+
+func clock(at time.Time) string { return at.Format("15:04:05.000") }
+
+func (v *view) request(r alipaytest.ReceivedRequest) request {
+	shown := request{
+		tongue: v.tongue, ReceivedRequest: r, Time: clock(r.At),
+		ID:        "r" + strconv.Itoa(r.Connection) + "-" + strconv.Itoa(r.OnConnection),
+		Good:      r.Verified && r.Code == "" && r.Fault == "",
+		Diagnosis: v.T(r.Diagnosis, r.DiagnosisZH),
+		Body:      indented(r.Body),
+	}
+	switch {
+	case r.Fault != "" && r.Code == "":
+		shown.Verdict = v.T("fault: ", "故障：") + v.fault(r.Fault)
+	case r.Code != "":
+		shown.Verdict = string(r.Code)
+	default:
+		shown.Verdict = v.T("verified", "验签通过")
+	}
+	expected, signed := r.StringToSign(), r.SignedString()
+	shown.Same = expected == signed && expected != ""
+	switch {
+	case expected == "":
+	case signed == "" || shown.Same:
+		shown.Expected = []segment{{Text: expected}}
+	default:
+		shown.Expected, shown.Signed = differences(expected, signed)
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
+		for _, value := range r.Header[name] {
+			shown.Headers = append(shown.Headers, pair{name, value})
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Params)) {
+		for _, value := range r.Params[name] {
+			shown.Query = append(shown.Query, pair{name, value})
+		}
+	}
+	return shown
+}
+
+// maxShown bounds what the page shows of a body.
+const maxShown = 8 << 10
+
+// indented is a body as people read it.
+func indented(body []byte) string {
+	var b bytes.Buffer
+	if len(body) <= maxShown && json.Indent(&b, body, "", "  ") == nil {
+		return b.String()
+	}
+	text := string(body)
+	if !utf8.Valid(body) {
+		text = strconv.QuoteToASCII(text)
+	}
+	if len(text) > maxShown {
+		return text[:maxShown] + "…"
+	}
+	return text
+}
+
+// forgot reports whether requests that the page shows are gone.
+func (v *view) forgot(known map[string]bool) bool {
+	if len(v.Requests) == 0 {
+		return len(known) > 0
+	}
+	oldest := v.Requests[len(v.Requests)-1]
+	return len(known) > 0 && !known[oldest.ID]
+}
