@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed-39a49030/alipay"
 	"github.com/seed-39a49030/alipay/internal/certs"
+	"github.com/seed-39a49030/alipay/internal/credentials"
 	"github.com/seed-39a49030/alipay/internal/keys"
 )
 
@@ -62,7 +63,7 @@ func readAll(c alipay.AlipayConfig) everything {
 // materials says what each key and certificate is, and whether they fit together.
 func (r *report) materials(c alipay.AlipayConfig, now time.Time) {
 	all := readAll(c)
-	r.section("Keys and certificates")
+	r.begin("materials", "Keys and certificates", "密钥与证书")
 	readable := false
 	for _, m := range []*material{all.private, all.alipayKey, all.appCert, all.alipayCert, all.roots} {
 		if m != nil {
@@ -71,45 +72,49 @@ func (r *report) materials(c alipay.AlipayConfig, now time.Time) {
 		}
 	}
 	if !readable {
-		r.note("there is none that can be read")
+		r.note(r.t("there is none that can be read", "没有可以读取的密钥或证书"))
 	}
-	r.section("Do they fit together")
-	before := r.failures
-	fit := r.fit(all, now)
-	if fit == 0 && r.failures == before {
-		r.note("there are no two to compare")
+	r.begin("fit", "Do they fit together", "是否配套")
+	if before := len(r.findings); r.fit(all, now) == 0 && len(r.findings) == before {
+		r.note(r.t("there are no two to compare", "没有可以互相比较的内容"))
 	}
 }
 
 func (r *report) describe(m *material, now time.Time) {
-	fmt.Fprintf(r.out, "        %s: %s\n", m.field, m.Material.String())
+	lines := []string{r.reason(m.Material.String())}
 	if m.Defect != "" {
-		r.note("    damaged: %s", m.Defect)
+		lines = append(lines, r.t("damaged: ", "损坏：")+r.reason(m.Defect))
 	}
 	if m.certs == nil && m.Fingerprint() != "" {
-		r.note("    fingerprint of the public key (SHA-256): %s", m.Fingerprint())
+		lines = append(lines, r.t("fingerprint of the public key (SHA-256): ", "公钥指纹（SHA-256）：")+m.Fingerprint())
 	}
 	for i, c := range m.certs {
 		if c.X509 == nil {
-			r.note("    %d. SN %s: not readable here, as is usual for an SM2 certificate; no harm in a root bundle", i+1, c.SN)
+			lines = append(lines, fmt.Sprintf(r.t("%d. SN %s: not readable here, as is usual for an SM2 certificate; no harm in a root bundle", "%d. SN %s：此处无法解析，国密 SM2 证书通常如此；在根证书文件中没有影响"), i+1, c.SN))
 			continue
 		}
-		role := "leaf"
+		role := r.t("leaf", "终端证书")
+		isAuthority := true
 		switch {
 		case isRoot(c):
-			role = "root"
+			role = r.t("root", "根证书")
 		case certs.IsSelfSigned(c.X509):
-			role = "self-signed"
+			role, isAuthority = r.t("self-signed", "自签名"), false
 		case certs.IsCA(c.X509):
-			role = "intermediate"
+			role = r.t("intermediate", "中间证书")
+		default:
+			isAuthority = false
 		}
-		r.note("    %d. %s, CN %q, SN %s", i+1, role, cmp.Or(c.X509.Subject.CommonName, "(none)"), c.SN)
-		r.note("       issued by CN %q, valid %s to %s (%s)", cmp.Or(c.X509.Issuer.CommonName, "(none)"),
-			c.X509.NotBefore.Format(time.DateOnly), c.X509.NotAfter.Format(time.DateOnly), remaining(c, now))
-		if role != "root" && role != "intermediate" {
-			r.note("       fingerprint of the public key (SHA-256): %s", fingerprint(c))
+		none := r.t("(none)", "（无）")
+		lines = append(lines,
+			fmt.Sprintf("%d. %s, CN %q, SN %s", i+1, role, cmp.Or(c.X509.Subject.CommonName, none), c.SN),
+			fmt.Sprintf(r.t("   issued by CN %q, valid %s to %s (%s)", "   颁发者 CN %q，有效期 %s 至 %s（%s）"), cmp.Or(c.X509.Issuer.CommonName, none),
+				c.X509.NotBefore.UTC().Format(time.DateOnly), c.X509.NotAfter.UTC().Format(time.DateOnly), r.remaining(c, now)))
+		if !isAuthority {
+			lines = append(lines, r.t("   fingerprint of the public key (SHA-256): ", "   公钥指纹（SHA-256）：")+r.fingerprint(c))
 		}
 	}
+	r.add(levelNote, m.field, strings.Join(lines, "\n"))
 }
 
 func isRoot(c certs.Certificate) bool { return certs.IsSelfSigned(c.X509) && certs.IsCA(c.X509) }
@@ -118,33 +123,33 @@ func validAt(c certs.Certificate, now time.Time) bool {
 	return !now.Before(c.X509.NotBefore) && !now.After(c.X509.NotAfter)
 }
 
-func remaining(c certs.Certificate, now time.Time) string {
+func (r *report) remaining(c certs.Certificate, now time.Time) string {
 	switch days := int(c.X509.NotAfter.Sub(now).Hours() / 24); {
 	case now.After(c.X509.NotAfter):
-		return "EXPIRED"
+		return r.t("EXPIRED", "已过期")
 	case now.Before(c.X509.NotBefore):
-		return "NOT YET VALID"
-	case days <= 30:
-		return fmt.Sprintf("%d days left: renew it soon", days)
+		return r.t("NOT YET VALID", "尚未生效")
+	case c.X509.NotAfter.Sub(now) <= credentials.ExpiryNotice:
+		return fmt.Sprintf(r.t("%d days left: renew it soon", "还剩 %d 天，请尽快更换"), days)
 	default:
-		return fmt.Sprintf("%d days left", days)
+		return fmt.Sprintf(r.t("%d days left", "还剩 %d 天"), days)
 	}
 }
 
+// fingerprint is "" for a key that is not RSA.
 func fingerprint(c certs.Certificate) string {
-	key, ok := publicKey(c)
+	if c.X509 == nil {
+		return ""
+	}
+	key, ok := c.X509.PublicKey.(*rsa.PublicKey)
 	if !ok {
-		return "none: the key is not RSA"
+		return ""
 	}
 	return keys.Material{Public: key}.Fingerprint()
 }
 
-func publicKey(c certs.Certificate) (*rsa.PublicKey, bool) {
-	if c.X509 == nil {
-		return nil, false
-	}
-	key, ok := c.X509.PublicKey.(*rsa.PublicKey)
-	return key, ok
+func (r *report) fingerprint(c certs.Certificate) string {
+	return cmp.Or(fingerprint(c), r.t("none: the key is not RSA", "无：不是 RSA 密钥"))
 }
 
 // leaves are the certificates that are no authorities'.
@@ -159,82 +164,79 @@ func (m *material) leaves() (leaves []certs.Certificate) {
 
 // fit compares what can be compared and returns how many comparisons it made.
 func (r *report) fit(all everything, now time.Time) (made int) {
-	compare := func(good bool, ifGood, ifBad string) {
+	check := func(good bool, field, ifGood, ifBad string) {
 		made++
-		r.verdict(good, ifGood, ifBad)
+		r.check(good, field, ifGood, ifBad)
 	}
 	own := ""
 	if all.private.whole(keys.PrivateRSA) {
 		own = all.private.Fingerprint()
 	}
+	isOwn := func(c certs.Certificate) bool { return fingerprint(c) == own }
 	if own != "" && all.alipayKey.whole(keys.PublicRSA) {
-		compare(all.alipayKey.Fingerprint() != own,
-			"Alipay's public key (支付宝公钥) is not the application's own",
-			"the key given as Alipay's (支付宝公钥) is the application's own public key (应用公钥)")
+		check(all.alipayKey.Fingerprint() != own, "AlipayPublicKey",
+			r.t("Alipay's public key (支付宝公钥) is not the application's own", "支付宝公钥不是应用自己的公钥"),
+			r.t("the key given as Alipay's (支付宝公钥) is the application's own public key (应用公钥)", "填作支付宝公钥的，是应用自己的公钥（应用公钥）"))
 	}
 	if own != "" && all.appCert.whole(keys.Certificate) {
-		matches := false
-		for _, c := range all.appCert.certs {
-			matches = matches || fingerprint(c) == own
-		}
-		compare(matches, "the application's certificate (应用公钥证书) belongs to the private key",
-			"the application's certificate (应用公钥证书) belongs to another private key")
+		check(slices.ContainsFunc(all.appCert.certs, isOwn), "AppCertContent",
+			r.t("the application's certificate (应用公钥证书) belongs to the private key", "应用公钥证书与应用私钥配套"),
+			r.t("the application's certificate (应用公钥证书) belongs to another private key", "应用公钥证书属于另一把私钥"))
 	}
 	if own != "" && all.alipayCert.whole(keys.Certificate) {
-		stranger := true
-		for _, c := range all.alipayCert.certs {
-			stranger = stranger && fingerprint(c) != own
-		}
-		compare(stranger, "Alipay's certificate (支付宝公钥证书) is not the application's own",
-			"the certificate given as Alipay's (支付宝公钥证书) is the application's own (应用公钥证书)")
+		check(!slices.ContainsFunc(all.alipayCert.certs, isOwn), "AlipayPublicCertContent",
+			r.t("Alipay's certificate (支付宝公钥证书) is not the application's own", "支付宝公钥证书不是应用自己的证书"),
+			r.t("the certificate given as Alipay's (支付宝公钥证书) is the application's own (应用公钥证书)", "填作支付宝公钥证书的，是应用自己的证书（应用公钥证书）"))
 	}
 	if all.alipayKey.whole(keys.PublicRSA) && all.alipayCert.whole(keys.Certificate) {
 		made++
-		r.fail("a public key of Alipay's and a certificate of Alipay's are both set; the console says which mode the application is in (接口加签方式)")
+		r.fail("AlipayPublicKey", r.t("a public key of Alipay's and a certificate of Alipay's are both set; the console says which mode the application is in (接口加签方式)", "支付宝公钥和支付宝公钥证书都已设置；应用用哪种方式，见控制台的接口加签方式"))
 	}
 	for _, c := range []struct {
-		what string
+		field, en, zh string
 		*material
-	}{{"the application's certificate (应用公钥证书)", all.appCert}, {"Alipay's certificate (支付宝公钥证书)", all.alipayCert}} {
+	}{{"AppCertContent", "the application's certificate (应用公钥证书)", "应用公钥证书", all.appCert}, {"AlipayPublicCertContent", "Alipay's certificate (支付宝公钥证书)", "支付宝公钥证书", all.alipayCert}} {
 		if c.whole(keys.Certificate) && len(c.leaves()) > 0 {
-			compare(slices.ContainsFunc(c.leaves(), func(leaf certs.Certificate) bool { return validAt(leaf, now) }),
-				c.what+" is within its dates", c.what+" is outside its dates, or the clock of this machine is wrong")
+			check(slices.ContainsFunc(c.leaves(), func(leaf certs.Certificate) bool { return validAt(leaf, now) }), c.field,
+				r.t(c.en+" is within its dates", c.zh+"在有效期内"),
+				r.t(c.en+" is outside its dates, or the clock of this machine is wrong", c.zh+"不在有效期内，或本机时钟不准"))
 		}
 	}
 	if all.alipayCert.whole(keys.Certificate) && all.roots.whole(keys.Certificate) && slices.ContainsFunc(all.roots.certs, isRoot) {
 		for _, leaf := range all.alipayCert.leaves() {
 			result, reason := certs.CheckChain(leaf.X509, all.alipayCert.certs, all.roots.certs, now)
+			name := r.t("Alipay's certificate ", "支付宝公钥证书 ") + leaf.SN
 			if result == certs.Unchecked {
 				made++
-				r.note("Alipay's certificate %s: its intermediate is not in the file, so the chain to the root bundle cannot be checked; no mistake", leaf.SN)
+				r.note(name + r.t(": its intermediate is not in the file, so the chain to the root bundle cannot be checked; no mistake", "：文件中没有它的中间证书，无法校验到根证书的证书链；这不是错误"))
 				continue
 			}
-			compare(result == certs.Verified,
-				"Alipay's certificate "+leaf.SN+" leads to the root bundle",
-				"Alipay's certificate "+leaf.SN+" does not lead to the root bundle: "+reason)
+			check(result == certs.Verified, "AlipayPublicCertContent",
+				name+r.t(" leads to the root bundle", "可以追溯到根证书"),
+				name+r.t(" does not lead to the root bundle: ", "不能追溯到根证书：")+r.reason(reason))
 		}
 	}
 	r.serialNumbers(all, own)
 	return made
 }
 
-// serialNumbers prints what a request in certificate mode carries.
+// serialNumbers says what a request in certificate mode carries.
 func (r *report) serialNumbers(all everything, own string) {
 	if all.appCert.whole(keys.Certificate) && own != "" {
 		for _, c := range all.appCert.certs {
 			if fingerprint(c) == own {
-				r.note("app_cert_sn that is sent:          %s", c.SN)
+				r.note(r.t("app_cert_sn that is sent:          ", "发送的 app_cert_sn：          ") + c.SN)
 			}
 		}
 	}
 	if all.roots.whole(keys.Certificate) {
 		if sn, err := certs.RootSN(all.roots.certs); err == nil {
-			r.note("alipay-root-cert-sn that is sent:  %s", sn)
+			r.note(r.t("alipay-root-cert-sn that is sent:  ", "发送的 alipay-root-cert-sn：  ") + sn)
 		}
 	}
 	if all.alipayCert.whole(keys.Certificate) {
 		for _, c := range all.alipayCert.leaves() {
-			r.note("alipay-sn that answers may carry:  %s", c.SN)
+			r.note(r.t("alipay-sn that answers may carry:  ", "响应可以携带的 alipay-sn：    ") + c.SN)
 		}
 	}
 }

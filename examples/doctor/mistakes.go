@@ -9,25 +9,25 @@ import (
 	"github.com/seed-39a49030/alipay/internal/keys"
 )
 
-// mistakes prints what NewClient has against the config, and reports whether
-// that is nothing.
+// mistakes says what NewClient has against the config, and reports whether that
+// is nothing.
 func (r *report) mistakes(c alipay.AlipayConfig, envErr error, envOnly bool) bool {
-	r.section("What alipay.NewClient says")
+	r.begin("mistakes", "What alipay.NewClient says", "alipay.NewClient 的检查结果")
 	found, err := collect(c)
 	if err != nil {
-		r.fail("%v", err)
+		r.fail("", err.Error())
 		return false
 	}
 	for _, mistake := range found {
-		r.fail("%s: %s", mistake.Field, mistake.Reason)
+		r.fail(mistake.Field, r.reason(mistake.Reason))
 	}
 	if len(found) == 0 {
-		r.ok("it accepts this configuration")
+		r.ok(r.t("it accepts this configuration", "接受这份配置"))
 		return true
 	}
 	var missing *alipay.ConfigError
 	if envOnly && errors.As(envErr, &missing) {
-		r.note("%s", missing.Reason)
+		r.note(r.reason(missing.Reason))
 	}
 	return false
 }
