@@ -1,0 +1,275 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	alipay "github.com/seed-39a49030/alipay"
+	"github.com/seed-39a49030/alipay/alipaytest"
+)
+
+var (
+	sqliteKills   = flag.Int("kills.sqlite", 200, "how often the process over SQLite is killed")
+	postgresKills = flag.Int("kills.postgres", 50, "how often one of the processes over PostgreSQL is killed")
+)
+
+func TestNothingIsLostSilentlyByKillsOverSQLite(t *testing.T) {
+	killTest(t, filepath.Join(t.TempDir(), "checks.db"), 1, *sqliteKills)
+}
+
+func TestNothingIsLostSilentlyByKillsOfTwoProcessesOverPostgres(t *testing.T) {
+	killTest(t, newPostgres(t), 2, *postgresKills)
+}
+
+// killTest kills processes at random moments while people agree to checks, and
+// then holds the gateway's ledger against the database.
+func killTest(t *testing.T, db string, processes, kills int) {
+	if testing.Short() {
+		t.Skip("NOTE: the kill test is left out by -short")
+	}
+	t.Parallel()
+	messages := newRelay(t)
+	gateway := alipaytest.NewGateway(t, alipaytest.WithMessagesTo(messages.URL), alipaytest.WithHistory(0))
+	wire := newWire(t, gateway)
+
+	var all []*process
+	for range processes {
+		config := gateway.Config()
+		config.BaseURL = wire.URL
+		p := newProcess(t, config, "-db", db, "-query-timeout", "1s", "-poll", "50ms", "-agreement-poll", "500ms", "-result-timeout", "5m")
+		p.start(t)
+		all = append(all, p)
+	}
+	messages.to.Store(&all)
+	load := newLoad(t, gateway, all)
+	began := time.Now()
+	for range kills {
+		p := all[rand.N(len(all))]
+		// Moments from right after the start to well into the work.
+		time.Sleep(rand.N(250 * time.Millisecond))
+		p.kill()
+		p.start(t)
+	}
+	killed := time.Since(began)
+	load.stop()
+
+	// Every check that its user agreed to comes to an end.
+	deadline := time.Now().Add(time.Minute)
+	for id := range load.agreed {
+		for {
+			seen, err := getCheck(all[0].addr, id)
+			if err == nil && seen.State != stateStarted && seen.State != stateAgreed {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("check %s is stuck in %+v (%v)", id, seen, err)
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	}
+	for _, p := range all {
+		assert.NoError(t, p.stop(), "a graceful end")
+	}
+
+	ledger := gateway.Ledger()
+	counts := make(map[state]int)
+	spent, undelivered := 0, 0
+	for _, c := range readAll(t, db) {
+		if _, agreed := load.agreed[c.ID]; !agreed {
+			continue // its order string died with the process that made it
+		}
+		counts[c.State]++
+		token := ledger[c.OnceToken]
+		if token.Spent {
+			spent++
+		}
+		switch c.State {
+		case stateDone:
+			var result struct {
+				ID string `json:"merchant_identity_id"`
+			}
+			assert.NoError(t, json.Unmarshal(c.Result, &result))
+			assert.Equal(t, "person of "+c.OnceToken, result.ID, "the result is this person's")
+			assert.True(t, token.Spent)
+		case stateSealed:
+			assert.NotEmpty(t, c.Sealed)
+			assert.True(t, token.Spent)
+		case stateInDoubt:
+			undelivered++
+			assert.True(t, token.Spent, "check %s is in doubt for nothing: %s", c.ID, c.Note)
+		default:
+			assert.Fail(t, "a check that its user agreed to", "%s is %s although its token is %+v: %s", c.ID, c.State, token, c.Note)
+		}
+	}
+	total := 0
+	for _, n := range counts {
+		total += n
+	}
+	assert.Equal(t, len(load.agreed), total, "every check that was answered for is in the database")
+	assert.Zero(t, wire.overlaps.Load(), "tokens asked for twice at once")
+	assert.Positive(t, counts[stateDone])
+	assert.Positive(t, counts[stateInDoubt], "no kill fell between a question and its answer: the test shows nothing")
+	t.Logf("%d kills in %.1f s, %d checks, %d tokens spent, states %v, %d questions, %d of them cut off",
+		kills, killed.Seconds(), total, spent, counts, wire.questions.Load(), wire.cutOff.Load())
+}
+
+// load starts checks and answers for their users until it is stopped.
+type load struct {
+	cancel  context.CancelFunc
+	workers sync.WaitGroup
+	mu      sync.Mutex
+	agreed  map[string]bool // by check
+}
+
+func newLoad(t *testing.T, gateway *alipaytest.Gateway, all []*process) *load {
+	ctx, cancel := context.WithCancel(context.Background())
+	l := &load{cancel: cancel, agreed: make(map[string]bool)}
+	t.Cleanup(l.stop)
+	for range 4 {
+		l.workers.Go(func() {
+			for ctx.Err() == nil {
+				time.Sleep(rand.N(100 * time.Millisecond))
+				id, orderString, err := all[rand.N(len(all))].startCheck()
+				if err != nil {
+					continue // it was just killed
+				}
+				order, err := gateway.OpenOrder(orderString)
+				if !assert.NoError(t, err) {
+					return
+				}
+				gateway.SetResult(order.OnceToken, alipaytest.Result{
+					IdentityResult:     alipay.IdentityResultSuccess,
+					MerchantIdentityID: "person of " + order.OnceToken,
+					WaitingPolls:       rand.N(3),
+				})
+				order.Agree()
+				l.mu.Lock()
+				l.agreed[id] = true
+				l.mu.Unlock()
+			}
+		})
+	}
+	return l
+}
+
+func (l *load) stop() { l.cancel(); l.workers.Wait() }
+
+// relay passes messages on to a process that lives.
+type relay struct {
+	*httptest.Server
+	to atomic.Pointer[[]*process]
+}
+
+func newRelay(t *testing.T) *relay {
+	r := &relay{}
+	r.to.Store(&[]*process{})
+	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		form, _ := io.ReadAll(request.Body)
+		for _, p := range *r.to.Load() {
+			response, err := http.Post("http://"+p.addr+"/notifications", request.Header.Get("Content-Type"), bytes.NewReader(form))
+			if err != nil {
+				continue
+			}
+			defer response.Body.Close()
+			w.WriteHeader(response.StatusCode)
+			io.Copy(w, response.Body)
+			return
+		}
+		w.WriteHeader(http.StatusBadGateway)
+	}))
+	t.Cleanup(r.Close)
+	return r
+}
+
+// wire lies between the processes and the gateway. It takes its time, loses and
+// spoils some answers, and notices when a token is asked for twice at once.
+type wire struct {
+	*httptest.Server
+	mu                          sync.Mutex
+	asked                       map[string]bool // tokens with a question under way
+	overlaps, questions, cutOff atomic.Int64
+}
+
+func newWire(t *testing.T, gateway *alipaytest.Gateway) *wire {
+	w := &wire{asked: make(map[string]bool)}
+	w.Server = httptest.NewServer(http.HandlerFunc(func(to http.ResponseWriter, request *http.Request) {
+		token := request.URL.Query().Get("once_token")
+		answer, ok := w.pass(gateway, request, token)
+		if request.Context().Err() != nil && token != "" {
+			w.cutOff.Add(1)
+		}
+		if !ok {
+			panic(http.ErrAbortHandler)
+		}
+		defer answer.Body.Close()
+		for name, values := range answer.Header {
+			to.Header()[name] = values
+		}
+		to.WriteHeader(answer.StatusCode)
+		io.Copy(to, answer.Body)
+	}))
+	t.Cleanup(w.Close)
+	return w
+}
+
+// pass asks the gateway, and is not stopped by the death of who asks.
+func (w *wire) pass(gateway *alipaytest.Gateway, request *http.Request, token string) (*http.Response, bool) {
+	if token != "" {
+		w.questions.Add(1)
+		w.mu.Lock()
+		if w.asked[token] {
+			w.overlaps.Add(1)
+		}
+		w.asked[token] = true
+		w.mu.Unlock()
+		defer func() {
+			w.mu.Lock()
+			delete(w.asked, token)
+			w.mu.Unlock()
+		}()
+	}
+	time.Sleep(rand.N(60 * time.Millisecond))
+	defer time.Sleep(rand.N(60 * time.Millisecond))
+	if token != "" && rand.N(20) == 0 {
+		return nil, false // lost on the way there
+	}
+	question, err := http.NewRequest(request.Method, gateway.BaseURL()+request.URL.RequestURI(), request.Body)
+	if err != nil {
+		return nil, false
+	}
+	question.Header = request.Header
+	answer, err := gateway.HTTPClient().Do(question)
+	if err != nil {
+		return nil, false
+	}
+	content, err := io.ReadAll(answer.Body)
+	answer.Body.Close()
+	if err != nil {
+		return nil, false
+	}
+	if strings.Contains(string(content), "person of") {
+		switch rand.N(20) {
+		case 0:
+			return nil, false // lost on the way back
+		case 1:
+			answer.Header.Set("alipay-signature", fmt.Sprintf("%0344d", 0)) // spoiled
+		}
+	}
+	answer.Body = io.NopCloser(bytes.NewReader(content))
+	return answer, true
+}
