@@ -20,6 +20,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-39a49030/alipay"
 )
 
 func init() {
@@ -50,6 +52,103 @@ func TestAPIChangesAreMeant(t *testing.T) {
 			"Programs are written against it. If the change is meant, run\n\n"+
 			"\tgo test -run TestAPI . -update\n\nand tell of it in CHANGELOG.md.",
 			missing("- ", want, got), missing("+ ", got, want))
+	}
+}
+
+// TestWhatTheLastReleaseHadIsStillThere compares api.txt with that of the newest
+// tag. What programs are written against may go with a new minor version while
+// the major one is 0, later with a new major one only.
+func TestWhatTheLastReleaseHadIsStillThere(t *testing.T) {
+	tag := git(t, "describe", "--tags", "--abbrev=0", "--match", "v[0-9]*")
+	if tag == "" {
+		t.Log("there is no release yet")
+		return
+	}
+	before := git(t, "show", tag+":api.txt")
+	if before == "" {
+		t.Logf("%s has no api.txt", tag)
+		return
+	}
+	now, err := os.ReadFile("api.txt")
+	require.NoError(t, err)
+	gone := breaking(before, string(now))
+	if gone == "" || mayBreak(tag, alipay.Version) {
+		t.Logf("since %s:\n%s", tag, gone)
+		return
+	}
+	t.Errorf("programs that compile with %s would not compile any more:\n%s\nKeep them, deprecated, "+
+		"or raise Version and say in CHANGELOG.md what to write instead (CONTRIBUTING.md, Versions).", tag, gone)
+}
+
+// git returns what git says of this repository, "" where there is none.
+func git(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := exec.Command("git", append([]string{"-c", "safe.directory=*"}, args...)...).Output()
+	if err != nil {
+		return ""
+	}
+	return strings.TrimRight(string(out), "\n")
+}
+
+// breaking lists the lines of an old api.txt that the new one lacks, and methods
+// that the new one demands of an interface of old.
+func breaking(before, now string) string {
+	var lines strings.Builder
+	for line := range strings.Lines(missing("- ", before+"\n", now+"\n")) {
+		if !strings.HasPrefix(line, "- #") && !strings.Contains(line, ", const Version = ") {
+			lines.WriteString(line)
+		}
+	}
+	for line := range strings.Lines(missing("+ ", now+"\n", before+"\n")) {
+		if of, _, isMethod := strings.Cut(strings.TrimPrefix(line, "+ "), " interface, "); isMethod && strings.Contains(before, of+" interface\n") {
+			lines.WriteString(line)
+		}
+	}
+	return lines.String()
+}
+
+// mayBreak tells whether a version may take away what the release of a tag had.
+func mayBreak(tag, version string) bool {
+	var old, now [2]int
+	if n, err := fmt.Sscanf(tag, "v%d.%d", &old[0], &old[1]); err != nil || n != 2 {
+		return false
+	}
+	if n, err := fmt.Sscanf(version, "%d.%d", &now[0], &now[1]); err != nil || n != 2 {
+		return false
+	}
+	return now[0] > old[0] || now[0] == 0 && old[0] == 0 && now[1] > old[1]
+}
+
+func TestBreakingChangesAreFound(t *testing.T) {
+	before := "# Every exported name\n\npkg alipay, const Version = \"0.1.0\"\npkg alipay, func F(int)\n" +
+		"pkg alipay, type I interface\npkg alipay, type I interface, M()\npkg alipay, type S struct, A int"
+	require.Empty(t, breaking(before, before))
+	require.Empty(t, breaking(before, "# Another\n"+strings.Replace(before, "0.1.0", "0.1.1", 1)+
+		"\npkg alipay, func G()\npkg alipay, type J interface\npkg alipay, type J interface, M()\npkg alipay, type S struct, B int"))
+	require.Equal(t, "- pkg alipay, func F(int)\n", breaking(before, strings.Replace(before, "F(int)", "F(int64)", 1)))
+	require.Equal(t, "- pkg alipay, type S struct, A int\n", breaking(before, strings.Replace(before, ", A int", ", B int", 1)))
+	require.Equal(t, "+ pkg alipay, type I interface, N()\n", breaking(before, before+"\npkg alipay, type I interface, N()"))
+
+	for versions, may := range map[[2]string]bool{
+		{"v0.1.0", "0.1.0"}: false, {"v0.1.0", "0.1.1"}: false, {"v0.1.0", "0.2.0"}: true, {"v0.9.0", "0.10.0"}: true, {"v0.9.0", "1.0.0"}: true,
+		{"v1.0.0", "1.1.0"}: false, {"v1.9.0", "2.0.0"}: true, {"v2.0.0", "1.9.0"}: false, {"v1", "2"}: false,
+	} {
+		require.Equal(t, may, mayBreak(versions[0], versions[1]), versions)
+	}
+}
+
+// TestTheModulesBesideItAreOfThisVersion keeps what is released together
+// together: a module beside the library is used with the release it names.
+func TestTheModulesBesideItAreOfThisVersion(t *testing.T) {
+	for _, name := range []string{"alipayotel/go.mod", "opensslsigner/go.mod"} {
+		data, err := os.ReadFile(name)
+		require.NoError(t, err)
+		require.Contains(t, string(data), "module "+modulePath+"/"+filepath.Dir(name)+"\n")
+		for line := range strings.Lines(string(data)) {
+			if of, version, found := strings.Cut(strings.TrimSpace(line), modulePath+" v"); found && of == "" {
+				require.Equal(t, alipay.Version, version, name)
+			}
+		}
 	}
 }
 
