@@ -85,6 +85,9 @@ func (a *attempt) handleResponse(resp *http.Response, out any) (*Response, error
 	if unread != nil {
 		return nil, a.notAccepted(unread)
 	}
+	if err := a.belongs(resp.Header); err != nil {
+		return nil, a.notAccepted(err) // and not sealed: it is somebody else's
+	}
 	a.received = a.client.settings.clock()
 	return a.accept(resp.Header, raw, out)
 }
@@ -116,7 +119,10 @@ func (a *attempt) accept(header http.Header, raw []byte, out any) (*Response, er
 	if saysSystemError(object) {
 		return nil, a.apiError(header, body, nil, true)
 	}
-	if err := a.decode(object, out); err != nil {
+	switch err := a.decode(object, out); {
+	case err == ErrResponseMismatch:
+		return nil, a.notAccepted(err) // and not sealed: it is somebody else's
+	case err != nil:
 		return nil, a.notUsable(err, header, raw)
 	}
 	return &Response{
@@ -148,6 +154,20 @@ func (a *attempt) verify(header http.Header, raw []byte) error {
 		return nil
 	}
 	return err
+}
+
+// belongs checks that a signed answer, whether or not it verifies, was made for
+// this request: the protocol signs nothing that names the request. It remembers
+// the answer, so it is called once.
+func (a *attempt) belongs(header http.Header) error {
+	if id, ok := protocol.AnswerID(header); ok && !a.client.seen.Add(id) {
+		return protocol.ErrSeenBefore
+	}
+	// A cache in front of the gateway says 0 of what it has just fetched.
+	if age := header.Get("Age"); protocol.IsSigned(header) && (age != "" && age != "0" || !a.report.OnTheWire()) {
+		return protocol.ErrFromCache
+	}
+	return nil
 }
 
 // decrypt opens a verified body, with the present key or else with that of the

@@ -15,6 +15,7 @@ import (
 	"github.com/seed-39a49030/alipay/internal/credentials"
 	"github.com/seed-39a49030/alipay/internal/delivery"
 	"github.com/seed-39a49030/alipay/internal/protocol"
+	"github.com/seed-39a49030/alipay/internal/replay"
 )
 
 // Client calls Alipay's OpenAPI v3 for one application. It is safe for
@@ -32,6 +33,7 @@ type Client struct {
 	appID     string
 	keys      *atomic.Pointer[keySet] // replaced as a whole
 	budget    *backoff.Budget         // of retries; nil without one
+	seen      *replay.Memory          // which answers it has been given
 }
 
 // keySet is what one config comes down to. It never changes.
@@ -49,6 +51,7 @@ func newKeySet(c *credentials.Credentials, s *settings) *keySet {
 		verifier:    protocol.Verifier{Key: c.AlipayKey, MaxSkew: s.maxClockSkew},
 		header: http.Header{
 			"Accept":                  {"application/json"},
+			"Cache-Control":           {"no-store"}, // an answer is for one request
 			"User-Agent":              {s.userAgent},
 			protocol.HeaderSDKVersion: {"alipay-go-" + Version},
 		},
@@ -90,6 +93,7 @@ func NewClient(config AlipayConfig, opts ...Option) (*Client, error) {
 		settings:  s,
 		appID:     resolved.AppID,
 		keys:      new(atomic.Pointer[keySet]),
+		seen:      new(replay.Memory),
 	}
 	if s.retry.MaxTokens > 0 {
 		c.budget = backoff.NewBudget(s.retry.MaxTokens, s.retry.TokenRatio)

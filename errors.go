@@ -125,6 +125,12 @@ var (
 	// ErrResponseStale: the answer's timestamp is missing, or further from the
 	// local clock than WithMaxClockSkew allows.
 	ErrResponseStale = protocol.ErrStale
+	// ErrResponseReplayed: the answer does not belong to this request: this client
+	// has been given it before, or it comes from a cache.
+	ErrResponseReplayed = protocol.ErrReplayed
+	// ErrResponseMismatch: the answer names another user, by UserID or OpenID, or
+	// another agreement than the one that was asked for.
+	ErrResponseMismatch = errors.New("the answer is about another user or agreement than the one asked for, so something between the gateway and here mixes answers up")
 	// ErrUnknownCertificate: the answer names a certificate (alipay-sn) that is
 	// not configured, or that has expired.
 	ErrUnknownCertificate = protocol.ErrUnknownCertificate

@@ -33,7 +33,7 @@ import (
 const (
 	testCertNo   = "420192931233123123"
 	testToken    = "once-7c1f5be0a9d24"
-	testUserID   = "2088102992921777"
+	testUserID   = "2088402562742105"
 	testOpenID   = "074a1CcTG1LelxKe4xQC0zgNdId0nxi95b5lsNpazWYoCo5"
 	testConnKey  = "conn-key-5521-secret"
 	testAuthTok  = "202212BB_D64b2be8afd4b6c8468cf585bd05E50"

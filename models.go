@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/seed-39a49030/alipay/internal/lenient"
 	"github.com/seed-39a49030/alipay/internal/redact"
@@ -191,8 +192,28 @@ func (r *QueryResponse) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-func (r *QueryResponse) decodeAnswer(object []byte, _ url.Values) error {
-	return r.UnmarshalJSON(object)
+func (r *QueryResponse) decodeAnswer(object []byte, sent url.Values) error {
+	before := *r
+	if err := r.UnmarshalJSON(object); err != nil {
+		return err
+	}
+	if namesAnother(sent, r.member, "user_id", "open_id") {
+		*r = before
+		return ErrResponseMismatch
+	}
+	return nil
+}
+
+// namesAnother reports whether an answer has another value than the request for
+// one of the members that say what both are about.
+func namesAnother(sent url.Values, member func(name string) *string, names ...string) bool {
+	for _, name := range names {
+		asked, came := strings.TrimSpace(sent.Get(name)), strings.TrimSpace(*member(name))
+		if asked != "" && came != "" && asked != came {
+			return true
+		}
+	}
+	return false
 }
 
 // MarshalJSON writes the answer under its wire names, empty members left out,

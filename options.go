@@ -276,8 +276,8 @@ func WithAppAuthToken(token string) RequestOption {
 
 // WithHeader sets a further request header. Refused are control characters and
 // the headers that are not the caller's to set: Authorization, those that begin
-// with alipay-, Host, Content-…, Transfer-Encoding, Connection, Expect,
-// Idempotency-Key and the like, which the library, the signature or safe
+// with alipay-, Host, Content-…, Transfer-Encoding, Connection, Cache-Control,
+// Expect, Idempotency-Key and the like, which the library, the signature or safe
 // delivery depend on.
 func WithHeader(key, value string) RequestOption {
 	return func(o *callOptions) error {
@@ -337,7 +337,7 @@ func reservedHeader(key string) bool {
 	key = http.CanonicalHeaderKey(key)
 	switch key {
 	case "Authorization", "Host", "Connection", "Expect", "Idempotency-Key", "X-Idempotency-Key",
-		"Accept", "User-Agent", // the library sets these
+		"Accept", "User-Agent", "Cache-Control", // the library sets these
 		"Accept-Encoding", // would switch decompression off, and verification with it
 		"Te", "Trailer", "Upgrade", "Keep-Alive":
 		return true

@@ -58,7 +58,7 @@ func checking(t testing.TB, prefix, body string) (*server, func() received) {
 }
 
 func TestWhatIsSignedIsWhatIsOnTheWire(t *testing.T) {
-	s, last := checking(t, "", successBody)
+	s, last := checking(t, "", waitingBody)
 	client := newClient(t, s.URL)
 	values := []string{
 		"uuid 含空格+plus", "2f1c/8e=&?", "a%20b", "%", "\x00\x7f\n", "~-._!*'();:@&=+$,/?#[]", "\xff\xfe", "🀄", " lead and trail ",
@@ -95,7 +95,7 @@ func TestTheVectorsQueryGoesOutAsItsRequestURI(t *testing.T) {
 	require.NoError(t, err)
 	var params alipay.QueryParams
 	require.NoError(t, json.Unmarshal(data, &params))
-	s, last := checking(t, "", successBody)
+	s, last := checking(t, "", waitingBody)
 	_, err = newClient(t, s.URL).ZhimaCustomerJobworthAuthentication.Query(t.Context(), &params)
 	require.NoError(t, err)
 	assert.Equal(t, v.Requests[0].RequestURI, last().target)

@@ -235,8 +235,16 @@ func (r CreditAgreementQueryResponse) MarshalJSON() ([]byte, error) {
 	return encodeMembers(agreementMembers, r.member, r.Extra)
 }
 
-func (r *CreditAgreementQueryResponse) decodeAnswer(object []byte, _ url.Values) error {
-	return r.UnmarshalJSON(object)
+func (r *CreditAgreementQueryResponse) decodeAnswer(object []byte, sent url.Values) error {
+	before := *r
+	if err := r.UnmarshalJSON(object); err != nil {
+		return err
+	}
+	if namesAnother(sent, r.member, "out_agreement_no", "credit_agreement_id") {
+		*r = before
+		return ErrResponseMismatch
+	}
+	return nil
 }
 
 // String shows the status and which other members came, and none of their values.

@@ -27,8 +27,8 @@
 //
 // # A once_token
 //
-// A token for which nothing was set gives the platform's sample answer (SUCCESS)
-// once, and TOKEN_INVALID afterwards. [Gateway.SetResult] and [Gateway.SetError]
+// A token for which nothing was set gives the platform's sample answer (SUCCESS),
+// about the user who is asked for, once, and TOKEN_INVALID afterwards. [Gateway.SetResult] and [Gateway.SetError]
 // decide what a token gives; [Gateway.Token] tells what became of it. A query
 // without once_token gives PARAM_ERROR. [Gateway.Handle] adds other endpoints.
 //

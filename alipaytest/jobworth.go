@@ -15,7 +15,8 @@ const jobworthPath = "/v3/zhima/customer/jobworth/authentication"
 const sample = `{"identity_result":"SUCCESS","identity_result_skip_url":"alipays://platformapi/startapp?appId","merchant_identity_id":"V1_4dc286a6e91c9d51104e1172813b34c5","open_id":"074a1CcTG1LelxKe4xQC0zgNdId0nxi95b5lsNpazWYoCo5","token_status":"FINISH","user_id":"2088402562742105"}`
 
 // Result is what a once_token gives. Empty members are left out of the answer;
-// a Result without any member gives the platform's sample, which is a SUCCESS.
+// a Result without any member gives the platform's sample, which is a SUCCESS,
+// about the user who is asked for.
 type Result struct {
 	IdentityResult        alipay.IdentityResult
 	IdentityResultSkipURL string
@@ -123,11 +124,27 @@ func (g *Gateway) jobworth(x *exchange, act bool) reply {
 		}
 		return reply{status: http.StatusOK, body: encodeJSON(map[string]any{"identity_result": alipay.IdentityResultWaitingVerify})}
 	}
+	body := t.body
+	if string(body) == sample {
+		body = sampleAbout(x.received.Params.Get("user_id"), x.received.Params.Get("open_id"))
+	}
 	if !act || t.pending {
-		return reply{status: http.StatusOK, body: t.body}
+		return reply{status: http.StatusOK, body: body}
 	}
 	t.Spent = true
-	return reply{status: http.StatusOK, body: t.body, spends: t}
+	return reply{status: http.StatusOK, body: body, spends: t}
+}
+
+// sampleAbout is the sample about the user who was asked for: an answer about
+// another one would be somebody else's.
+func sampleAbout(userID, openID string) []byte {
+	members := map[string]string{}
+	if err := json.Unmarshal([]byte(sample), &members); err != nil {
+		panic(err)
+	}
+	members["user_id"] = cmp.Or(userID, members["user_id"])
+	members["open_id"] = cmp.Or(openID, members["open_id"])
+	return encodeJSON(members)
 }
 
 // SetResult decides what onceToken gives from now on, and forgets what it was

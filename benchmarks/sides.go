@@ -34,7 +34,7 @@ const (
 var params = alipay.QueryParams{
 	ConnKey: "conn-key-5521", OnceToken: "once-7c1f5be0a9d24", QueryType: alipay.QueryTypeExact,
 	IdentityType: alipay.IdentityTypeTeacher, ServiceID: "2019120400000000000004450100",
-	UserID: "2088102992921777", OpenID: "074a1CcTG1LelxKe4xQC0zgNdId0nxi95b5lsNpazWYoCo5",
+	UserID: "2088402562742105", OpenID: "074a1CcTG1LelxKe4xQC0zgNdId0nxi95b5lsNpazWYoCo5",
 	CertNo: "420192931233123123", CertType: alipay.CertTypeIDCard,
 }
 
@@ -125,6 +125,7 @@ func newFloor(e endpoint) side {
 			return err
 		}
 		req.Header.Set("Accept", "application/json")
+		req.Header.Set("Cache-Control", "no-store")
 		req.Header.Set("User-Agent", userAgent)
 		req.Header.Set("Alipay-Sdk-Version", "alipay-go-"+alipay.Version)
 		req.Header.Set("Alipay-Request-Id", newID())

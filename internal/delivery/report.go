@@ -74,6 +74,12 @@ func (r *Report) Close() {
 	}
 }
 
+// OnTheWire reports, of an answer, whether there is any evidence that its request
+// was sent: a cache answers without.
+func (r *Report) OnTheWire() bool {
+	return r.hooked.Load() || r.bodyRead.Load() || r.bodyReadEarly.Load()
+}
+
 // Reused reports whether the connection had served before.
 func (r *Report) Reused() bool { return r.connReused.Load() }
 

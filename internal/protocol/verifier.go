@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/md5"
 	"crypto/rsa"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -14,6 +15,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/seed-39a49030/alipay/internal/replay"
 )
 
 // Why an answer is not accepted. The client exports these under its own names.
@@ -23,6 +26,14 @@ var (
 	ErrAltered            = fmt.Errorf("%w", ErrAnswerSignature)
 	ErrStale              = errors.New("the answer is stale")
 	ErrUnknownCertificate = errors.New("the answer is signed under a certificate that is not configured")
+	ErrReplayed           = errors.New("the answer does not belong to this request")
+)
+
+// Two ways in which an answer is not the one to this request. Both satisfy
+// [ErrReplayed].
+var (
+	ErrSeenBefore = fmt.Errorf("%w: this client has been given the same signed answer before, so something between the gateway and here repeats answers or mixes them up", ErrReplayed)
+	ErrFromCache  = fmt.Errorf("%w: it comes from a cache, not from the gateway", ErrReplayed)
 )
 
 // HeaderValue returns a header of an answer. The literal null means absent.
@@ -36,6 +47,32 @@ func HeaderValue(h http.Header, name string) string {
 
 // IsSigned reports whether an answer carries a signature.
 func IsSigned(h http.Header) bool { return HeaderValue(h, HeaderSignature) != "" }
+
+// AnswerID is what tells a signed answer from every other: the first bytes of its
+// signature. It is false for an answer without a nonce, of which two may rightly
+// be the same, and for one whose signature is none.
+func AnswerID(h http.Header) (id replay.ID, ok bool) {
+	const spelled = (len(id) + 2) / 3 * 4
+	if HeaderValue(h, HeaderNonce) == "" {
+		return id, false
+	}
+	var text, raw [spelled]byte
+	n := 0
+	for _, c := range []byte(HeaderValue(h, HeaderSignature)) {
+		if n == spelled {
+			break
+		}
+		if c != '\r' && c != '\n' { // which base64 passes over
+			text[n] = c
+			n++
+		}
+	}
+	if _, err := base64.StdEncoding.Decode(raw[:], text[:n]); err != nil || n < spelled {
+		return id, false
+	}
+	copy(id[:], raw[:])
+	return id, true
+}
 
 // Verifier checks answers: signature, certificate, freshness. It works on the
 // body as received, before anything has read it.

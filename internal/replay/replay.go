@@ -1,0 +1,49 @@
+// Package replay remembers which answers a client has been given, so that none
+// is taken for the answer to a second request. Its memory is bounded.
+package replay
+
+import "sync"
+
+// ID names an answer.
+type ID [16]byte
+
+const (
+	shards        = 64 // so that many callers hardly ever meet
+	maxRemembered = 1 << 16
+	perGeneration = maxRemembered / shards / 2
+)
+
+// Memory remembers the last answers, between 32,768 and 65,536 of them. The zero
+// value is ready to use. It allocates nothing once it is full.
+type Memory struct{ shards [shards]shard }
+
+// shard remembers in two generations: when the young one is full it becomes the
+// old one, and what was old is forgotten.
+type shard struct {
+	mu         sync.Mutex
+	young, old map[ID]struct{}
+	_          [64 - 24]byte // a cache line each
+}
+
+// Add remembers an answer and reports whether it is new. Of several callers that
+// bring the same one at the same time, one is told that it is.
+func (m *Memory) Add(id ID) bool {
+	s := &m.shards[id[len(id)-1]%shards]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.young[id]; ok {
+		return false
+	}
+	if _, ok := s.old[id]; ok {
+		return false
+	}
+	if len(s.young) == perGeneration {
+		s.young, s.old = s.old, s.young
+		clear(s.young)
+	}
+	if s.young == nil {
+		s.young = make(map[ID]struct{})
+	}
+	s.young[id] = struct{}{}
+	return true
+}
