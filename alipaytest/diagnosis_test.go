@@ -117,6 +117,16 @@ func (h *handmade) post(body string) {
 	h.method, h.path, h.query, h.body = http.MethodPost, "/v3/test/echo", "", body
 }
 
+// uploadData is what is signed of an upload.
+const uploadData = `{"name":"茶"}`
+
+func (h *handmade) upload() {
+	h.post("--b\r\nContent-Disposition: form-data; name=\"data\"\r\nContent-Type: application/json\r\n\r\n" + uploadData +
+		"\r\n--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\nfile\r\n--b--\r\n")
+	h.headers = map[string]string{"Content-Type": "multipart/form-data; boundary=b"}
+	h.signed = func(h *handmade) string { return h.lines(h.auth(h), h.method, h.target(), uploadData) }
+}
+
 func (h *handmade) certMode() { h.appCertSN, h.rootCertSN = keys().appSN, keys().rootSN }
 
 // signs makes it sign what change makes of the right string.
@@ -381,6 +391,12 @@ var mistakes = []struct {
 			h.replaced(h.body, body)
 		}, says: "the plain text was signed, and its ciphertext sent"},
 
+	{seen: "the whole upload signed, with the file's bytes",
+		make: func(h *handmade) {
+			h.upload()
+			h.signs(func(s string) string { return strings.Replace(s, uploadData, h.body, 1) })
+		}, says: "the whole upload was signed, the file's bytes with it"},
+
 	// The app auth token.
 	{seen: "the token sent and not signed",
 		make: func(h *handmade) { h.token = "202101BB"; h.replaced("202101BB\n", "") }, says: "the app auth token was sent (alipay-app-auth-token), and not signed"},
@@ -523,7 +539,7 @@ func TestEachMistakeHasItsOwnDiagnosis(t *testing.T) {
 
 	// Without a mistake there is nothing to say.
 	for _, right := range []func(*handmade){
-		func(*handmade) {}, func(h *handmade) { h.post(body) }, func(h *handmade) { h.certMode() }, func(h *handmade) { h.token = "202101BB" },
+		func(*handmade) {}, func(h *handmade) { h.post(body) }, func(h *handmade) { h.certMode() }, func(h *handmade) { h.token = "202101BB" }, func(h *handmade) { h.upload() },
 	} {
 		h := newHandmade()
 		right(h)

@@ -35,10 +35,13 @@ type inspector struct {
 	cancel  context.CancelFunc
 	served  chan struct{}
 
-	mu      sync.Mutex
-	orders  []*alipaytest.Order
-	refused string // why the last order string was not opened
-	to      string // where messages are sent
+	snippets []snippet
+
+	mu          sync.Mutex
+	orders      []*alipaytest.Order
+	refused     string // why the last order string was not opened
+	to          string // where messages are sent
+	comparisons map[string]comparison
 }
 
 // startInspector serves the page at addr, which has to be one of loopback: it
@@ -55,7 +58,7 @@ func startInspector(gateway *alipaytest.Gateway, addr, messagesTo string) (*insp
 	if err != nil {
 		return nil, fmt.Errorf("-inspect: %w", err)
 	}
-	i := &inspector{gateway: gateway, host: listener.Addr().String(), served: make(chan struct{}), to: messagesTo}
+	i := &inspector{gateway: gateway, host: listener.Addr().String(), served: make(chan struct{}), to: messagesTo, snippets: snippets(gateway.Config())}
 	i.closing, i.cancel = context.WithCancel(context.Background())
 	i.server = &http.Server{
 		Handler:           i.handler(),

@@ -71,6 +71,9 @@ func TestOneLineOfJSONServesBothModes(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(line), &members))
 		_, encrypted := members["encrypt_key"]
 		require.Equal(t, len(args) > 1, encrypted)
+		status, _, page := get(t, members["inspector_url"], nil)
+		require.Equal(t, 200, status)
+		require.Contains(t, page, members["base_url"])
 
 		base := alipay.AlipayConfig{
 			BaseURL: members["base_url"], AppID: members["app_id"], PrivateKey: members["private_key"], EncryptKey: members["encrypt_key"],
@@ -116,8 +119,12 @@ func TestExportLinesAreWhatConfigFromEnvReads(t *testing.T) {
 	}
 }
 
+func TestThePageCanBeLeftOut(t *testing.T) {
+	require.NotContains(t, serving(t, "}", "-json", "-inspect", ""), "inspector_url")
+}
+
 func TestWrongArgumentsAreToldAtOnce(t *testing.T) {
-	for _, args := range [][]string{{"serve"}, {"-encrypt-key", "short"}, {"-addr", "nowhere"}} {
+	for _, args := range [][]string{{"serve"}, {"-encrypt-key", "short"}, {"-addr", "nowhere"}, {"-inspect", "0.0.0.0:0"}, {"-messages-to", "nowhere"}} {
 		require.Error(t, run(context.Background(), args, &output{}))
 	}
 }

@@ -129,15 +129,17 @@ func (i *inspector) view(lang string) view {
 	config, cert := i.gateway.Config(), i.gateway.CertConfig()
 	v := view{
 		tongue: tongue{lang}, Gateway: config.BaseURL, AppID: config.AppID, Encrypted: config.EncryptKey != "",
-		Buttons: buttons, SDKs: snippets(config),
+		Buttons: buttons, SDKs: i.snippets,
 		Certs: []certificate{
 			{"应用公钥证书", "appCertPublicKey.crt", cert.AppCertContent},
 			{"支付宝公钥证书", "alipayCertPublicKey_RSA2.crt", cert.AlipayPublicCertContent},
 			{"支付宝根证书", "alipayRootCert.crt", cert.RootCertContent},
 		},
 	}
-	for _, r := range slices.Backward(i.gateway.Requests()) {
-		v.Requests = append(v.Requests, v.request(r))
+	requests := i.gateway.Requests()
+	compared := i.compared(requests)
+	for _, r := range slices.Backward(requests) {
+		v.Requests = append(v.Requests, v.request(r, compared[idOf(r)]))
 	}
 	ledger := i.gateway.Ledger()
 	for _, name := range slices.Sorted(maps.Keys(ledger)) {
@@ -174,13 +176,53 @@ func (t tongue) fault(name string) string {
 
 func clock(at time.Time) string { return at.Format("15:04:05.000") }
 
-func (v *view) request(r alipaytest.ReceivedRequest) request {
+// idOf tells requests apart.
+func idOf(r alipaytest.ReceivedRequest) string {
+	return "r" + strconv.Itoa(r.Connection) + "-" + strconv.Itoa(r.OnConnection)
+}
+
+// comparison is a string to sign beside the one that was signed.
+type comparison struct {
+	expected, signed []segment
+	same             bool
+}
+
+// compared returns the comparison of each request. Each is made once, since it
+// costs more than all the rest of the page.
+func (i *inspector) compared(requests []alipaytest.ReceivedRequest) map[string]comparison {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	list := make(map[string]comparison, len(requests))
+	for _, r := range requests {
+		id := idOf(r)
+		c, ok := i.comparisons[id]
+		if !ok {
+			c = compareStrings(r.StringToSign(), r.SignedString())
+		}
+		list[id] = c
+	}
+	i.comparisons = list
+	return list
+}
+
+func compareStrings(expected, signed string) (c comparison) {
+	switch {
+	case expected == "":
+	case signed == "" || expected == signed:
+		c = comparison{expected: []segment{{Text: expected}}, same: expected == signed}
+	default:
+		c.expected, c.signed = differences(expected, signed)
+	}
+	return c
+}
+
+func (v *view) request(r alipaytest.ReceivedRequest, c comparison) request {
 	shown := request{
-		tongue: v.tongue, ReceivedRequest: r, Time: clock(r.At),
-		ID:        "r" + strconv.Itoa(r.Connection) + "-" + strconv.Itoa(r.OnConnection),
+		tongue: v.tongue, ReceivedRequest: r, Time: clock(r.At), ID: idOf(r),
 		Good:      r.Verified && r.Code == "" && r.Fault == "",
 		Diagnosis: v.T(r.Diagnosis, r.DiagnosisZH),
-		Body:      indented(r.Body),
+		Expected:  c.expected, Signed: c.signed, Same: c.same,
+		Body: indented(r.Body),
 	}
 	switch {
 	case r.Fault != "" && r.Code == "":
@@ -189,15 +231,6 @@ func (v *view) request(r alipaytest.ReceivedRequest) request {
 		shown.Verdict = string(r.Code)
 	default:
 		shown.Verdict = v.T("verified", "验签通过")
-	}
-	expected, signed := r.StringToSign(), r.SignedString()
-	shown.Same = expected == signed && expected != ""
-	switch {
-	case expected == "":
-	case signed == "" || shown.Same:
-		shown.Expected = []segment{{Text: expected}}
-	default:
-		shown.Expected, shown.Signed = differences(expected, signed)
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
 		for _, value := range r.Header[name] {
