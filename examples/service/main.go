@@ -27,7 +27,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/riverqueue/river"
 	alipay "github.com/seed-39a49030/alipay"
+	"github.com/seed-39a49030/alipay/alipayotel"
 	"github.com/seed-39a49030/alipay/alipaytest"
+	"go.opentelemetry.io/otel/trace"
 )
 
 func main() {
@@ -62,6 +64,7 @@ func parse(args []string) (o options, err error) {
 	flags.StringVar(&o.gatewayURL, "gateway", "", "base URL of the gateway, as https://openapi.alipay.com, with the keys in ALIPAY_… variables; empty starts one for a demonstration")
 	flags.StringVar(&o.serviceID, "service-id", "2019120400000000000004450100", "credit service id (zm_service_id), assigned by Zhima")
 	flags.StringVar(&o.hosts, "hosts", "localhost,127.0.0.1,[::1]", "host names, separated by commas, under which the pages may be asked for")
+	flags.BoolVar(&o.traces, "traces", false, "write OpenTelemetry spans among the logs")
 	flags.DurationVar(&o.timing.query, "query-timeout", 10*time.Second, "how long one question to Alipay may take; a process that says nothing for twice that long counts as dead")
 	flags.DurationVar(&o.timing.poll, "poll", time.Second, "first pause between two questions for a result; grows to 15 times that")
 	flags.DurationVar(&o.timing.agreement, "agreement-poll", time.Minute, "pause between looks for an agreement of which no message came")
@@ -83,6 +86,7 @@ type service struct {
 	client  *alipay.Client
 	db      database
 	metrics *prometheus.Registry
+	tracer  trace.Tracer
 	gateway *alipaytest.Gateway // nil with -gateway
 }
 
@@ -110,7 +114,13 @@ func run(ctx context.Context, args []string, logs io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	s.client, err = alipay.NewClient(config, alipay.WithLogger(s.log), alipay.WithObserver(s.observer()), alipay.WithTimeout(s.timing.query))
+	spans, endSpans, err := tracerProvider(s.traces, logs)
+	if err != nil {
+		return err
+	}
+	s.tracer = spans.Tracer("service")
+	s.client, err = alipay.NewClient(config, alipay.WithTimeout(s.timing.query), alipay.WithLogger(s.log),
+		alipay.WithObserver(s.observer()), alipay.WithObserver(alipayotel.New(alipayotel.WithTracerProvider(spans))))
 	if err != nil {
 		return err
 	}
@@ -147,7 +157,7 @@ func run(ctx context.Context, args []string, logs io.Writer) (err error) {
 	// each has at most a lease.
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.lease())
 	defer cancel()
-	return errors.Join(err, server.Shutdown(ending), s.db.stop(ending))
+	return errors.Join(err, server.Shutdown(ending), s.db.stop(ending), endSpans(ending))
 }
 
 // tend takes over what dead processes left, and reloads the keys at SIGHUP,

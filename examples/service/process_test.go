@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -180,6 +181,14 @@ func environment(c alipay.AlipayConfig) (env []string) {
 		env = append(env, name+"="+value)
 	}
 	return env
+}
+
+func setEnvironment(t *testing.T, c alipay.AlipayConfig) {
+	t.Helper()
+	for _, variable := range environment(c) {
+		name, value, _ := strings.Cut(variable, "=")
+		t.Setenv(name, value)
+	}
 }
 
 func freeAddr(t *testing.T) string {

@@ -9,6 +9,8 @@ import (
 
 	"github.com/riverqueue/river"
 	alipay "github.com/seed-39a49030/alipay"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // stepArgs is the one kind of job: take the check's next step, whatever that is.
@@ -45,6 +47,8 @@ func (w *stepWorker) Work(ctx context.Context, job *river.Job[stepArgs]) error {
 		return err
 	}
 
+	ctx, span := w.tracer.Start(ctx, "step", trace.WithAttributes(attribute.String("check.id", c.ID), attribute.String("check.from", string(c.State))))
+	defer span.End()
 	// Counted from before the claim: a process that was frozen in between finds
 	// its time over, and sends nothing into somebody else's lease.
 	asking, cancel := context.WithDeadline(ctx, began.Add(w.timing.query))
@@ -65,7 +69,8 @@ func (w *stepWorker) Work(ctx context.Context, job *river.Job[stepArgs]) error {
 	if err != nil {
 		return err
 	}
-	w.log.Info("step", "check", c.ID, "from", c.State, "to", n.state, "attempt", c.Attempts, "note", n.note, "settled", settled)
+	span.SetAttributes(attribute.String("check.to", string(n.state)))
+	w.log.InfoContext(ctx, "step", "check", c.ID, "from", c.State, "to", n.state, "attempt", c.Attempts, "note", n.note, "settled", settled)
 	if settled && !n.last() {
 		return river.JobSnooze(n.pause)
 	}
@@ -105,11 +110,10 @@ func (s *service) confirm(ctx context.Context, c check) next {
 	if err != nil {
 		// Nothing is spent by this question, whatever became of it. While the
 		// user has not answered, the platform knows no such agreement.
-		note := err.Error()
 		if errors.Is(err, alipay.CodeCreditAgreementNotExist) {
-			note = ""
+			return s.again(c, next{pause: s.timing.agreement})
 		}
-		return s.again(c, next{note: note, pause: s.timing.agreement})
+		return s.again(c, next{note: err.Error(), pause: min(5*s.timing.poll, s.timing.agreement)})
 	}
 	if agreement.OutAgreementNo != "" && agreement.OutAgreementNo != c.ID {
 		return s.again(c, next{note: "the answer is about another agreement", pause: s.timing.agreement})

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -30,16 +32,25 @@ const testKey = "AAECAwQFBgcICQoLDA0ODw=="
 // address.
 func serve(t *testing.T, args ...string) string {
 	t.Helper()
-	addr := freeAddr(t)
+	addr, _ := serveUntil(t, io.Discard, args...)
+	return addr
+}
+
+// serveUntil runs the service until end is called, which is no later than the
+// end of the test.
+func serveUntil(t *testing.T, logs io.Writer, args ...string) (addr string, end func()) {
+	t.Helper()
+	addr = freeAddr(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- run(ctx, append([]string{"-addr", addr, "-db", filepath.Join(t.TempDir(), "checks.db"), "-poll", "20ms"}, args...), io.Discard)
+		ended <- run(ctx, append([]string{"-addr", addr, "-db", filepath.Join(t.TempDir(), "checks.db"), "-poll", "20ms"}, args...), logs)
 	}()
-	t.Cleanup(func() {
+	end = sync.OnceFunc(func() {
 		cancel()
 		assert.NoError(t, <-ended, "a graceful end")
 	})
+	t.Cleanup(end)
 	for {
 		select {
 		case err := <-ended:
@@ -49,7 +60,7 @@ func serve(t *testing.T, args ...string) string {
 		}
 		if response, err := http.Get("http://" + addr + "/healthz"); err == nil {
 			response.Body.Close()
-			return addr
+			return addr, end
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
@@ -79,10 +90,7 @@ func TestTheWholeCheckFromTheOrderStringToTheStoredResult(t *testing.T) {
 				if certificates {
 					config = gateway.CertConfig()
 				}
-				for _, variable := range environment(config) {
-					name, value, _ := strings.Cut(variable, "=")
-					t.Setenv(name, value)
-				}
+				setEnvironment(t, config)
 				db := filepath.Join(t.TempDir(), "checks.db")
 				// Without the message nothing would happen for an hour.
 				addr := serve(t, "-gateway", gateway.BaseURL(), "-db", db, "-agreement-poll", "1h")
@@ -122,6 +130,62 @@ func TestTheWholeCheckFromTheOrderStringToTheStoredResult(t *testing.T) {
 	}
 }
 
+// logs is what a service writes, read when it has ended.
+type logs struct {
+	mu sync.Mutex
+	strings.Builder
+}
+
+func (l *logs) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.Builder.Write(p)
+}
+
+func TestLogsAndTracesShowTheStepsAndNothingPersonal(t *testing.T) {
+	gateway := alipaytest.NewGateway(t)
+	config := gateway.Config()
+	setEnvironment(t, config)
+	var written logs
+	addr, end := serveUntil(t, &written, "-gateway", gateway.BaseURL(), "-traces")
+	gateway.SetMessagesTo("http://" + addr + "/notifications")
+	id, orderString, err := (&process{addr: addr}).startCheck()
+	require.NoError(t, err)
+	order, err := gateway.OpenOrder(orderString)
+	require.NoError(t, err)
+	gateway.SetResult(order.OnceToken, alipaytest.Result{IdentityResult: alipay.IdentityResultSuccess, MerchantIdentityID: "V1_the_person"})
+	gateway.Inject(alipaytest.BadGateway, 1)
+	order.Agree()
+	reaches(t, addr, id, stateDone)
+	end()
+
+	type span struct {
+		Name                string
+		SpanContext, Parent struct{ SpanID string }
+	}
+	spans := make(map[string]string) // name by id
+	parents := make(map[string]string)
+	for line := range strings.Lines(written.String()) {
+		var s span
+		require.NoError(t, json.Unmarshal([]byte(line), &s), "every line is JSON: %s", line)
+		if s.Name != "" {
+			spans[s.SpanContext.SpanID] = s.Name
+			parents[s.Name] = s.Parent.SpanID
+		}
+	}
+	assert.Equal(t, "step", spans[parents["GET /v3/zhima/customer/jobworth/authentication"]])
+	assert.Equal(t, "step", spans[parents["GET /v3/zhima/credit/payafteruse/creditagreement/query"]])
+	assert.Contains(t, written.String(), id)
+	for _, request := range gateway.Requests() {
+		if openID := request.Params.Get("open_id"); openID != "" {
+			assert.NotContains(t, written.String(), openID)
+		}
+	}
+	for _, secret := range []string{order.OnceToken, "V1_the_person", config.PrivateKey[100:150], order.Params.Get("sign")} {
+		assert.NotContains(t, written.String(), secret)
+	}
+}
+
 func TestADeclinedCheckIsNotAskedFor(t *testing.T) {
 	addr := serve(t) // with a gateway of its own, at which the user is played
 	id, _, err := (&process{addr: addr}).startCheck()
@@ -158,10 +222,7 @@ func message(gateway *alipaytest.Gateway, id string) url.Values {
 // whose order its user has opened.
 func withGateway(t *testing.T) (gateway *alipaytest.Gateway, addr, db, id string, order *alipaytest.Order) {
 	gateway = alipaytest.NewGateway(t)
-	for _, variable := range environment(gateway.Config()) {
-		name, value, _ := strings.Cut(variable, "=")
-		t.Setenv(name, value)
-	}
+	setEnvironment(t, gateway.Config())
 	db = filepath.Join(t.TempDir(), "checks.db")
 	addr = serve(t, "-gateway", gateway.BaseURL(), "-db", db, "-agreement-poll", "1h")
 	id, orderString, err := (&process{addr: addr}).startCheck()
