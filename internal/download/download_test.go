@@ -1,0 +1,102 @@
+package download
+
+import (
+	"context"
+	"encoding/base64"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-39a49030/alipay/internal/delivery"
+)
+
+const certificate = "-----BEGIN CERTIFICATE-----\n…"
+
+func answerWith(members string) string {
+	return `{"alipay_open_app_alipaycert_download_response":{` + members + `},"sign":"x"}`
+}
+
+func TestTheCertificateIsReadFromTheAnswer(t *testing.T) {
+	encoded := base64.StdEncoding.EncodeToString([]byte(certificate))
+	for name, tt := range map[string]struct{ body, text string }{
+		"as documented":  {answerWith(`"code":"10000","msg":"Success","alipay_cert_content":"` + encoded + `"`), ""},
+		"in lines":       {answerWith(`"code":"10000","alipay_cert_content":"` + encoded[:8] + `\n` + encoded[8:] + `\r\n"`), ""},
+		"refused":        {answerWith(`"code":"40004","sub_code":"isv.cert-not-exist","sub_msg":"m"`), "refused the download 40004 isv.cert-not-exist"},
+		"error_response": {`{"error_response":{"code":"40002","sub_code":"isv.invalid-app-id"}}`, "refused the download 40002 isv.invalid-app-id"},
+		"no code":        {answerWith(`"alipay_cert_content":"` + encoded + `"`), "refused the download"},
+		"a text as code": {answerWith(`"code":"a long text","sub_code":"<b>"`), "refused the download"},
+		"no content":     {answerWith(`"code":"10000"`), "holds no certificate"},
+		"no base64":      {answerWith(`"code":"10000","alipay_cert_content":"%%%"`), "holds no certificate"},
+		"another shape":  {answerWith(`"code":["10000"]`), "not that of the gateway"},
+		"nothing":        {`{}`, "not that of the gateway"},
+		"HTML":           {`<html>secret`, "not that of the gateway"},
+		"empty":          {``, "not that of the gateway"},
+	} {
+		pem, err := Parse([]byte(tt.body))
+		if tt.text == "" {
+			assert.NoError(t, err, name)
+			assert.Equal(t, certificate, pem, name)
+			continue
+		}
+		assert.Empty(t, pem, name)
+		assert.ErrorContains(t, err, tt.text, name)
+		assert.NotContains(t, err.Error(), "secret", name)
+		assert.NotContains(t, err.Error(), "a long", name)
+	}
+}
+
+func TestWhatIsNoAnswerIsNotTaken(t *testing.T) {
+	for name, tt := range map[string]struct {
+		handler http.HandlerFunc
+		text    string
+	}{
+		"a redirect": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) }, "HTTP status 302"},
+		"an error":   {func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(503) }, "HTTP status 503"},
+		"too large": {func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.WriteString(w, strings.Repeat(" ", maxAnswer+1))
+		}, "larger"},
+		"broken off": {func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "100")
+			_, _ = io.WriteString(w, "{")
+		}, "broke off"},
+		"no answer": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "closed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var requests atomic.Int64
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { requests.Add(1); tt.handler(w, r) }))
+			defer server.Close()
+			transport, err := delivery.NewTransport(nil, "http")
+			require.NoError(t, err)
+			defer transport.CloseIdleConnections()
+			target, err := url.Parse(server.URL + "/gateway.do?sign=secret")
+			require.NoError(t, err)
+			_, err = Fetch(t.Context(), transport, delivery.Request{Method: http.MethodPost, URL: target, Header: http.Header{}, Body: []byte("biz_content=x")})
+			assert.ErrorContains(t, err, tt.text)
+			assert.NotContains(t, err.Error(), "secret")
+			assert.EqualValues(t, 1, requests.Load())
+
+			ended, cancel := context.WithCancel(t.Context())
+			cancel()
+			_, err = Fetch(ended, transport, delivery.Request{Method: http.MethodPost, URL: target, Header: http.Header{}})
+			assert.ErrorIs(t, err, context.Canceled)
+		})
+	}
+}
+
+// FuzzParse: whatever comes, a certificate's text or an error of few words.
+func FuzzParse(f *testing.F) {
+	f.Fuzz(func(t *testing.T, body []byte) {
+		pem, err := Parse(body)
+		assert.Equal(t, err != nil, pem == "")
+		if err != nil {
+			assert.Less(t, len(err.Error()), 200)
+		}
+	})
+}
