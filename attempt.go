@@ -145,9 +145,23 @@ func (a *attempt) read(resp *http.Response) (raw []byte, unread error) {
 	return raw, nil
 }
 
-// verify checks the answer as received, under the present keys, or else under
-// those that the attempt began with.
+// verify checks the answer as received. One under a certificate that is not
+// configured is held while that is asked for.
 func (a *attempt) verify(header http.Header, raw []byte) error {
+	err := a.verifyWithKeys(header, raw)
+	var unknown *protocol.UnknownCertificate
+	if err == nil || a.opened != nil || a.client.settings.noDownload || !errors.As(err, &unknown) || unknown.SN() == "" {
+		return err
+	}
+	if failed := a.client.learnCertificate(a.ctx, unknown.SN()); failed != nil {
+		return fmt.Errorf("%w; it was asked for by that SN and is not trusted: %w", err, failed)
+	}
+	return a.verifyWithKeys(header, raw)
+}
+
+// verifyWithKeys checks the answer under the present keys, or else under those
+// that the attempt began with.
+func (a *attempt) verifyWithKeys(header http.Header, raw []byte) error {
 	present := a.client.keys.Load()
 	err := present.verifier.Verify(header, raw, a.received)
 	if err != nil && present != a.keys && a.keys.verifier.Verify(header, raw, a.received) == nil {
@@ -259,19 +273,6 @@ func (a *attempt) notAccepted(reason error) *CallError {
 	}
 	e.reasons = append(e.reasons, reason)
 	return e.withOutcome(OutcomeUnknown)
-}
-
-// notUsable is notAccepted for an answer that has come whole. One that is signed
-// may be the only copy of a result, so the error carries it.
-func (a *attempt) notUsable(reason error, header http.Header, raw []byte) error {
-	e := a.notAccepted(reason)
-	switch {
-	case a.opened != nil:
-		e.Answer = a.opened
-	case a.status == http.StatusOK && protocol.IsSigned(header):
-		e.Answer = a.seal(header, raw)
-	}
-	return e
 }
 
 // endedBeforeRetry is the error of a call whose time was over before an attempt

@@ -205,7 +205,7 @@ func TestAnswersAreMatchedToACertificate(t *testing.T) {
 			s := certServer(t, func(h http.Header) { signAs(h, tc.key, tc.sn, successBody, time.Now()) })
 			config := base
 			config.BaseURL, config.AlipayPublicCertContent = s.URL, tc.configured
-			client, err := alipay.NewClient(config)
+			client, err := alipay.NewClient(config, alipay.WithCertificateDownload(false))
 			require.NoError(t, err)
 			t.Cleanup(client.CloseIdleConnections)
 			answer, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())

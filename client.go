@@ -7,13 +7,16 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"reflect"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/seed-39a49030/alipay/internal/backoff"
 	"github.com/seed-39a49030/alipay/internal/credentials"
 	"github.com/seed-39a49030/alipay/internal/delivery"
+	"github.com/seed-39a49030/alipay/internal/download"
 	"github.com/seed-39a49030/alipay/internal/protocol"
 	"github.com/seed-39a49030/alipay/internal/replay"
 )
@@ -34,6 +37,8 @@ type Client struct {
 	keys      *atomic.Pointer[keySet] // replaced as a whole
 	budget    *backoff.Budget         // of retries; nil without one
 	seen      *replay.Memory          // which answers it has been given
+	downloads *download.Gate          // of Alipay's certificates
+	warned    *atomic.Int64           // when the log was last told that a certificate ends, in Unix seconds
 }
 
 // keySet is what one config comes down to. It never changes.
@@ -42,6 +47,9 @@ type keySet struct {
 	signer   signer
 	verifier protocol.Verifier
 	header   http.Header // what every request carries
+
+	learnt      []learntCert // certificates that were downloaded
+	firstExpiry time.Time    // of the configured certificates; zero without any
 }
 
 func newKeySet(c *credentials.Credentials, s *settings) *keySet {
@@ -69,6 +77,9 @@ func newKeySet(c *credentials.Credentials, s *settings) *keySet {
 		k.header[protocol.HeaderEncryptType] = []string{"AES"}
 		k.header["Content-Type"] = []string{"text/plain"}
 	}
+	if expiries := c.Expiries(); len(expiries) > 0 {
+		k.firstExpiry = expiries[0].NotAfter
+	}
 	return k
 }
 
@@ -94,11 +105,14 @@ func NewClient(config AlipayConfig, opts ...Option) (*Client, error) {
 		appID:     resolved.AppID,
 		keys:      new(atomic.Pointer[keySet]),
 		seen:      new(replay.Memory),
+		downloads: download.NewGate(),
+		warned:    new(atomic.Int64),
 	}
 	if s.retry.MaxTokens > 0 {
 		c.budget = backoff.NewBudget(s.retry.MaxTokens, s.retry.TokenRatio)
 	}
 	c.keys.Store(newKeySet(resolved, &s))
+	c.certificateExpires(context.Background())
 	c.ZhimaCustomerJobworthAuthentication = &ZhimaCustomerJobworthAuthentication{client: c}
 	c.ZhimaCreditPayafteruseCreditagreement = &ZhimaCreditPayafteruseCreditagreement{client: c}
 	return c, nil
@@ -134,11 +148,41 @@ func (c *Client) Reload(config AlipayConfig) error {
 		return err
 	case resolved.AppID != c.appID:
 		return &ConfigError{"AppID", "it is not the client's; make another client for another application"}
-	case *resolved.Base != *c.transport.origin:
+	case !sameGateway(resolved.Base, c.transport.origin):
 		return &ConfigError{"BaseURL", "it is not the client's; make another client for another gateway"}
 	}
-	c.keys.Store(newKeySet(resolved, &c.settings))
-	return nil
+	for {
+		before := c.keys.Load()
+		if c.keys.CompareAndSwap(before, c.keepLearnt(resolved, before)) { // else a certificate has just come
+			c.certificateExpires(context.Background())
+			return nil
+		}
+	}
+}
+
+// sameGateway takes two spellings of one base URL for the same.
+func sameGateway(a, b *url.URL) bool {
+	host := func(u *url.URL) string {
+		return strings.TrimSuffix(u.Host, map[string]string{"https": ":443", "http": ":80"}[u.Scheme])
+	}
+	return a.Scheme == b.Scheme && host(a) == host(b) && a.Path == b.Path
+}
+
+// keepLearnt returns the keys of another config, with the certificates that were
+// downloaded before, as far as that config trusts them too.
+func (c *Client) keepLearnt(resolved *credentials.Credentials, before *keySet) *keySet {
+	var learnt []learntCert
+	for _, l := range before.learnt {
+		if _, configured := resolved.AlipayCerts[l.sn]; configured {
+			continue
+		}
+		if sn, cert, err := resolved.Trust(l.pem, l.sn, c.settings.clock()); err == nil {
+			resolved, learnt = resolved.With(sn, cert), append(learnt, l)
+		}
+	}
+	keys := newKeySet(resolved, &c.settings)
+	keys.learnt = learnt
+	return keys
 }
 
 // String names the application and the gateway.
@@ -199,7 +243,7 @@ func (c *Client) Do(ctx context.Context, req *Request, out any, opts ...RequestO
 	began := time.Now()
 	ctx = c.settings.observers.callStart(ctx, call.info)
 	resp, err := c.doCall(ctx, began.Add(c.settings.timeout), call, out)
-	c.settings.observers.callDone(ctx, call.info, began, resp, err)
+	c.settings.observers.callDone(ctx, call.info, began, c.certificateExpires(ctx), resp, err)
 	return resp, err
 }
 

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/seed-39a49030/alipay/internal/credentials"
 	"github.com/seed-39a49030/alipay/internal/redact"
 )
 
@@ -60,6 +61,10 @@ type CallResult struct {
 	StatusCode int           // HTTP status of the last answer, 0 without one
 	Duration   time.Duration // how long it took, pauses included
 	Err        error         // nil for a success
+
+	// CertificateExpires is when the first of the configured certificates ends,
+	// if that is within 30 days, else zero.
+	CertificateExpires time.Time
 }
 
 // observers are told in the order in which the options gave them.
@@ -92,12 +97,13 @@ func (all observers) attemptDone(ctx context.Context, a *attempt, began time.Tim
 	}
 }
 
-func (all observers) callDone(ctx context.Context, info CallInfo, began time.Time, resp *Response, err error) {
+func (all observers) callDone(ctx context.Context, info CallInfo, began, expires time.Time, resp *Response, err error) {
 	if len(all) == 0 {
 		return
 	}
 	result := CallResult{
 		CallInfo: info, Outcome: OutcomeOf(err), Code: shownCode(err), Duration: time.Since(began), Err: withoutAnswer(err),
+		CertificateExpires: expires,
 	}
 	switch failed := err.(type) {
 	case *APIError:
@@ -171,6 +177,36 @@ func logObserver(logger *slog.Logger) Observer {
 		}
 		logger.LogAttrs(ctx, level, message, attrs...)
 	}}
+}
+
+// warn tells the log what is no call's doing.
+func (s *settings) warn(ctx context.Context, message string, attrs ...slog.Attr) {
+	if s.logger != nil {
+		s.logger.LogAttrs(ctx, slog.LevelWarn, message, attrs...)
+	}
+}
+
+// certificateExpires returns when the first configured certificate ends, if that
+// is soon, and tells the log so once a day. Otherwise it is the zero time.
+func (c *Client) certificateExpires(ctx context.Context) time.Time {
+	keys := c.keys.Load()
+	if keys.firstExpiry.IsZero() {
+		return time.Time{}
+	}
+	now := c.settings.clock()
+	if (credentials.Expiry{NotAfter: keys.firstExpiry}).Soon(now) {
+		if last := c.warned.Load(); (last == 0 || now.Unix()-last >= 24*60*60) && c.warned.CompareAndSwap(last, now.Unix()) {
+			for _, expiry := range keys.Expiries() {
+				if expiry.Soon(now) {
+					c.settings.warn(ctx, "alipay: certificate expires",
+						slog.String("app_id", c.appID), slog.String("field", expiry.Field), slog.String("sn", expiry.SN), slog.Time("not_after", expiry.NotAfter),
+						slog.String("advice", "download the next one from the console, and give it to Reload or to the next start"))
+				}
+			}
+		}
+		return keys.firstExpiry
+	}
+	return time.Time{}
 }
 
 // shownError is the one shape in which errors of calls are logged and marshalled.

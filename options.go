@@ -36,6 +36,7 @@ type settings struct {
 	clock            func() time.Time
 	userAgent        string
 	insecureHTTP     bool
+	noDownload       bool
 }
 
 func newSettings(opts []Option) (settings, error) {
@@ -110,7 +111,13 @@ func WithTimeout(timeout time.Duration) Option {
 // retry" or "alipay: outcome unknown". The attributes are app_id, method, host,
 // path, attempt, outcome, request_id, duration, connection_reused, and where they
 // apply status, trace_id, code, pause and error. Their names are fixed. There is
-// never a query, header, body or answer in them. The default is silence.
+// never a query, header, body or answer in them.
+//
+// At Warn it also tells when a certificate was downloaded ("alipay: new
+// certificate", see [WithCertificateDownload]), and once a day when a configured
+// one ends within 30 days ("alipay: certificate expires"). Their attributes are
+// app_id, sn, not_after and advice, and for the latter field. The default is
+// silence.
 func WithLogger(logger *slog.Logger) Option {
 	return func(s *settings) error {
 		s.logger = logger
@@ -235,6 +242,26 @@ func WithUserAgent(userAgent string) Option {
 func WithInsecureHTTP() Option {
 	return func(s *settings) error {
 		s.insecureHTTP = true
+		return nil
+	}
+}
+
+// WithCertificateDownload says what happens in certificate mode when an answer
+// names a certificate of Alipay's that is not configured, as on the day on which
+// the platform changes to a new one. By default, true, the answer is held, within
+// the call's own deadline, while the certificate is asked for: once, however many
+// calls wait for it, and with nothing of the call. It is trusted only if its SN is
+// the one that was asked for, its subject and issuer are those of a configured
+// certificate of Alipay's, it is valid now, and its chain leads to the configured
+// root bundle. Then this and every later answer is verified with it, until the
+// process ends. The log says at Warn that the configured file is out of date.
+//
+// Otherwise, and with false, the error is [ErrUnknownCertificate] and carries the
+// answer. The sandbox's certificates do not lead to its root bundle, so there it is
+// always that.
+func WithCertificateDownload(enabled bool) Option {
+	return func(s *settings) error {
+		s.noDownload = !enabled
 		return nil
 	}
 }

@@ -2,6 +2,7 @@ package alipay
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
@@ -11,8 +12,11 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
+	"github.com/seed-39a49030/alipay/internal/delivery"
+	"github.com/seed-39a49030/alipay/internal/download"
 	"github.com/seed-39a49030/alipay/internal/protocol"
 	"github.com/seed-39a49030/alipay/internal/redact"
 )
@@ -81,6 +85,19 @@ func (a *attempt) seal(header http.Header, raw []byte) *SealedAnswer {
 	return &sealed
 }
 
+// notUsable is notAccepted for an answer that has come whole. One that is signed
+// may be the only copy of a result, so the error carries it.
+func (a *attempt) notUsable(reason error, header http.Header, raw []byte) error {
+	e := a.notAccepted(reason)
+	switch {
+	case a.opened != nil:
+		e.Answer = a.opened
+	case a.status == http.StatusOK && protocol.IsSigned(header):
+		e.Answer = a.seal(header, raw)
+	}
+	return e
+}
+
 // Open checks a sealed answer again, under the present keys of this client, and
 // decodes it into out, as [Client.Do] does with an answer that has just come. Its
 // freshness is judged by when it was received, and by the MaxClockSkew of this
@@ -119,6 +136,65 @@ func (c *Client) Open(answer *SealedAnswer, out any) (*Response, error) {
 		return nil, a.notUsable(ErrResponseTooLarge, header, kept.body)
 	}
 	return a.accept(header, bytes.Clone(kept.body), out)
+}
+
+// learntCert is a certificate of Alipay's that was downloaded, and is trusted.
+type learntCert struct{ sn, pem string }
+
+// learnCertificate makes sure that the certificate with that SN is among the
+// present keys. Its error says why it is not, and is safe to show.
+func (c *Client) learnCertificate(ctx context.Context, sn string) error {
+	known := func() bool {
+		_, ok := c.keys.Load().AlipayCerts[sn]
+		return ok
+	}
+	return c.downloads.Do(ctx, sn, known, func(ctx context.Context) error {
+		pem, err := c.downloadCertificate(ctx, sn)
+		for err == nil {
+			before := c.keys.Load()
+			_, cert, refused := before.Trust(pem, sn, c.settings.clock())
+			if refused != nil {
+				return refused
+			}
+			keys := newKeySet(before.With(sn, cert), &c.settings)
+			keys.learnt = append(slices.Clip(before.learnt), learntCert{sn, pem})
+			if c.keys.CompareAndSwap(before, keys) { // else Reload has other keys, which may not trust it
+				c.settings.warn(ctx, "alipay: new certificate",
+					slog.String("app_id", c.appID), slog.String("sn", sn), slog.Time("not_after", cert.NotAfter),
+					slog.String("advice", "answers are signed under a certificate that is not configured; it was downloaded and is trusted until this process ends: "+
+						"add the current 支付宝公钥证书 from the console to AlipayPublicCertContent"))
+				return nil
+			}
+		}
+		return err
+	})
+}
+
+// downloadCertificate asks the old gateway for a certificate, under the rules of
+// every call. Nothing of the call that waits for it is sent.
+func (c *Client) downloadCertificate(ctx context.Context, sn string) (pem string, err error) {
+	keys := c.keys.Load()
+	params := keys.commonParams(download.Method, c.settings.clock())
+	params["biz_content"] = download.BizContent(sn)
+	sign, err := keys.signParams(ctx, params)
+	if err != nil {
+		return "", err
+	}
+	body := url.Values{"biz_content": {params["biz_content"]}}.Encode()
+	delete(params, "biz_content")
+	origin := c.transport.origin
+	return download.Fetch(ctx, c.transport.delivery, delivery.Request{
+		Method: http.MethodPost,
+		URL: &url.URL{
+			Scheme: origin.Scheme, Host: origin.Host, RawQuery: protocol.OrderString(params, sign),
+			Path: origin.Path + protocol.OldGatewayPath, RawPath: origin.RawPath + protocol.OldGatewayPath,
+		},
+		Header: http.Header{
+			"Accept": keys.header["Accept"], "User-Agent": keys.header["User-Agent"],
+			"Content-Type": {"application/x-www-form-urlencoded; charset=UTF-8"},
+		},
+		Body: []byte(body),
+	})
 }
 
 // The stored form: magic, version, the fields, and a hash of all that. The hash

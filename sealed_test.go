@@ -157,7 +157,7 @@ func alipaytestPrivateKey(t testing.TB) string {
 func TestAnAnswerUnderAnUnknownCertificateIsOpenedWithTheNewOne(t *testing.T) {
 	gateway := alipaytest.NewGateway(t)
 	gateway.SetResult(testToken, alipaytest.Result{IdentityResult: alipay.IdentityResultSuccess})
-	client, err := alipay.NewClient(gateway.CertConfig(), alipay.WithHTTPClient(gateway.HTTPClient()))
+	client, err := alipay.NewClient(gateway.CertConfig(), alipay.WithHTTPClient(gateway.HTTPClient()), alipay.WithCertificateDownload(false))
 	require.NoError(t, err)
 	gateway.RotateCertificate()
 	_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), &alipay.QueryParams{OnceToken: testToken})
