@@ -87,6 +87,34 @@ func TestIssuerNameIsTheJDKs(t *testing.T) {
 	}
 }
 
+// Java decodes a string of any type as UTF-8 and writes one U+FFFD for each
+// longest beginning of a sequence that could still have become a good one.
+func TestMalformedUTF8IsReplacedAsJavaDoes(t *testing.T) {
+	for in, want := range map[string]string{
+		"\xc3": "\ufffd", "\xc3A": "\ufffdA", "\xc3\xa9": "é", "\xdf": "\ufffd", "\xdfA": "\ufffdA", "\xc2A": "\ufffdA",
+		"\x80": "\ufffd", "\xbf\xbf": "\ufffd\ufffd", "\xff\xfe": "\ufffd\ufffd", "\xc0\x80": "\ufffd\ufffd", "\xc1\xbf": "\ufffd\ufffd", "\xf5\x80\x80\x80": "\ufffd\ufffd\ufffd\ufffd",
+		"\xe0": "\ufffd", "\xe0\x9f\x80": "\ufffd\ufffd\ufffd", "\xe0\xa0": "\ufffd", "\xe0\xa0A": "\ufffdA", "\xe0\xa0\xc0": "\ufffd\ufffd",
+		"\xe1\x80": "\ufffd", "\xe1\x80A": "\ufffdA", "\xe1A": "\ufffdA", "\xef\xbf": "\ufffd", "\xef\x7f": "\ufffd\x7f", "\xe1\xc0": "\ufffd\ufffd", "\xe0\xa0\xe0\xa0": "\ufffd\ufffd",
+		"\xf0\x8f\x80": "\ufffd\ufffd\ufffd", "\xf0\x90": "\ufffd", "\xf0\x90\x80": "\ufffd", "\xf0\x90\x80A": "\ufffdA", "\xf0\x90A": "\ufffdA",
+		"\xf1\x80\x80": "\ufffd", "\xf1\x8f\xbf\xc2": "\ufffd\ufffd", "\xf4\x8f\xbf": "\ufffd", "\xf4\x90\x80": "\ufffd\ufffd\ufffd", "\xf4\x8f\x90A": "\ufffdA", "\xf3\xbf\xbf": "\ufffd", "\xf0\x90\x80\x80\xf0": "\U00010000\ufffd",
+		"\xf0\x90\x8f": "\ufffd", "\xe0\xa0\x80\xe1": "\u0800\ufffd",
+	} {
+		assert.Equal(t, want, javaString([]byte(in)), "% x", in)
+	}
+}
+
+func TestNamesThatAreNotWhollyReadAreRefused(t *testing.T) {
+	good := must(asn1.Marshal(pkix.Name{CommonName: "x"}.ToRDNSequence()))
+	name, err := IssuerName(good)
+	require.NoError(t, err)
+	assert.Equal(t, "CN=x", name)
+	stray := append([]byte{0x30, good[1] + 1, 0x31, good[3] + 1}, append(append([]byte(nil), good[4:]...), 0)...)
+	for what, der := range map[string][]byte{"nothing": nil, "one byte more": append(append([]byte(nil), good...), 0), "one byte more in a set": stray, "cut": good[:len(good)-1]} {
+		_, err := IssuerName(der)
+		assert.Equal(t, errNoName, err, what)
+	}
+}
+
 func TestParseKeepsFileOrderAndSkipsNothing(t *testing.T) {
 	certs := parse(t, "root_bundle.crt")
 	require.Len(t, certs, 4)
@@ -138,9 +166,10 @@ func TestParseSaysWhatIsWrong(t *testing.T) {
 		"a path":          {"/etc/certs/app.crt", "a file path instead of a file's content instead of a certificate"},
 		"a public key":    {text(t, "app_public.pem"), "an RSA-2048 public key (SPKI, PEM) instead of a certificate"},
 		"a private key":   {cert + text(t, "app_private_pkcs8.pem"), "block 2 of 2: an RSA-2048 private key (PKCS#8, PEM) instead of a certificate"},
-		"cut short":       {cert[:700], "base64 cut short"},
+		"cut short":       {cert[:700], "a certificate with an RSA key (X.509, PEM): base64 cut short: the DER announces"},
 		"second cut":      {cert + cert[:700], "block 2 of 2: "},
 		"prose":           {"s3cr3t words!", "not base64"},
+		"no serial":       {base64.StdEncoding.EncodeToString(forge(t, []byte{0x30, 0}, func(s *skeleton) { s.Serial.FullBytes = []byte{2, 0} })), "not a well-formed X.509 certificate"},
 		"far too many":    {strings.Repeat("-----BEGIN CERTIFICATE-----\n", maxCertificates+1), "more than 200"},
 		"issuer corrupt":  {base64.StdEncoding.EncodeToString(forge(t, []byte{0x30, 2, 5, 0})), "not a well-formed X.500 name"},
 		"no such version": {"MAA=", "neither a key nor a certificate"},
@@ -201,7 +230,7 @@ func TestSerialNumberIsWrittenAsJavaDoes(t *testing.T) {
 func TestSNRefusesWhatIsNoCertificate(t *testing.T) {
 	good := parse(t, "app_public_cert.crt")[0].Raw
 	for name, der := range map[string][]byte{
-		"nothing": nil, "empty": {0x30, 0}, "trailing": append(append([]byte(nil), good...), 0), "cut": good[:len(good)-1],
+		"nothing": nil, "empty": {0x30, 0}, "nothing signed": {0x30, 10, 0x30, 0, 0x30, 3, 6, 1, 42, 3, 1, 0}, "trailing": append(append([]byte(nil), good...), 0), "cut": good[:len(good)-1],
 		"no serial": forge(t, []byte{0x30, 0}, func(s *skeleton) { s.Serial.FullBytes = []byte{2, 0} }),
 		"key":       must(base64.StdEncoding.DecodeString("MCowBQYDK2VwAyEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")),
 	} {
@@ -230,6 +259,13 @@ func TestSelfSignedIsToldFromIssued(t *testing.T) {
 		assert.False(t, IsSelfSigned(c), name)
 		assert.False(t, IsCA(c), name)
 	}
+	root := issue(t, "root", nil)
+	forged := *root.cert.X509
+	forged.Signature = issue(t, "root", root).cert.X509.Signature
+	assert.True(t, IsSelfSigned(root.cert.X509))
+	assert.False(t, IsSelfSigned(&forged), "the names are equal, the signature does not hold")
+	renamed := must(x509.CreateCertificate(rand.Reader, &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "another"}}, root.cert.X509, root.key.Public(), root.key))
+	assert.False(t, IsSelfSigned(must(x509.ParseCertificate(renamed))), "its own key has signed, the names differ")
 	assert.False(t, IsSelfSigned(nil))
 	assert.False(t, IsCA(nil))
 }
@@ -348,6 +384,17 @@ func TestCheckChain(t *testing.T) {
 		require.NoError(t, err)
 		backA.cert = must(Parse(base64.StdEncoding.EncodeToString(der)))[0]
 	}
+	// Chains as long as are followed, and one longer.
+	long := []*authority{issue(t, "0", root)}
+	for len(long) < maxDepth {
+		long = append(long, issue(t, fmt.Sprint(len(long)), long[len(long)-1]))
+	}
+	pathLen := func(n int, c *authority) *authority {
+		return issue(t, fmt.Sprint("pathlen ", n), c, func(c *x509.Certificate) { c.MaxPathLen = n })
+	}
+	one := pathLen(1, root)
+	belowOne := issue(t, "below", one)
+	belowBelow := issue(t, "below that", belowOne)
 	sm2 := parse(t, "root_bundle.crt")[0]
 
 	for name, tc := range map[string]struct {
@@ -366,6 +413,8 @@ func TestCheckChain(t *testing.T) {
 		"several by one name, one works":      {leafOfMiddle, bundle(otherMiddle, expired, noCA, middle), bundle(otherRoot, root), Verified, ""},
 		"a root past its validity":            {leaf(oldRoot), nil, bundle(oldRoot), Verified, ""},
 		"pathlen 0 above a leaf":              {leaf(short), bundle(short), bundle(root), Verified, ""},
+		"pathlen 1 above one":                 {leaf(belowOne), bundle(one, belowOne), bundle(root), Verified, ""},
+		"as many as are followed":             {leaf(long[maxDepth-2]), bundle(long[:maxDepth-1]...), bundle(root), Verified, ""},
 		"nobody there":                        {leafOfMiddle, nil, nil, Unchecked, ""},
 		"intermediate missing":                {leafOfMiddle, bundle(orphan), bundle(root), Unchecked, ""},
 		"lower intermediate missing":          {leaf(low), bundle(middle), bundle(root), Unchecked, ""},
@@ -381,6 +430,11 @@ func TestCheckChain(t *testing.T) {
 		"an intermediate that is no CA":       {leaf(noCA), bundle(noCA), bundle(root), Foreign, "no certification authority"},
 		"a CA that may not sign certificates": {leaf(noSigner), bundle(noSigner), bundle(root), Foreign, "not signed by"},
 		"pathlen 0 above an intermediate":     {leaf(lowOfShort), bundle(short, lowOfShort), bundle(root), Foreign, "longer than allowed"},
+		"pathlen 1 above two":                 {leaf(belowBelow), bundle(one, belowOne, belowBelow), bundle(root), Foreign, "longer than allowed"},
+		"one more than are followed":          {leaf(long[maxDepth-1]), bundle(long...), bundle(root), Foreign, "longer than allowed"},
+		"the first reason of two":             {leafOfMiddle, bundle(expired, noCA), bundle(root), Foreign, "valid from"},
+		"the first reason of two, reversed":   {leafOfMiddle, bundle(noCA, expired), bundle(root), Foreign, "no certification authority"},
+		"the reason of the longest attempt":   {leaf(low), bundle(noCA, low, expired), bundle(root), Foreign, "no certification authority"},
 		"a loop":                              {leaf(loopB), bundle(loopB, backA, loopA), bundle(root), Foreign, "not in the root bundle"},
 		"no leaf":                             {nil, bundle(middle), bundle(root), Foreign, "cannot be read"},
 	} {

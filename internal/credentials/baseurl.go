@@ -45,10 +45,7 @@ func ParseBaseURL(raw string) (*url.URL, error) {
 	case strings.Contains(raw, "#"):
 		return wrong("it holds a fragment; remove it")
 	}
-	path, err := url.PathUnescape(prefix)
-	if err != nil {
-		return wrong("its path is not validly escaped")
-	}
+	path, _ := url.PathUnescape(prefix) // url.Parse has made sure that it can be
 	return &url.URL{Scheme: u.Scheme, Host: strings.ToLower(u.Host), Path: path, RawPath: prefix}, nil
 }
 

@@ -76,6 +76,11 @@ func TestTheEnvironmentIsToldEverythingThatIsMissing(t *testing.T) {
 	}
 }
 
+func TestTheMissingVariablesAreListed(t *testing.T) {
+	_, err := FromEnv(environment(map[string]string{"ALIPAY_PUBLIC_KEY": "x"}))
+	assert.EqualError(t, err, "AppID: not set in the environment: ALIPAY_APP_ID; ALIPAY_PRIVATE_KEY or ALIPAY_PRIVATE_KEY_PATH")
+}
+
 func TestEachCertificateVariableMeansCertificateMode(t *testing.T) {
 	keys := map[string]string{"ALIPAY_APP_ID": "1", "ALIPAY_PRIVATE_KEY": "2"}
 	for _, name := range []string{"APP_CERT", "PUBLIC_CERT", "ROOT_CERT"} {

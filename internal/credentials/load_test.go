@@ -187,7 +187,7 @@ func TestBinaryDERIsToldFromText(t *testing.T) {
 	for content, want := range map[string]string{
 		string(der): base64.StdEncoding.EncodeToString(der),
 		"0":         "0", "0\x82": "0\x82", // too short to be anything
-		"000": "000", "x\x82\x82": "x\x82\x82",
+		"000": "000", "0123": "0123", "x\x82\x82": "x\x82\x82",
 		"0\x80\x00": "MIAA",
 	} {
 		got, err := readFile(writeFile(t, content))
