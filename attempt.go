@@ -3,7 +3,6 @@ package alipay
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -359,48 +358,12 @@ func (e *APIError) decode(body []byte) {
 		case "message":
 			e.Message, _ = lenient.String(value)
 		case "links":
-			e.Links = decodeLinks(value)
+			for _, link := range lenient.Links(value) {
+				e.Links = append(e.Links, ErrorLink(link))
+			}
 		}
 		return nil
 	})
-}
-
-// decodeLinks reads links in either form: documented as a string, it also
-// arrives as a list of objects.
-func decodeLinks(value []byte) []ErrorLink {
-	if s, err := lenient.String(value); err == nil {
-		if s == "" {
-			return nil
-		}
-		return []ErrorLink{{Link: s}}
-	}
-	var items []json.RawMessage
-	if value[0] == '{' {
-		items = []json.RawMessage{value}
-	} else if json.Unmarshal(value, &items) != nil {
-		return nil
-	}
-	var links []ErrorLink
-	for _, item := range items {
-		var link ErrorLink
-		if s, err := lenient.String(item); err == nil {
-			link.Link = s
-		} else {
-			_ = lenient.EachMember(item, func(name, value []byte) error {
-				switch string(name) {
-				case "link":
-					link.Link, _ = lenient.String(value)
-				case "desc":
-					link.Desc, _ = lenient.String(value)
-				}
-				return nil
-			})
-		}
-		if link != (ErrorLink{}) {
-			links = append(links, link)
-		}
-	}
-	return links
 }
 
 func isRedirect(status int) bool {

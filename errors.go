@@ -156,12 +156,6 @@ type ArgumentError struct {
 
 func (e *ArgumentError) Error() string { return "alipay: argument " + e.Argument + ": " + e.Reason }
 
-// ErrorLink is a page of the platform that explains an error.
-type ErrorLink struct {
-	Link string `json:"link"`
-	Desc string `json:"desc,omitempty"`
-}
-
 // APIError is an answer of the gateway that is not a success. It satisfies
 // errors.Is for its Code, and for ErrOutcomeUnknown or ErrNotDelivered where
 // they apply:

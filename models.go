@@ -348,3 +348,9 @@ func (r *Response) UnmarshalJSON(data []byte) error {
 	*r = Response{read.Status, read.Header, []byte(read.Body), read.TraceID, read.RequestID, read.Attempts}
 	return nil
 }
+
+// ErrorLink is a page of the platform that explains an error.
+type ErrorLink struct {
+	Link string `json:"link"`
+	Desc string `json:"desc,omitempty"`
+}
