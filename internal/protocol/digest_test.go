@@ -107,6 +107,30 @@ func TestWhatIsNoSignatureOfTheKeyIsNone(t *testing.T) {
 	}
 }
 
+// What the key did not sign as RFC 8017 has it is nothing that it signed: too
+// little padding comes about by chance, and s+n opens as s does.
+func TestTheFormOfASignatureIsStrict(t *testing.T) {
+	key := readKey(t, "app_private_pkcs8.pem")
+	padded := func(ff int) []byte {
+		message := append(bytes.Repeat([]byte{0xff}, ff), 0)
+		message = append([]byte{0, 1}, append(message, bytes.Repeat([]byte{7}, key.Size()-3-ff)...)...)
+		return new(big.Int).Exp(new(big.Int).SetBytes(message), key.D, key.N).FillBytes(make([]byte, key.Size()))
+	}
+	_, ok := SignedDigest(&key.PublicKey, padded(8))
+	assert.True(t, ok)
+	_, ok = SignedDigest(&key.PublicKey, padded(7))
+	assert.False(t, ok)
+
+	for i := byte(0); ; i++ {
+		s := new(big.Int).SetBytes(raw(t, key, []byte{i}))
+		if s.Add(s, key.N).BitLen() <= 8*key.Size() {
+			_, ok := SignedDigest(&key.PublicKey, s.FillBytes(make([]byte, key.Size())))
+			assert.False(t, ok)
+			return
+		}
+	}
+}
+
 const explained = `{"identity_result":"SUCCESS","identity_result_skip_url":"alipays://platformapi/startapp?appId=1&x=<y>","user_id":"2088402562742105","name":"张三"}`
 
 func TestUsualChangesOfAnAnswerAreNamed(t *testing.T) {
