@@ -125,6 +125,28 @@ func ExampleSealedAnswer() {
 	// SUCCESS asked for only once: true
 }
 
+// In certificate mode a new certificate of Alipay's is fetched when it first
+// shows, and trusted under strict conditions. Switched off, the answer is kept.
+func ExampleWithCertificateDownload() {
+	gateway, _ := newGatewayAndClient()
+	defer gateway.Close()
+	config := gateway.CertConfig()
+	gateway.RotateCertificate() // Alipay signs under another certificate from now on
+
+	for _, enabled := range []bool{false, true} {
+		client, err := alipay.NewClient(config, alipay.WithCertificateDownload(enabled))
+		if err != nil {
+			log.Fatal(err)
+		}
+		_, err = client.ZhimaCustomerJobworthAuthentication.Query(context.Background(), &alipay.QueryParams{OnceToken: fmt.Sprint("token-", enabled)})
+		var failed *alipay.CallError
+		fmt.Println(alipay.OutcomeOf(err), "kept:", errors.As(err, &failed) && failed.Answer != nil)
+	}
+	// Output:
+	// unknown kept: true
+	// success kept: false
+}
+
 // SDKExecute signs the order string of any API of the older gateway, for an app
 // or a mini-program. Nothing is sent.
 func ExampleClient_SDKExecute() {

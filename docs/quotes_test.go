@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"regexp"
@@ -55,7 +56,7 @@ func rotated(t *testing.T) error {
 	gateway := alipaytest.NewGateway(t)
 	config := gateway.CertConfig()
 	gateway.RotateCertificate()
-	return query(config, "token-1")
+	return query(config, "token-1", alipay.WithCertificateDownload(false))
 }
 
 // vector reads one of the known-good keys, which are not those of the gateway.
@@ -125,6 +126,100 @@ func TestErrorTextsAreWhatTheLibrarySays(t *testing.T) {
 		for i, quote := range quotes {
 			require.Error(t, says[i], quote)
 			assert.Regexp(t, "^"+strings.ReplaceAll(regexp.QuoteMeta(quote), "…", ".*")+"$", says[i].Error(), file)
+		}
+	}
+}
+
+// Each row of the table on the network, with an error for each text or sentinel
+// that it quotes.
+func TestTheNetworkTableIsWhatTheLibrarySays(t *testing.T) {
+	gateway := alipaytest.NewGateway(t)
+	gateway.SetError("spent", http.StatusBadRequest, alipay.CodeTokenInvalid, "token无效")
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	listener.Close() // now nobody listens there
+	dead := gateway.Config()
+	dead.BaseURL = "http://" + listener.Addr().String()
+	nowhere := alipay.NewTransport()
+	nowhere.DialContext = func(context.Context, string, string) (net.Conn, error) {
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "gateway", IsNotFound: true}}
+	}
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	client, err := alipay.NewClient(gateway.Config())
+	require.NoError(t, err)
+	_, neverSent := client.ZhimaCustomerJobworthAuthentication.Query(cancelled, nil)
+
+	var first *alipaytest.Answer
+	gateway.Inject(alipaytest.FaultFunc("twice", func(w http.ResponseWriter, _ *http.Request, answer *alipaytest.Answer) {
+		if first == nil {
+			first = answer
+		}
+		_ = first.Send(w)
+	}), 2)
+	_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), &alipay.QueryParams{OnceToken: "token-1"})
+	require.NoError(t, err)
+	_, replayed := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), &alipay.QueryParams{OnceToken: "token-2"})
+	gateway.Inject(alipaytest.SignedBody("another user", "application/json", `{"user_id":"somebody else"}`), 1)
+	_, mistaken := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), &alipay.QueryParams{OnceToken: "token-3", UserID: "somebody"})
+
+	rows := []struct {
+		outcome alipay.Outcome
+		says    []error
+	}{
+		{alipay.OutcomeNotDelivered, []error{
+			query(dead, "token-1"), query(gateway.Config(), "token-1", alipay.WithHTTPClient(&http.Client{Transport: nowhere})),
+			query(alipaytest.NewGateway(t, alipaytest.WithTLS()).Config(), "token-1"),
+		}},
+		{alipay.OutcomeNotDelivered, []error{neverSent}},
+		{alipay.OutcomeSuccess, nil},
+		{alipay.OutcomeNotDelivered, []error{meeting(t, alipaytest.GatewayError(http.StatusTooManyRequests, alipay.CodeAppCallLimited, "应用调用次数超限"))}},
+		{alipay.OutcomeUnknown, []error{meeting(t, alipaytest.FaultNamed("drop")), meeting(t, alipaytest.FaultNamed("drop by reset"))}},
+		{alipay.OutcomeUnknown, []error{meeting(t, alipaytest.Hang)}},
+		{alipay.OutcomeUnknown, []error{meeting(t, alipaytest.HalfAnswer)}},
+		{alipay.OutcomeUnknown, []error{meeting(t, alipaytest.BadGateway), meeting(t, alipaytest.SystemError(http.StatusBadRequest))}},
+		{alipay.OutcomeUnknown, []error{meeting(t, alipaytest.ProxyHTML)}},
+		{alipay.OutcomeUnknown, []error{meeting(t, alipaytest.FaultNamed("foreign signature"))}},
+		{alipay.OutcomeUnknown, []error{meeting(t, alipaytest.FaultNamed("altered body"))}},
+		{alipay.OutcomeUnknown, []error{meeting(t, alipaytest.TimestampOff(-time.Hour))}},
+		{alipay.OutcomeUnknown, []error{rotated(t)}},
+		{alipay.OutcomeUnknown, []error{meeting(t, alipaytest.BadCiphertext, alipaytest.WithEncryptKey(aesKey))}},
+		{alipay.OutcomeUnknown, []error{replayed, mistaken}},
+		{alipay.OutcomeUnknown, []error{meeting(t, alipaytest.Redirect(http.StatusFound, "http://127.0.0.1:9/"))}},
+		{alipay.OutcomeUnknown, []error{meeting(t, alipaytest.HugeBody(2<<20))}},
+		{alipay.OutcomeRejected, []error{query(gateway.Config(), "spent")}},
+	}
+	sentinels := map[string]error{
+		"ErrResponseUnsigned": alipay.ErrResponseUnsigned, "ErrResponseSignature": alipay.ErrResponseSignature,
+		"ErrResponseAltered": alipay.ErrResponseAltered, "ErrResponseStale": alipay.ErrResponseStale,
+		"ErrResponseReplayed": alipay.ErrResponseReplayed, "ErrResponseMismatch": alipay.ErrResponseMismatch,
+		"ErrUnknownCertificate": alipay.ErrUnknownCertificate, "ErrDecrypt": alipay.ErrDecrypt,
+		"ErrRedirect": alipay.ErrRedirect, "ErrResponseTooLarge": alipay.ErrResponseTooLarge,
+	}
+	words := map[string]map[alipay.Outcome]string{
+		"en/troubleshooting.md":    {alipay.OutcomeSuccess: "nothing", alipay.OutcomeNotDelivered: "not delivered", alipay.OutcomeUnknown: "unknown", alipay.OutcomeRejected: "rejected"},
+		"zh-CN/troubleshooting.md": {alipay.OutcomeSuccess: "不报错", alipay.OutcomeNotDelivered: "未送达", alipay.OutcomeUnknown: "未知", alipay.OutcomeRejected: "被拒绝"},
+	}
+	span := regexp.MustCompile("`([^`]+)`")
+	for file, word := range words {
+		var table []string
+		for _, line := range row.FindAllString(parse(t, file).prose, -1) {
+			table = append(table, strings.Split(line, "|")[2])
+		}
+		require.Len(t, table, len(rows)+2, file)
+		for i, want := range rows {
+			column := table[i+2]
+			assert.Contains(t, column, word[want.outcome], file)
+			for j, quote := range span.FindAllStringSubmatch(column, -1) {
+				says := want.says[min(j, len(want.says)-1)]
+				require.Error(t, says, column)
+				assert.Equal(t, want.outcome, alipay.OutcomeOf(says), column)
+				if sentinel := sentinels[quote[1]]; sentinel != nil {
+					assert.ErrorIs(t, says, sentinel, file)
+				} else {
+					assert.Contains(t, says.Error(), quote[1], file)
+				}
+			}
 		}
 	}
 }
