@@ -235,7 +235,20 @@ func TestSNRefusesWhatIsNoCertificate(t *testing.T) {
 		"key":       must(base64.StdEncoding.DecodeString("MCowBQYDK2VwAyEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")),
 	} {
 		_, err := SN(der)
-		assert.Error(t, err, name)
+		assert.Equal(t, errNotX509, err, name)
+	}
+	member := func(body ...byte) []byte { return append([]byte{0x30, byte(len(body))}, body...) }
+	short := func(tbs ...byte) []byte { return member(append(member(tbs...), 0x30, 3, 6, 1, 42, 3, 1, 0)...) }
+	sn, err := SN(short(2, 1, 7, 0x30, 0, 0x30, 0))
+	require.NoError(t, err, "serial number, algorithm, issuer: what an SN needs")
+	assert.Equal(t, "8f14e45fceea167a5a36dedd4bea2543", sn)
+	for name, der := range map[string][]byte{
+		"no issuer": short(2, 1, 7, 0x30, 0), "issuer of another type": short(2, 1, 7, 0x30, 0, 0x31, 0), "serial of another type": short(4, 1, 7, 0x30, 0, 0x30, 0),
+		"issuer of another type, more behind it": short(2, 1, 7, 0x30, 0, 0x31, 0, 0x30, 0), "a version alone": short(0xa0, 0),
+		"a tag that is no version's": short(0xa1, 0, 2, 1, 7, 0x30, 0, 0x30, 0),
+	} {
+		_, err := SN(der)
+		assert.Equal(t, errNotX509, err, name)
 	}
 }
 

@@ -140,9 +140,7 @@ func javaString(b []byte) string {
 // beginning of a sequence that could still have become a good one, or one byte.
 func malformed(b []byte) int {
 	low, high, want := byte(0x80), byte(0xbf), 0
-	switch c := b[0]; {
-	case 0xc2 <= c && c <= 0xdf:
-		want = 1
+	switch c := b[0]; { // a sequence of two has no beginning but its first byte
 	case 0xe0 <= c && c <= 0xef:
 		want = 2
 		if c == 0xe0 {
