@@ -2,18 +2,26 @@ package alipay_test
 
 import (
 	"context"
+	"crypto"
 	"errors"
+	"io"
 	"math"
+	"net"
 	"net/http"
+	"slices"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-39a49030/alipay"
+	"github.com/seed-39a49030/alipay/alipaytest"
 )
 
 // script answers the first polls as listed and all later ones as the last says.
@@ -84,48 +92,244 @@ func TestTokenInvalidAfterALostPollIsDoubt(t *testing.T) {
 	}
 }
 
+// bubble runs f in virtual time, with a client and a server that are joined by
+// net.Pipe, so that nothing depends on how fast this machine is. The first
+// requests are answered as listed and all later ones as the last says; asked
+// returns when each came, since the beginning.
+func bubble(t *testing.T, steps []http.HandlerFunc, f func(t *testing.T, client *alipay.Client, asked func() []time.Duration), opts ...alipay.Option) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		var mu sync.Mutex
+		var times []time.Duration
+		listener := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
+		server := &http.Server{ErrorLog: quiet, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			mu.Lock()
+			times = append(times, time.Since(began))
+			n := len(times)
+			mu.Unlock()
+			steps[min(n, len(steps))-1](w, r)
+		})}
+		go func() { _ = server.Serve(listener) }()
+		transport := alipay.NewTransport()
+		transport.Proxy, transport.DialContext = nil, listener.dial
+		opts := append([]alipay.Option{alipay.WithHTTPClient(&http.Client{Transport: transport}), once}, opts...)
+		client, err := alipay.NewClient(testConfig(t, "http://127.0.0.1"), opts...)
+		require.NoError(t, err)
+		f(t, client, func() []time.Duration {
+			mu.Lock()
+			defer mu.Unlock()
+			return slices.Clone(times)
+		})
+		client.CloseIdleConnections()
+		_ = server.Close()
+	})
+}
+
+// pipes is a listener to which dial connects.
+type pipes struct {
+	conns  chan net.Conn
+	closed chan struct{}
+}
+
+func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	ours, theirs := net.Pipe()
+	select {
+	case p.conns <- theirs:
+		return ours, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case conn := <-p.conns:
+		return conn, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error   { close(p.closed); return nil }
+func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
+
 func TestWaitForResultReturnsTheLastAnswerWhenItsTimeEnds(t *testing.T) {
 	for name, tt := range map[string]struct {
 		steps  []http.HandlerFunc
 		answer bool
 		want   string
+		says   string
 	}{
-		"still waiting":      {[]http.HandlerFunc{waiting}, true, "no"},
-		"the last poll lost": {[]http.HandlerFunc{waiting, hangUp}, true, "unknown"},
-		"every poll lost":    {[]http.HandlerFunc{hangUp}, false, "unknown"},
-		"every poll refused": {[]http.HandlerFunc{unsigned(429, "")}, false, "not delivered"},
+		"still waiting":         {[]http.HandlerFunc{waiting}, true, "no", "the last answer was WAITING_VERIFY"},
+		"the last poll lost":    {[]http.HandlerFunc{waiting, hangUp}, true, "unknown", "the last poll was lost (the connection was closed before an answer came)"},
+		"every poll lost":       {[]http.HandlerFunc{hangUp}, false, "unknown", "the last poll was lost (the connection was closed"},
+		"every poll unsigned":   {[]http.HandlerFunc{unsigned(200, "<html>")}, false, "unknown", "the last poll was lost (HTTP status 200: the answer is not signed)"},
+		"every poll a 502":      {[]http.HandlerFunc{unsigned(502, "<html>")}, false, "unknown", "the last poll was lost (HTTP status 502 without an error code)"},
+		"every poll refused":    {[]http.HandlerFunc{unsigned(429, "")}, false, "not delivered", "no poll was delivered (HTTP status 429"},
+		"refused after waiting": {[]http.HandlerFunc{waiting, unsigned(429, "")}, true, "no", "the last answer was WAITING_VERIFY"},
 	} {
-		policy := alipay.PollPolicy{Initial: time.Millisecond, Max: time.Millisecond, Timeout: 150 * time.Millisecond}
+		policy := alipay.PollPolicy{Initial: time.Second, Max: time.Second, Timeout: time.Minute}
 		ends := map[string]struct {
-			ctx    func() context.Context
 			policy alipay.PollPolicy
 			err    error
 		}{
-			"Timeout": {func() context.Context { return t.Context() }, policy, context.DeadlineExceeded},
-			"cancel": {func() context.Context {
-				ctx, cancel := context.WithCancel(t.Context())
-				time.AfterFunc(150*time.Millisecond, cancel)
-				return ctx
-			}, quickly, context.Canceled},
+			"Timeout": {policy, context.DeadlineExceeded},
+			"cancel":  {alipay.PollPolicy{Initial: time.Second, Max: time.Second}, context.Canceled},
 		}
 		for end, e := range ends {
 			t.Run(name+", "+end, func(t *testing.T) {
-				s := script(t, tt.steps...)
-				got, err := newClient(t, s.URL, once).ZhimaCustomerJobworthAuthentication.WaitForResult(e.ctx(), testParams(), e.policy)
-				require.ErrorIs(t, err, alipay.ErrStillWaiting)
-				require.ErrorIs(t, err, e.err)
-				if tt.answer {
-					require.NotNil(t, got)
-					assert.Equal(t, alipay.IdentityResultWaitingVerify, got.IdentityResult)
-				} else {
-					assert.Nil(t, got)
-				}
-				// The end may fall into a poll, which is then lost.
-				if m := meaning(t, err); m != tt.want {
-					assert.Equal(t, "unknown", m)
-				}
+				bubble(t, tt.steps, func(t *testing.T, client *alipay.Client, asked func() []time.Duration) {
+					ctx, cancel := context.WithCancel(t.Context())
+					if e.err == context.Canceled {
+						time.AfterFunc(time.Minute, cancel)
+					}
+					defer cancel()
+					began := time.Now()
+					got, err := client.ZhimaCustomerJobworthAuthentication.WaitForResult(ctx, testParams(), e.policy)
+					assert.Equal(t, time.Minute, time.Since(began))
+					require.ErrorIs(t, err, alipay.ErrStillWaiting)
+					require.ErrorIs(t, err, e.err)
+					assert.Equal(t, tt.answer, got != nil)
+					if got != nil {
+						assert.Equal(t, alipay.IdentityResultWaitingVerify, got.IdentityResult)
+					}
+					assert.Equal(t, tt.want, meaning(t, err))
+					assert.Contains(t, err.Error(), tt.says)
+					assert.NotContains(t, err.Error(), "<html>")
+					n := len(asked())
+					assert.GreaterOrEqual(t, n, 60)
+					assert.LessOrEqual(t, n, 120)
+				})
 			})
 		}
+	}
+}
+
+func TestAPollThatTheEndOfTheWaitCutsOffIsLost(t *testing.T) {
+	hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	bubble(t, []http.HandlerFunc{waiting, hang}, func(t *testing.T, client *alipay.Client, asked func() []time.Duration) {
+		got, err := client.ZhimaCustomerJobworthAuthentication.WaitForResult(t.Context(), testParams(), alipay.PollPolicy{Timeout: 5 * time.Second})
+		require.NotNil(t, got)
+		require.ErrorIs(t, err, alipay.ErrStillWaiting)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		assert.Equal(t, alipay.OutcomeUnknown, alipay.OutcomeOf(err))
+		assert.Len(t, asked(), 2)
+	})
+}
+
+func TestPollsComeAtOnceAndThenEverMoreSlowly(t *testing.T) {
+	bubble(t, []http.HandlerFunc{waiting}, func(t *testing.T, client *alipay.Client, asked func() []time.Duration) {
+		_, err := client.ZhimaCustomerJobworthAuthentication.WaitForResult(t.Context(), testParams(), alipay.PollPolicy{})
+		require.ErrorIs(t, err, alipay.ErrStillWaiting)
+		times := asked()
+		assert.Zero(t, times[0])
+		step := time.Second
+		for i := 1; i < len(times); i++ {
+			pause := times[i] - times[i-1]
+			assert.GreaterOrEqual(t, pause, step/2)
+			assert.LessOrEqual(t, pause, step)
+			step = min(2*step, 15*time.Second)
+		}
+		assert.InDelta(t, 60, len(times), 20, "in 10 min")
+	})
+}
+
+// TestAnAnswerThatCanNeverBeAcceptedEndsTheWaitAtOnce: a second of waiting under
+// an unknown certificate once made 22 requests, and each could have been the one
+// that spent the token.
+func TestAnAnswerThatCanNeverBeAcceptedEndsTheWaitAtOnce(t *testing.T) {
+	for name, tt := range map[string]struct {
+		handler http.HandlerFunc
+		cause   error
+	}{
+		"another key":    {signedBySwapped(t, successBody), alipay.ErrResponseSignature},
+		"cannot decrypt": {encrypted(newAESKey, successBody), alipay.ErrDecrypt},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, []http.HandlerFunc{waiting, tt.handler}, func(t *testing.T, client *alipay.Client, asked func() []time.Duration) {
+				got, err := client.ZhimaCustomerJobworthAuthentication.WaitForResult(t.Context(), testParams(), alipay.PollPolicy{})
+				assert.Nil(t, got)
+				require.ErrorIs(t, err, tt.cause)
+				assert.Equal(t, alipay.OutcomeUnknown, alipay.OutcomeOf(err))
+				assert.NotErrorIs(t, err, alipay.ErrStillWaiting)
+				assert.NotErrorIs(t, err, context.DeadlineExceeded)
+				require.NotNil(t, sealedIn(err))
+				assert.Len(t, asked(), 2)
+			})
+		})
+	}
+	t.Run("an unknown certificate", func(t *testing.T) {
+		gateway := alipaytest.NewGateway(t)
+		client := certClient(t, gateway, alipay.WithCertificateDownload(false))
+		gateway.RotateCertificate()
+		gateway.SetResult(testToken, alipaytest.Result{WaitingPolls: 100})
+		_, err := client.ZhimaCustomerJobworthAuthentication.WaitForResult(t.Context(), testParams(), alipay.PollPolicy{Initial: time.Millisecond, Max: time.Millisecond})
+		require.ErrorIs(t, err, alipay.ErrUnknownCertificate)
+		assert.NotErrorIs(t, err, alipay.ErrStillWaiting)
+		require.NotNil(t, sealedIn(err))
+		assert.Len(t, gateway.Requests(), 1)
+	})
+	t.Run("but one that was altered on the way is lost", func(t *testing.T) {
+		bubble(t, []http.HandlerFunc{tampered(200, waitingBody, "alipay-nonce", "other"), final}, func(t *testing.T, client *alipay.Client, asked func() []time.Duration) {
+			_, err := client.ZhimaCustomerJobworthAuthentication.WaitForResult(t.Context(), testParams(), alipay.PollPolicy{})
+			require.NoError(t, err)
+			assert.Len(t, asked(), 2)
+		})
+	})
+}
+
+// TestAWaitPassesOnTheLastAnswerThatCame to a poll that was lost, for as long as
+// it may be the result.
+func TestAWaitPassesOnTheLastAnswerThatCame(t *testing.T) {
+	stale, staleWaiting := dated(200, -time.Hour), func(w http.ResponseWriter, _ *http.Request) {
+		signHeader(w.Header(), []byte(waitingBody), time.Now().Add(-time.Hour))
+		_, _ = io.WriteString(w, waitingBody)
+	}
+	staleNo := dated(400, -time.Hour)
+	foreign := signedBySwapped(t, successBody)
+	foreignNo := func(w http.ResponseWriter, _ *http.Request) {
+		signAs(w.Header(), rsaKey(t, "testdata/vectors/app_private_pkcs8.pem"), "", "{}", time.Now())
+		w.WriteHeader(400)
+		_, _ = io.WriteString(w, "{}")
+	}
+	for name, tt := range map[string]struct {
+		steps   []http.HandlerFunc
+		want    alipay.IdentityResult // "" for none
+		swapped bool                  // signed with the other key
+		err     error
+	}{
+		"the token is spent":           {[]http.HandlerFunc{staleWaiting, stale, tokenInvalid}, alipay.IdentityResultSuccess, false, alipay.CodeTokenInvalid},
+		"another no":                   {[]http.HandlerFunc{stale, signed(403, `{"code":"USER_NOT_AUTHORIZE"}`)}, alipay.IdentityResultSuccess, false, alipay.CodeUserNotAuthorize},
+		"lost again":                   {[]http.HandlerFunc{stale, hangUp}, alipay.IdentityResultSuccess, false, alipay.ErrStillWaiting},
+		"the no is stale as well":      {[]http.HandlerFunc{staleWaiting, stale, staleNo}, alipay.IdentityResultSuccess, false, alipay.ErrStillWaiting},
+		"refused for load":             {[]http.HandlerFunc{stale, unsigned(429, "")}, alipay.IdentityResultSuccess, false, alipay.ErrStillWaiting},
+		"a badly signed no":            {[]http.HandlerFunc{stale, foreignNo}, alipay.IdentityResultSuccess, false, alipay.ErrResponseSignature},
+		"ended by one of its own":      {[]http.HandlerFunc{staleWaiting, foreign}, alipay.IdentityResultSuccess, true, alipay.ErrResponseSignature},
+		"an answer in between":         {[]http.HandlerFunc{stale, waiting, hangUp}, "", false, alipay.ErrStillWaiting},
+		"an answer, then the token is": {[]http.HandlerFunc{stale, waiting, tokenInvalid}, "", false, alipay.CodeTokenInvalid},
+		"nothing came":                 {[]http.HandlerFunc{hangUp, tokenInvalid}, "", false, alipay.CodeTokenInvalid},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, tt.steps, func(t *testing.T, client *alipay.Client, _ func() []time.Duration) {
+				_, err := client.ZhimaCustomerJobworthAuthentication.WaitForResult(t.Context(), testParams(), alipay.PollPolicy{Timeout: time.Minute})
+				require.ErrorIs(t, err, tt.err)
+				answer := sealedIn(err)
+				if tt.want == "" {
+					assert.Nil(t, answer)
+					return
+				}
+				assert.Equal(t, alipay.OutcomeUnknown, alipay.OutcomeOf(err))
+				config := testConfig(t, "")
+				if tt.swapped {
+					config = swapped(t, "")
+				}
+				later, err := alipay.NewClient(config, alipay.WithMaxClockSkew(2*time.Hour))
+				require.NoError(t, err)
+				got, err := later.ZhimaCustomerJobworthAuthentication.Open(stored(t, answer))
+				require.NoError(t, err)
+				assert.Equal(t, tt.want, got.IdentityResult)
+			})
+		})
 	}
 }
 
@@ -162,58 +366,147 @@ func TestAContextThatHasEndedAsksNothing(t *testing.T) {
 
 func TestAPauseLongerThanTheTimeoutEndsWithIt(t *testing.T) {
 	for name, policy := range map[string]alipay.PollPolicy{
-		"the default pause": {Timeout: 50 * time.Millisecond},
-		"an hour":           {Initial: time.Hour, Max: time.Hour, Timeout: 50 * time.Millisecond},
+		"the default pause": {Timeout: 100 * time.Millisecond},
+		"an hour":           {Initial: time.Hour, Max: time.Hour, Timeout: 20 * time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := newClient(t, script(t, waiting).URL).ZhimaCustomerJobworthAuthentication.WaitForResult(t.Context(), testParams(), policy)
-			require.NotNil(t, got)
-			require.ErrorIs(t, err, alipay.ErrStillWaiting)
-			require.ErrorIs(t, err, context.DeadlineExceeded)
-			assert.Equal(t, "no", meaning(t, err))
-			assert.NotEmpty(t, err.Error())
+			bubble(t, []http.HandlerFunc{waiting}, func(t *testing.T, client *alipay.Client, asked func() []time.Duration) {
+				began := time.Now()
+				got, err := client.ZhimaCustomerJobworthAuthentication.WaitForResult(t.Context(), testParams(), policy)
+				assert.Equal(t, policy.Timeout, time.Since(began))
+				require.NotNil(t, got)
+				require.ErrorIs(t, err, alipay.ErrStillWaiting)
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+				assert.Equal(t, alipay.OutcomePending, alipay.OutcomeOf(err))
+				assert.Len(t, asked(), 1)
+			})
 		})
 	}
 	t.Run("no end in sight", func(t *testing.T) {
-		s := script(t, waiting, final)
-		_, err := newClient(t, s.URL).ZhimaCustomerJobworthAuthentication.WaitForResult(t.Context(), testParams(),
-			alipay.PollPolicy{Initial: time.Millisecond, Timeout: math.MaxInt64})
-		require.NoError(t, err)
+		bubble(t, []http.HandlerFunc{waiting, final}, func(t *testing.T, client *alipay.Client, _ func() []time.Duration) {
+			_, err := client.ZhimaCustomerJobworthAuthentication.WaitForResult(t.Context(), testParams(), alipay.PollPolicy{Timeout: math.MaxInt64})
+			require.NoError(t, err)
+		})
 	})
 }
 
 func TestWhatTheLastPollMetStaysReachable(t *testing.T) {
-	policy := alipay.PollPolicy{Initial: time.Millisecond, Max: time.Millisecond, Timeout: 300 * time.Millisecond}
+	policy := alipay.PollPolicy{Timeout: time.Minute}
 	for name, tt := range map[string]struct {
 		handler http.HandlerFunc
 		want    error
 	}{
-		"bad signature": {tampered(200, successBody, "alipay-nonce", "other"), alipay.ErrResponseSignature},
-		"redirect":      {redirect(302), alipay.ErrRedirect},
-		"SYSTEM_ERROR":  {signed(500, `{"code":"SYSTEM_ERROR"}`), alipay.CodeSystemError},
+		"altered":      {tampered(200, successBody, "alipay-nonce", "other"), alipay.ErrResponseAltered},
+		"stale":        {dated(200, -time.Hour), alipay.ErrResponseStale},
+		"redirect":     {redirect(302), alipay.ErrRedirect},
+		"SYSTEM_ERROR": {signed(500, `{"code":"SYSTEM_ERROR"}`), alipay.CodeSystemError},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := newClient(t, script(t, tt.handler).URL, once).ZhimaCustomerJobworthAuthentication.WaitForResult(t.Context(), testParams(), policy)
-			require.ErrorIs(t, err, alipay.ErrStillWaiting)
-			assert.Equal(t, "unknown", meaning(t, err))
-			if !errors.Is(err, tt.want) { // the end may have fallen into a poll
+			bubble(t, []http.HandlerFunc{tt.handler}, func(t *testing.T, client *alipay.Client, _ func() []time.Duration) {
+				_, err := client.ZhimaCustomerJobworthAuthentication.WaitForResult(t.Context(), testParams(), policy)
+				require.ErrorIs(t, err, alipay.ErrStillWaiting)
+				assert.Equal(t, "unknown", meaning(t, err))
+				assert.ErrorIs(t, err, tt.want)
 				assert.ErrorIs(t, err, context.DeadlineExceeded)
-			}
+			})
 		})
 	}
 	t.Run("no connection", func(t *testing.T) {
-		_, err := newClient(t, "http://127.0.0.1:1", once).ZhimaCustomerJobworthAuthentication.WaitForResult(t.Context(), testParams(), policy)
+		_, err := newClient(t, "http://127.0.0.1:1", once).ZhimaCustomerJobworthAuthentication.WaitForResult(t.Context(), testParams(), alipay.PollPolicy{Timeout: 100 * time.Millisecond})
 		require.ErrorIs(t, err, alipay.ErrStillWaiting)
 		assert.Equal(t, "not delivered", meaning(t, err))
 		assert.ErrorIs(t, err, syscall.ECONNREFUSED)
 	})
 	t.Run("beside TOKEN_INVALID", func(t *testing.T) {
 		s := script(t, signed(500, `{"code":"SYSTEM_ERROR"}`), tokenInvalid)
-		_, err := newClient(t, s.URL, once).ZhimaCustomerJobworthAuthentication.WaitForResult(t.Context(), testParams(), policy)
+		_, err := newClient(t, s.URL, once).ZhimaCustomerJobworthAuthentication.WaitForResult(t.Context(), testParams(), quickly)
 		require.ErrorIs(t, err, alipay.CodeTokenInvalid)
 		require.ErrorIs(t, err, alipay.CodeSystemError)
 		var apiErr *alipay.APIError
 		require.ErrorAs(t, err, &apiErr)
 		assert.Equal(t, alipay.CodeTokenInvalid, apiErr.Code, "the last one first")
 	})
+}
+
+// TestEveryPollOfAWaitHasARequestIDOfItsOwn, also where the caller gave one.
+func TestEveryPollOfAWaitHasARequestIDOfItsOwn(t *testing.T) {
+	long := strings.Repeat("x", 32)
+	for given, want := range map[string][]string{
+		"order-4711": {"order-4711", "order-4711-2", "order-4711-3"},
+		long:         {long, long[:30] + "-2", long[:30] + "-3"},
+	} {
+		var ids []string
+		record := func(next http.HandlerFunc) http.HandlerFunc {
+			return func(w http.ResponseWriter, r *http.Request) {
+				ids = append(ids, r.Header.Get("alipay-request-id"))
+				next(w, r)
+			}
+		}
+		opts := []alipay.RequestOption{alipay.WithRequestID(given), alipay.WithHeader("X-A", "1")}
+		bubble(t, []http.HandlerFunc{record(waiting), record(waiting), record(final)}, func(t *testing.T, client *alipay.Client, _ func() []time.Duration) {
+			got, err := client.ZhimaCustomerJobworthAuthentication.WaitForResult(t.Context(), testParams(), alipay.PollPolicy{}, opts[:1:2]...)
+			require.NoError(t, err)
+			assert.Equal(t, want[2], got.Meta.RequestID)
+		})
+		assert.Equal(t, want, ids)
+		assert.NotNil(t, opts[1], "the caller's slice is left alone")
+	}
+}
+
+// TestAnyEndAfterALostPollIsInDoubt: what was lost may have been the result. That
+// the last poll was not delivered must not hide it.
+func TestAnyEndAfterALostPollIsInDoubt(t *testing.T) {
+	cause := errors.New("the KMS says no")
+	var signing atomic.Int64
+	signer := &doubtfulSigner{Signer: rsaKey(t, "testdata/vectors/app_private_pkcs8.pem"), fail: func() error {
+		if signing.Add(1) > 1 {
+			return cause
+		}
+		return nil
+	}}
+	s := script(t, hangUp)
+	config := testConfig(t, s.URL)
+	config.PrivateKey, config.Signer = "", signer
+	client, err := alipay.NewClient(config)
+	require.NoError(t, err)
+	defer client.CloseIdleConnections()
+	_, err = client.ZhimaCustomerJobworthAuthentication.WaitForResult(t.Context(), testParams(), quickly)
+	require.ErrorIs(t, err, alipay.ErrOutcomeUnknown)
+	assert.NotErrorIs(t, err, alipay.ErrNotDelivered)
+	assert.Equal(t, alipay.OutcomeUnknown, alipay.OutcomeOf(err))
+	assert.False(t, alipay.Retryable(err))
+	assert.ErrorIs(t, err, cause)
+	assert.NotContains(t, err.Error(), cause.Error())
+	assert.Contains(t, err.Error(), "an earlier answer was lost (the connection was closed")
+
+	for name, last := range map[string]error{
+		"a no":                  &alipay.APIError{StatusCode: 403, Code: alipay.CodeUserNotAuthorize},
+		"a code alone":          alipay.CodeTokenInvalid,
+		"an argument's mistake": errors.Join(&alipay.ArgumentError{Argument: "x"}, alipay.ErrNotDelivered),
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			polls := 0
+			_, err := alipay.WaitForResult(t.Context(), alipaytest.StubQuerier{QueryFunc: func(context.Context, *alipay.QueryParams, ...alipay.RequestOption) (*alipay.QueryResponse, error) {
+				if polls++; polls == 1 {
+					return nil, errors.New("whatever: nothing is known of it")
+				}
+				return nil, last
+			}}, nil, alipay.PollPolicy{})
+			assert.Equal(t, "unknown", meaning(t, err), name)
+			assert.Equal(t, 2, polls)
+			assert.NotContains(t, err.Error(), "whatever")
+		})
+	}
+}
+
+type doubtfulSigner struct {
+	crypto.Signer
+	fail func() error
+}
+
+func (s *doubtfulSigner) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	if err := s.fail(); err != nil {
+		return nil, err
+	}
+	return s.Signer.Sign(random, digest, opts)
 }

@@ -110,9 +110,11 @@ func (s *ZhimaCustomerJobworthAuthentication) WaitForResult(ctx context.Context,
 // the end, since only asking again can tell. If the gateway then says
 // TOKEN_INVALID with no answer in between, the result was probably delivered
 // and lost: the error satisfies both [CodeTokenInvalid] and [ErrOutcomeUnknown].
-// An answer whose signature can never verify with the present keys
-// ([ErrResponseSignature], [ErrUnknownCertificate], [ErrDecrypt]) ends the wait
-// at once: asking again would only spend what is still to be had.
+// So does any other end after a lost poll. An answer whose signature can never
+// verify with the present keys ([ErrResponseSignature], [ErrUnknownCertificate],
+// [ErrDecrypt]) ends the wait at once: asking again would only spend what is still
+// to be had. The error carries the last answer that came and could not be
+// accepted ([CallError].Answer), unless one was accepted since.
 //
 // When the context or the policy's Timeout ends, WaitForResult returns the last
 // answer (nil if there was none) and an error that satisfies [ErrStillWaiting]
@@ -163,34 +165,80 @@ type wait struct {
 	ctx         context.Context
 	last        *QueryResponse // the last answer
 	lost        error          // the last poll that was lost, with no answer since
+	kept        *SealedAnswer  // the last answer that came to a lost poll, with none since that could be accepted
 	undelivered error          // the last poll that was not delivered, while none has been
 	delivered   bool           // any poll may have arrived
 }
 
 // polled takes in what a poll has met, and reports whether the wait is over.
 func (w *wait) polled(answer *QueryResponse, err error) (done bool, result error) {
-	switch outcome := OutcomeOf(err); {
+	outcome := OutcomeOf(err)
+	if kept := sealedIn(err); kept != nil {
+		w.kept = kept
+	}
+	switch {
 	case err == nil && answer == nil:
 		return true, &CallError{what: "the querier returned neither an answer nor an error"}
 	case err == nil && answer.IdentityResult != IdentityResultWaitingVerify:
 		return true, nil
 	case err == nil:
-		w.last, w.lost, w.delivered = answer, nil, true
+		w.last, w.lost, w.kept, w.delivered = answer, nil, nil, true
 	case outcome == OutcomeUnknown && neverVerifies(err):
-		return true, err
+		return true, w.withKept(err)
 	case outcome == OutcomeUnknown:
 		w.lost, w.delivered = moreTelling(w.lost, err), true
-	case w.lost != nil && errors.Is(err, CodeTokenInvalid):
-		e := &CallError{what: "an earlier answer was lost, and now the token is spent: the result was probably delivered and lost", cause: w.lost}
-		e.reasons = []error{err}
-		e.describe(err)
-		return true, e.withOutcome(OutcomeUnknown)
+	case !Retryable(err) && w.lost != nil:
+		return true, w.inDoubt(err)
 	case !Retryable(err):
 		return true, err
 	default:
 		w.undelivered = moreTelling(w.undelivered, err)
 	}
 	return false, nil
+}
+
+// inDoubt is the error of a wait that ended with err after a poll was lost, and
+// perhaps with it the result. TOKEN_INVALID says that it probably was. That
+// nothing was delivered is true of the last poll alone, so it does not show.
+func (w *wait) inDoubt(err error) error {
+	e := &CallError{what: "an earlier answer was lost (" + metByPoll(w.lost) + "), and asking again ended with", cause: w.lost, Answer: w.kept}
+	if errors.Is(err, CodeTokenInvalid) {
+		e.what = "an earlier answer was lost (" + metByPoll(w.lost) + "), and now the token is spent: the result was probably delivered and lost"
+	}
+	e.describe(err)
+	var failed *CallError
+	switch {
+	case !errors.Is(err, ErrNotDelivered):
+		e.reasons = []error{err}
+	case errors.As(err, &failed):
+		for _, reason := range failed.reasons {
+			if reason != ErrNotDelivered {
+				e.reasons = append(e.reasons, reason)
+			}
+		}
+	default:
+		e.what += " " + metByPoll(err)
+	}
+	return e.withOutcome(OutcomeUnknown)
+}
+
+// withKept is err with the answer that an earlier poll has left, unless it brings
+// its own.
+func (w *wait) withKept(err error) error {
+	if w.kept == nil || sealedIn(err) != nil {
+		return err
+	}
+	e := &CallError{reasons: []error{err}, outcome: OutcomeUnknown, Answer: w.kept}
+	e.describe(err)
+	return e
+}
+
+func sealedIn(err error) *SealedAnswer {
+	var failed *CallError
+	if errors.As(err, &failed) {
+		return failed.Answer
+	}
+	return nil
 }
 
 // neverVerifies reports whether an answer came that can never be accepted with
@@ -215,7 +263,7 @@ func (w *wait) stillWaiting() error {
 	switch {
 	case w.lost != nil:
 		e.describe(w.lost)
-		e.what, e.cause = "the last poll was lost ("+metByPoll(w.lost)+")", w.lost
+		e.what, e.cause, e.Answer = "the last poll was lost ("+metByPoll(w.lost)+")", w.lost, w.kept
 		return e.withOutcome(OutcomeUnknown)
 	case !w.delivered:
 		e.describe(w.undelivered)
