@@ -60,7 +60,7 @@ CREATE TABLE IF NOT EXISTS checks (
 	attempts      BIGINT NOT NULL DEFAULT 0,
 	asked_at      BIGINT NOT NULL DEFAULT 0,
 	in_flight     BOOLEAN NOT NULL DEFAULT FALSE,  -- this attempt has no outcome yet
-	lost          BOOLEAN NOT NULL DEFAULT FALSE,  -- an earlier one never had: it may have spent the token
+	lost          BOOLEAN NOT NULL DEFAULT FALSE,  -- an earlier one never had: it may spend the token yet
 	-- Who takes the next step:
 	job           BIGINT NOT NULL DEFAULT 0,       -- the one job in charge
 	lease         TEXT NOT NULL DEFAULT '',        -- of the step under way; '' when there is none
@@ -241,7 +241,7 @@ func (s *service) busy(ctx context.Context, id string, job int64) (busy bool, er
 type next struct {
 	state          state
 	note           string
-	lost           bool
+	lost           bool          // this query has no outcome
 	pause          time.Duration // before the next step, unless the state is a last one
 	stays          time.Duration // how long the new state may last; 0 leaves the deadline as it is
 	openID, userID string
@@ -261,7 +261,7 @@ func (s *service) settle(ctx context.Context, tx transaction, c check, n next) (
 		due = s.due(n.pause)
 	}
 	changed, err := tx.exec(ctx, `UPDATE checks SET
-			state = $3, note = $4, lost = $5, in_flight = FALSE, lease = '', changed_at = NOW,
+			state = $3, note = $4, lost = lost OR $5, in_flight = FALSE, lease = '', changed_at = NOW,
 			due_at   = CASE WHEN CAST($6 AS BIGINT) > 0 THEN NOW + CAST($6 AS BIGINT) ELSE 0 END,
 			deadline = CASE WHEN CAST($7 AS BIGINT) > 0 THEN NOW + CAST($7 AS BIGINT) ELSE deadline END,
 			open_id = CASE WHEN $8 <> '' THEN $8 ELSE open_id END,

@@ -139,7 +139,7 @@ func (s *store[T]) open(ctx context.Context, driver riverdriver.Driver[T], confi
 		return nil, err
 	}
 	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
-		return nil, fmt.Errorf("River's tables: %w", err)
+		return nil, fmt.Errorf("the tables of River: %w", err)
 	}
 	err = s.tx(ctx, func(tx transaction) error {
 		for _, statement := range schema {

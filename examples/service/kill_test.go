@@ -155,7 +155,7 @@ func newLoad(t *testing.T, gateway *alipaytest.Gateway, all []*process) *load {
 				gateway.SetResult(order.OnceToken, alipaytest.Result{
 					IdentityResult:     alipay.IdentityResultSuccess,
 					MerchantIdentityID: "person of " + order.OnceToken,
-					WaitingPolls:       rand.N(3),
+					WaitingPolls:       []int{0, 1, 2, 6}[rand.N(4)],
 				})
 				order.Agree()
 				l.mu.Lock()
@@ -201,22 +201,26 @@ func newRelay(t *testing.T) *relay {
 type wire struct {
 	*httptest.Server
 	mu                          sync.Mutex
-	asked                       map[string]bool // tokens with a question under way
+	asked                       map[string]*question // by token
 	overlaps, questions, cutOff atomic.Int64
 }
 
+// question is under way until it is answered, or who asked has given up or died.
+type question struct {
+	from string
+	at   time.Time
+}
+
 func newWire(t *testing.T, gateway *alipaytest.Gateway) *wire {
-	w := &wire{asked: make(map[string]bool)}
+	w := &wire{asked: make(map[string]*question)}
 	w.Server = httptest.NewServer(http.HandlerFunc(func(to http.ResponseWriter, request *http.Request) {
-		token := request.URL.Query().Get("once_token")
-		answer, ok := w.pass(gateway, request, token)
-		if request.Context().Err() != nil && token != "" {
-			w.cutOff.Add(1)
+		if token := request.URL.Query().Get("once_token"); token != "" {
+			defer w.note(t, token, request)()
 		}
+		answer, ok := pass(gateway, request)
 		if !ok {
 			panic(http.ErrAbortHandler)
 		}
-		defer answer.Body.Close()
 		for name, values := range answer.Header {
 			to.Header()[name] = values
 		}
@@ -227,33 +231,49 @@ func newWire(t *testing.T, gateway *alipaytest.Gateway) *wire {
 	return w
 }
 
-// pass asks the gateway, and is not stopped by the death of who asks.
-func (w *wire) pass(gateway *alipaytest.Gateway, request *http.Request, token string) (*http.Response, bool) {
-	if token != "" {
-		w.questions.Add(1)
-		w.mu.Lock()
-		if w.asked[token] {
-			w.overlaps.Add(1)
-		}
-		w.asked[token] = true
-		w.mu.Unlock()
-		defer func() {
-			w.mu.Lock()
-			delete(w.asked, token)
-			w.mu.Unlock()
-		}()
+// note notes a question, and returns what ends it.
+func (w *wire) note(t *testing.T, token string, request *http.Request) (answered func()) {
+	w.questions.Add(1)
+	q := &question{request.RemoteAddr, time.Now()}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if other := w.asked[token]; other != nil {
+		w.overlaps.Add(1)
+		t.Errorf("%s asks for a token that %s has asked for %v ago", q.from, other.from, q.at.Sub(other.at))
 	}
+	w.asked[token] = q
+	end := func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.asked[token] == q {
+			delete(w.asked, token)
+		}
+	}
+	gone := context.AfterFunc(request.Context(), func() { end(); w.cutOff.Add(1) })
+	return func() {
+		gone()
+		end()
+	}
+}
+
+// pass asks the gateway, and is not stopped by the death of who asks: the
+// question may act long after that.
+func pass(gateway *alipaytest.Gateway, request *http.Request) (*http.Response, bool) {
+	personal := request.URL.Query().Has("once_token")
 	time.Sleep(rand.N(60 * time.Millisecond))
 	defer time.Sleep(rand.N(60 * time.Millisecond))
-	if token != "" && rand.N(20) == 0 {
+	if personal && rand.N(20) == 0 {
 		return nil, false // lost on the way there
 	}
-	question, err := http.NewRequest(request.Method, gateway.BaseURL()+request.URL.RequestURI(), request.Body)
+	if personal && rand.N(20) == 0 {
+		time.Sleep(1500 * time.Millisecond) // held up, until who asked has given up
+	}
+	forwarded, err := http.NewRequest(request.Method, gateway.BaseURL()+request.URL.RequestURI(), request.Body)
 	if err != nil {
 		return nil, false
 	}
-	question.Header = request.Header
-	answer, err := gateway.HTTPClient().Do(question)
+	forwarded.Header = request.Header
+	answer, err := gateway.HTTPClient().Do(forwarded)
 	if err != nil {
 		return nil, false
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -146,12 +147,12 @@ func (s *service) ask(ctx context.Context, c check) next {
 		if !alipay.Retryable(err) {
 			soon = 15 * s.timing.poll
 		}
-		return s.again(c, next{note: err.Error(), lost: c.Lost, pause: soon})
+		return s.again(c, next{note: err.Error(), pause: soon})
 	case alipay.OutcomeRejected:
 		// A refusal after a query without an outcome tells nothing good: that one
 		// may have been given the result, and spent the token by it.
 		if c.Lost {
-			return next{state: stateInDoubt, note: err.Error(), lost: true}
+			return next{state: stateInDoubt, note: err.Error()}
 		}
 		return next{state: stateFailed, note: err.Error()}
 	case alipay.OutcomeUnknown:
@@ -161,7 +162,7 @@ func (s *service) ask(ctx context.Context, c check) next {
 	var call *alipay.CallError
 	if errors.As(err, &call) && call.Answer != nil {
 		if sealed, marshalErr := call.Answer.MarshalBinary(); marshalErr == nil {
-			return next{state: stateSealed, note: err.Error(), lost: c.Lost, sealed: sealed, arrived: true}
+			return next{state: stateSealed, note: err.Error(), sealed: sealed, arrived: true}
 		}
 	}
 	return s.again(c, next{note: err.Error(), lost: true, pause: soon})
@@ -170,7 +171,8 @@ func (s *service) ask(ctx context.Context, c check) next {
 // answered is what follows from a verified answer.
 func (s *service) answered(c check, response *alipay.QueryResponse, pause time.Duration) next {
 	if response.IdentityResult == alipay.IdentityResultWaitingVerify {
-		// Nothing was spent until now, by any query before this one either.
+		// Nothing is spent yet. But that does not clear a lost query: held up
+		// somewhere on its way, it may still arrive, and spend the token then.
 		return s.again(c, next{pause: pause})
 	}
 	result, err := json.Marshal(response) // faithful, under the wire names
@@ -193,26 +195,26 @@ func (s *service) open(c check) next {
 			return n
 		}
 	}
-	return next{state: stateSealed, note: err.Error(), lost: c.Lost, sealed: c.Sealed}
+	return next{state: stateSealed, note: err.Error(), sealed: c.Sealed}
 }
 
-// again stays in the state for another step after n.pause, until the deadline.
-// It never ends before a step was tried: a check that waited for a stopped
-// process is asked for once more.
+// again stays in the state for another step after n.pause. Once the deadline has
+// passed it ends the check, which has had its last step by then: one that waited
+// for a stopped process is asked for once more.
 func (s *service) again(c check, n next) next {
 	n.state = c.State
-	if c.Now+n.pause.Milliseconds() < c.Deadline {
+	if left := c.Deadline - c.Now; left > 0 {
+		n.pause = min(n.pause, time.Duration(left)*time.Millisecond)
 		return n
 	}
-	n.pause = 0
 	switch {
 	case c.State == stateStarted:
 		n.state = stateExpired
-	case n.lost:
+	case c.Lost || n.lost:
 		n.state = stateInDoubt
 	default:
 		n.state = stateFailed
 	}
-	n.note = "no answer in time. " + n.note
+	n.note = strings.TrimSpace("no answer in time. " + n.note)
 	return n
 }

@@ -37,7 +37,7 @@ func TestEveryOutcomeOfAQuestionLeadsOn(t *testing.T) {
 		lost    bool // before
 		over    bool // the deadline
 		want    state
-		isLost  bool // after
+		isLost  bool // by this question
 		arrived bool
 	}{
 		{name: "a result", want: stateDone, arrived: true},
@@ -45,21 +45,21 @@ func TestEveryOutcomeOfAQuestionLeadsOn(t *testing.T) {
 		{name: "a result after the deadline", over: true, want: stateDone, arrived: true},
 		{name: "FAILED is a result", result: alipaytest.Result{IdentityResult: alipay.IdentityResultFailed}, want: stateDone, arrived: true},
 		{name: "not known yet", result: waiting, want: stateAgreed},
-		{name: "not known yet: so nothing was lost", result: waiting, lost: true, want: stateAgreed},
+		{name: "not known yet, after a lost question", result: waiting, lost: true, want: stateAgreed},
 		{name: "not known in time", result: waiting, over: true, want: stateFailed},
-		{name: "not known in time, but no longer lost", result: waiting, lost: true, over: true, want: stateFailed},
+		{name: "not known in time, after a lost question", result: waiting, lost: true, over: true, want: stateInDoubt},
 		{name: "refused for load", fault: &alipaytest.TooManyRequests, want: stateAgreed},
-		{name: "refused for load after a lost question", fault: &alipaytest.TooManyRequests, lost: true, want: stateAgreed, isLost: true},
-		{name: "refused for load after a lost question, for too long", fault: &alipaytest.TooManyRequests, lost: true, over: true, want: stateInDoubt, isLost: true},
+		{name: "refused for load after a lost question", fault: &alipaytest.TooManyRequests, lost: true, want: stateAgreed},
+		{name: "refused for load after a lost question, for too long", fault: &alipaytest.TooManyRequests, lost: true, over: true, want: stateInDoubt},
 		{name: "a lost answer", fault: &alipaytest.LostAnswer, want: stateAgreed, isLost: true},
 		{name: "a lost answer at the end", fault: &alipaytest.LostAnswer, over: true, want: stateInDoubt, isLost: true},
 		{name: "spent, and nobody knows by whom", code: alipay.CodeTokenInvalid, want: stateFailed},
-		{name: "spent by a lost question", code: alipay.CodeTokenInvalid, lost: true, want: stateInDoubt, isLost: true},
-		{name: "refused after a lost question", code: alipay.CodeParamError, lost: true, want: stateInDoubt, isLost: true},
+		{name: "spent by a lost question", code: alipay.CodeTokenInvalid, lost: true, want: stateInDoubt},
+		{name: "refused after a lost question", code: alipay.CodeParamError, lost: true, want: stateInDoubt},
 		{name: "refused", code: alipay.CodeParamError, want: stateFailed},
 		{name: "trouble at Alipay's", code: alipay.CodeSystemError, want: stateAgreed, isLost: true},
 		{name: "signed by somebody else", fault: &alipaytest.ForeignSignature, want: stateSealed, arrived: true},
-		{name: "signed by somebody else, late", fault: &alipaytest.ForeignSignature, lost: true, over: true, want: stateSealed, isLost: true, arrived: true},
+		{name: "signed by somebody else, late", fault: &alipaytest.ForeignSignature, lost: true, over: true, want: stateSealed, arrived: true},
 		{name: "not signed", fault: &alipaytest.MissingSignature, want: stateAgreed, isLost: true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
