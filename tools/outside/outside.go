@@ -1,0 +1,3 @@
+// Package outside tests the modules of this repository as strangers get them:
+// through a module proxy, without replace directives and without the tree.
+package outside
