@@ -399,14 +399,14 @@ func TestCloseIdleConnectionsLeavesTheClientADeadOne(t *testing.T) {
 				require.Eventually(t, func() bool { // a client may not have noticed yet
 					_, err := once(g, call{target: query("t")}.request(t, g))
 					return err == nil
-				}, 5*time.Second, time.Millisecond)
+				}, time.Minute, time.Millisecond)
 				require.Equal(t, i+1, g.Connections())
 				require.Eventually(t, func() bool {
 					g.CloseIdleConnections()
 					g.conns.mu.Lock()
 					defer g.conns.mu.Unlock()
 					return len(g.conns.open) == 0
-				}, 5*time.Second, time.Millisecond)
+				}, time.Minute, time.Millisecond)
 			}
 		})
 	}
@@ -439,7 +439,7 @@ func TestASlowAnswerEndsWithTheClientsPatience(t *testing.T) {
 			g.conns.mu.Lock()
 			defer g.conns.mu.Unlock()
 			return g.conns.answers == 0
-		}, 5*time.Second, time.Millisecond)
+		}, time.Minute, time.Millisecond)
 		require.False(t, g.Token(fault.String()).Delivered)
 	}
 }

@@ -333,7 +333,7 @@ func TestCloseAndResetEndMessages(t *testing.T) {
 				require.Empty(t, settled(g), "nothing begins any more")
 				return
 			}
-			require.Eventually(t, func() bool { return len(g.Messages()) == 1 }, 10*time.Second, time.Millisecond)
+			require.Eventually(t, func() bool { return len(g.Messages()) == 1 }, time.Minute, time.Millisecond)
 			end(t, g)
 			require.Empty(t, settled(g))
 		})
