@@ -37,6 +37,7 @@ type effect struct {
 	harmless bool // the right answer arrives, and counts as delivered
 
 	fails  string // the error of a client over HTTP/1.1; "" when an answer comes
+	part   string // what has come of the body before that
 	status int    // of the answer; 0 means 200
 	body   string // all of it; "" means the right one, or with code an error's
 	code   string // of the error that the body holds
@@ -57,8 +58,8 @@ var effects = map[string]effect{
 	"reset stream":                 {acts: true, fails: "EOF"},
 	"close idle connection":        {acts: true, harmless: true},
 	"announced close":              {acts: true, harmless: true},
-	"half an answer":               {acts: true, fails: "unexpected EOF"},
-	"half a chunked answer":        {acts: true, fails: "unexpected EOF"},
+	"half an answer":               {acts: true, fails: "unexpected EOF", part: sample[:len(sample)/2]},
+	"half a chunked answer":        {acts: true, fails: "unexpected EOF", part: sample[:len(sample)/2]},
 	"half a head":                  {acts: true, fails: "unexpected EOF"},
 	"malformed HTTP":               {acts: true, fails: "malformed HTTP"},
 	"hang":                         {acts: true, fails: "context canceled"},
@@ -201,6 +202,7 @@ func TestEveryFaultHasItsEffect(t *testing.T) {
 						want.holds(t, answer)
 					case wire == "http":
 						require.ErrorContains(t, err, want.fails)
+						assert.Equal(t, want.part, string(answer.body))
 					default: // in the words of TLS or HTTP/2
 						require.Error(t, err)
 					}

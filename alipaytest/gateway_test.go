@@ -68,10 +68,12 @@ func TestEachMistakeIsAnsweredUnsignedWithThePlatformsCode(t *testing.T) {
 		"AES without a key":       {plain, call{header: map[string]string{"alipay-encrypt-type": "AES"}}, alipay.CodeMissingEncryptKey},
 		"another encryption":      {encrypting, call{header: map[string]string{"alipay-encrypt-type": "DES"}}, alipay.CodeInvalidEncryptType},
 		"a body nobody encrypted": {encrypting, call{method: "POST", body: `{}`, header: map[string]string{"alipay-encrypt-type": "AES"}}, alipay.CodeDecryptionError},
-		"ciphertext unannounced":  {encrypting, call{method: "POST", body: `abcd`, header: map[string]string{"Content-Type": "text/plain"}}, alipay.CodeMissingEncryptType},
-		"a body that is no JSON":  {plain, call{method: "POST", body: `{`, header: map[string]string{"Content-Type": "application/json"}}, alipay.CodeIllegalJSON},
-		"an unknown path":         {plain, call{target: "/v3/nothing"}, alipay.CodeInvalidMethod},
-		"another method":          {plain, call{method: "POST"}, alipay.CodeInvalidMethod},
+		"ciphertext of no JSON": {encrypting, call{method: "POST", body: string(encrypting.cipher.Encrypt([]byte("{"))),
+			header: map[string]string{"alipay-encrypt-type": "AES", "Content-Type": "text/plain"}}, alipay.CodeIllegalJSON},
+		"ciphertext unannounced": {encrypting, call{method: "POST", body: `abcd`, header: map[string]string{"Content-Type": "text/plain"}}, alipay.CodeMissingEncryptType},
+		"a body that is no JSON": {plain, call{method: "POST", body: `{`, header: map[string]string{"Content-Type": "application/json"}}, alipay.CodeIllegalJSON},
+		"an unknown path":        {plain, call{target: "/v3/nothing"}, alipay.CodeInvalidMethod},
+		"another method":         {plain, call{method: "POST"}, alipay.CodeInvalidMethod},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := test.call

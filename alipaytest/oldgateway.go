@@ -51,9 +51,9 @@ func invalid(subCode, en, zh string, args ...any) *oldRefusal {
 // documents no limit for orders; a day tells a time of another day apart.
 const maxOrderAge = 24 * time.Hour
 
-// openOld checks everything that all methods have in common: each parameter,
+// checkOld checks everything that all methods have in common: each parameter,
 // the certificates, the signature, the encryption.
-func (g *Gateway) openOld(form url.Values) (*oldRequest, *oldRefusal) {
+func (g *Gateway) checkOld(form url.Values) (*oldRequest, *oldRefusal) {
 	params, err := protocol.OldParameters(form)
 	switch {
 	case errors.Is(err, protocol.ErrParameterTwice):
@@ -202,7 +202,7 @@ func checkOldSignature(params map[string]string) *oldRefusal {
 
 // serveOld answers a request to the old gateway.
 func (x *exchange) serveOld() {
-	found, refused := x.openOld()
+	found, refused := x.routeOld()
 	if refused == nil {
 		x.carryOut(found)
 		return
@@ -213,9 +213,9 @@ func (x *exchange) serveOld() {
 	_ = x.unsigned(http.StatusOK, x.oldNo(refused)).Send(x.w)
 }
 
-// openOld checks a request to the old gateway, notes in x.received what it says,
+// routeOld checks a request to the old gateway, notes in x.received what it says,
 // and returns what answers it.
-func (x *exchange) openOld() (endpoint, *oldRefusal) {
+func (x *exchange) routeOld() (endpoint, *oldRefusal) {
 	r := &x.received
 	form := url.Values{}
 	for name, values := range r.Params {
@@ -234,7 +234,7 @@ func (x *exchange) openOld() (endpoint, *oldRefusal) {
 	if r.Method != http.MethodPost && r.Method != http.MethodGet {
 		return endpoint{}, invalid("isv.invalid-method", "the old gateway takes GET and POST only", "旧网关只接受 GET 和 POST")
 	}
-	request, refused := x.g.openOld(form)
+	request, refused := x.g.checkOld(form)
 	if refused != nil {
 		return endpoint{}, refused
 	}

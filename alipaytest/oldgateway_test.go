@@ -293,6 +293,77 @@ func TestTheOldGatewaySaysWhatItDoesNotPlay(t *testing.T) {
 	require.Len(t, g.Requests(), 5)
 }
 
+func TestEachMistakeHasACodeOfTheOldGateways(t *testing.T) {
+	t.Parallel()
+	plain, encrypting := NewGateway(t), NewGateway(t, WithEncryptKey(testKey))
+	form := func(pairs ...string) url.Values { return order(bizContent, pairs...).form() }
+	unsigned := form()
+	unsigned.Del("sign")
+	altered := form()
+	altered.Set("alipay_sdk", "x")
+	twice := form()
+	twice.Add("version", "1.0")
+	type mistake struct {
+		g             *Gateway
+		form          url.Values
+		code, subCode string
+	}
+	mistakes := []mistake{
+		{plain, form("method", ""), "40001", "isv.missing-method"},
+		{plain, form("app_id", ""), "40001", "isv.missing-app-id"},
+		{plain, form("charset", ""), "40001", "isv.missing-charset"},
+		{plain, form("sign_type", ""), "40001", "isv.missing-signature-type"},
+		{plain, unsigned, "40001", "isv.missing-signature"},
+		{plain, form("timestamp", ""), "40001", "isv.missing-timestamp"},
+		{plain, form("version", ""), "40001", "isv.missing-version"},
+		{plain, form("biz_content", ""), "40001", "isv.missing-parameter"},
+		{plain, form("alipay_root_cert_sn", keys().rootSN), "40001", "isv.missing-app-cert-sn"},
+		{plain, form("app_cert_sn", keys().appSN), "40001", "isv.missing-alipay-root-cert-sn"},
+		{plain, twice, "40002", "isv.invalid-parameter"},
+		{plain, form("a=b", "c"), "40002", "isv.invalid-parameter"},
+		{plain, form("notify_url", "x"), "40002", "isv.invalid-parameter"},
+		{plain, form("biz_content", "x"), "40002", "isv.invalid-parameter"},
+		{encrypting, form("biz_content", "x"), "40002", "isv.invalid-parameter"},
+		{plain, form("method", "x"), "40002", "isv.invalid-method"},
+		{plain, form("app_id", "x"), "40002", "isv.invalid-app-id"},
+		{plain, form("charset", "x"), "40002", "isv.invalid-charset"},
+		{plain, form("sign_type", "x"), "40002", "isv.invalid-signature-type"},
+		{plain, form("version", "x"), "40002", "isv.invalid-version"},
+		{plain, form("format", "x"), "40002", "isv.invalid-format"},
+		{plain, form("timestamp", "x"), "40002", "isv.invalid-timestamp"},
+		{plain, form("timestamp", chinaClock(time.Hour)), "40002", "isv.invalid-timestamp"},
+		{plain, form("timestamp", chinaClock(-8*time.Hour)), "40002", "isv.invalid-timestamp"},
+		{plain, form("timestamp", chinaClock(-25*time.Hour)), "40002", "isv.invalid-timestamp"},
+		{plain, form("app_cert_sn", "x", "alipay_root_cert_sn", keys().rootSN), "40002", "isv.app-cert-not-exist"},
+		{plain, form("app_cert_sn", keys().appSN, "alipay_root_cert_sn", "x"), "40002", "isv.invalid-alipay-root-cert-sn"},
+		{plain, altered, "40002", "isv.invalid-signature"},
+		{encrypting, form("encrypt_type", "x"), "40002", "isv.invalid-encrypt-type"},
+		{encrypting, form("encrypt_type", "AES"), "40002", "isv.decryption-error"},
+		{plain, form("encrypt_type", "AES"), "40002", "isv.missing-encrypt-key"},
+	}
+	for _, m := range mistakes {
+		request, refused := m.g.checkOld(m.form)
+		assert.Nil(t, request)
+		require.NotNil(t, refused, m.subCode)
+		assert.Equal(t, m.code, refused.code, m.subCode)
+		assert.Equal(t, m.subCode, refused.subCode)
+		assert.NotEmpty(t, refused.said.zh)
+	}
+	for content, subCode := range map[string]string{
+		`{"out_agreement_no":"1"}`:                                                       "isv.missing-parameter",
+		`{"out_agreement_no":1}`:                                                         "isv.invalid-parameter",
+		`{"out_agreement_no":"` + strings.Repeat("1", 65) + `"}`:                         "isv.invalid-parameter",
+		`{"out_agreement_no":"1","zm_service_id":"2","extra_param":"x"}`:                 "EXTRA_PARAM_FORMAT_ERROR",
+		`{"out_agreement_no":"1","zm_service_id":"2","extra_param":"{\"onceToken\":1}"}`: "EXTRA_PARAM_FORMAT_ERROR",
+	} {
+		request, refused := plain.checkOld(order(content).form())
+		require.Nil(t, refused)
+		_, refused = plain.readOrder(request)
+		require.NotNil(t, refused, content)
+		assert.Equal(t, subCode, refused.subCode, content)
+	}
+}
+
 func TestFaultsMeetADownload(t *testing.T) {
 	t.Parallel()
 	g := NewGateway(t)

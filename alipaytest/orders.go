@@ -96,7 +96,7 @@ func (g *Gateway) OpenOrder(orderString string) (*Order, error) {
 		return nil, fmt.Errorf("alipaytest: OpenOrder: the method is %q, and the app here opens orders of %s only", method, signMethod)
 	}
 	var order *Order
-	request, refused := g.openOld(form)
+	request, refused := g.checkOld(form)
 	if refused == nil {
 		order, refused = g.readOrder(request)
 	}

@@ -165,6 +165,36 @@ func TestEachMistakeInAnOrderIsNamed(t *testing.T) {
 	assert.Empty(t, plain.agreements)
 }
 
+// An order is taken from 10 minutes before its timestamp until a day after it,
+// but not where the timestamp must be that of another zone.
+func TestTheAgeOfAnOrderIsBounded(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 2, 28, 12, 0, 0, 0, time.UTC)
+	g := NewGateway(t, WithClock(func() time.Time { return now }))
+	for _, test := range []struct {
+		age  time.Duration
+		want string // of the error; "" means that it is taken
+	}{
+		{-10*time.Minute - time.Second, "10m1s ahead"},
+		{-10 * time.Minute, ""},
+		{0, ""},
+		{7*time.Hour + 50*time.Minute, ""},
+		{7*time.Hour + 50*time.Minute + time.Second, "8 hours behind"},
+		{8*time.Hour + 10*time.Minute - time.Second, "8 hours behind"},
+		{8*time.Hour + 10*time.Minute, ""},
+		{24 * time.Hour, ""},
+		{24*time.Hour + time.Second, "24h0m1s behind"},
+	} {
+		timestamp := now.Add(-test.age + 8*time.Hour).Format("2006-01-02 15:04:05")
+		_, err := g.OpenOrder(order(bizContent, "timestamp", timestamp).String())
+		if test.want == "" {
+			assert.NoError(t, err, "%v", test.age)
+		} else {
+			assert.ErrorContains(t, err, test.want, "%v", test.age)
+		}
+	}
+}
+
 func agreementQuery(t *testing.T, g *Gateway, query string) (status int, members map[string]string) {
 	t.Helper()
 	answer := call{target: agreementPath + "?" + query}.do(t, g)
