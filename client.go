@@ -296,8 +296,7 @@ func (c *Client) pauseBefore(ctx context.Context, next int, err error) (time.Dur
 	if failed != nil && failed.retryAtOnce { // nothing was asked of the gateway: no pause, and free
 		return time.Nanosecond, next <= c.settings.retry.MaxAttempts
 	}
-	c.budget.Failed()
-	if next > c.settings.retry.MaxAttempts || !c.budget.Allows() {
+	if !c.budget.Failed() || next > c.settings.retry.MaxAttempts {
 		return 0, false
 	}
 	policy := c.settings.retry

@@ -143,8 +143,12 @@ func WithObserver(observer Observer) Option {
 // So that many retries do not become a storm, those of a client draw on one
 // budget, as gRPC's retry throttling has it: it starts full with MaxTokens, a
 // failed attempt takes one, a success gives TokenRatio back, and a retry needs
-// more than half. A retry on another connection, where nothing was written to a
-// dead one, is free.
+// more than half to be left. A failure that gets no retry takes nothing. A retry
+// on another connection, where nothing was written to a dead one, is free.
+//
+// With the defaults and a call per second, a minute in which the gateway refuses
+// everything costs 1.05 attempts per call, in place of 3 without a budget. When it
+// refuses one attempt in ten at random, more than 98 % of the calls succeed.
 //
 // The zero value of each member means its default.
 type RetryPolicy struct {

@@ -510,3 +510,31 @@ func (s *doubtfulSigner) Sign(random io.Reader, digest []byte, opts crypto.Signe
 	}
 	return s.Signer.Sign(random, digest, opts)
 }
+
+// TestAMinuteOfThrottlingIsNoStorm is the simulation of TestRetriesAreNoStorm with
+// a whole client, for one of its cells.
+func TestAMinuteOfThrottlingIsNoStorm(t *testing.T) {
+	n := 0
+	half := func(w http.ResponseWriter, r *http.Request) {
+		if n++; n%2 == 0 {
+			unsigned(429, "")(w, r)
+			return
+		}
+		final(w, r)
+	}
+	for name, tt := range map[string]struct {
+		handler http.HandlerFunc
+		most    int
+	}{"everything": {unsigned(429, ""), 72}, "half": {half, 75}} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, []http.HandlerFunc{tt.handler}, func(t *testing.T, client *alipay.Client, asked func() []time.Duration) {
+				for second := range 60 {
+					time.Sleep(time.Duration(second)*time.Second - time.Since(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)))
+					_, _ = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil)
+				}
+				assert.Greater(t, len(asked()), 62, "some are repeated")
+				assert.LessOrEqual(t, len(asked()), tt.most)
+			}, alipay.WithRetryPolicy(alipay.RetryPolicy{}))
+		})
+	}
+}

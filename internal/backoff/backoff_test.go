@@ -66,38 +66,36 @@ func TestSleepEndsWithTheContext(t *testing.T) {
 
 func TestARetryNeedsMoreThanHalfOfTheTokens(t *testing.T) {
 	b := NewBudget(4, 0.5)
-	assert.True(t, b.Allows())
-	b.Failed()
-	assert.True(t, b.Allows(), "3 of 4")
-	b.Failed()
-	assert.False(t, b.Allows(), "2 of 4 is half")
+	assert.True(t, b.Failed(), "3 of 4 are left")
+	assert.False(t, b.Failed(), "2 of 4 would be half")
 	b.Succeeded()
-	assert.True(t, b.Allows(), "2.5 of 4")
+	assert.True(t, b.Failed(), "2.5 of 4 are left")
 	for range 100 {
-		b.Failed()
+		assert.False(t, b.Failed())
 	}
-	for range 4 {
-		assert.False(t, b.Allows())
-		b.Succeeded()
-	}
-	assert.False(t, b.Allows(), "an empty budget owes nothing: 2 of 4")
 	b.Succeeded()
-	assert.True(t, b.Allows())
+	assert.False(t, b.Failed(), "2 of 4 would be half: what gets no retry takes nothing")
+	b.Succeeded()
+	assert.True(t, b.Failed())
 	for range 100 {
 		b.Succeeded()
 	}
-	b.Failed()
-	b.Failed()
-	assert.False(t, b.Allows(), "a full one saves nothing: 2 of 4")
+	assert.True(t, b.Failed())
+	assert.False(t, b.Failed(), "a full one saves nothing")
+}
+
+func TestASmallBudgetAllowsNoRetry(t *testing.T) {
+	for _, tokens := range []float64{0.1, 1, 2} {
+		assert.False(t, NewBudget(tokens, 1).Failed(), tokens)
+	}
 }
 
 func TestNoBudgetAllowsEveryRetry(t *testing.T) {
 	var b *Budget
 	for range 100 {
-		b.Failed()
+		assert.True(t, b.Failed())
 	}
 	b.Succeeded()
-	assert.True(t, b.Allows())
 }
 
 func TestConcurrentCallersLoseNoToken(t *testing.T) {
@@ -112,4 +110,13 @@ func TestConcurrentCallersLoseNoToken(t *testing.T) {
 	}
 	all.Wait()
 	assert.InDelta(t, 60_000, math.Float64frombits(b.tokens.Load()), 0)
+	for range 8 {
+		all.Go(func() {
+			for range 1000 {
+				b.Succeeded()
+			}
+		})
+	}
+	all.Wait()
+	assert.InDelta(t, 68_000, math.Float64frombits(b.tokens.Load()), 0)
 }

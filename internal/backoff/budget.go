@@ -7,8 +7,13 @@ import (
 
 // Budget keeps retries from becoming a storm, as gRPC's retry throttling does:
 // it starts full, a failed attempt takes one token, a success gives a fraction
-// back, and a retry needs more than half of the tokens. A nil Budget allows
-// every retry. It is safe for concurrent use and takes no lock.
+// back, and a retry needs more than half of the tokens to be left.
+//
+// Unlike there, a failed attempt takes nothing where there is no retry to be had
+// for it. Else a tenth of all attempts failing at random would empty the budget
+// for good, since nine successes give back 0.9 and one failure takes 1; as it is,
+// nine of ten failures are repeated. A nil Budget allows every retry. It is safe
+// for concurrent use and takes no lock.
 type Budget struct {
 	max, ratio float64
 	tokens     atomic.Uint64 // the bits of a float64
@@ -21,31 +26,35 @@ func NewBudget(maxTokens, tokenRatio float64) *Budget {
 	return b
 }
 
-// Failed takes one token.
-func (b *Budget) Failed() { b.add(-1) }
-
-// Succeeded gives a fraction of a token back.
-func (b *Budget) Succeeded() {
-	if b != nil {
-		b.add(b.ratio)
+// Failed takes a token for an attempt that failed, and reports whether it may be
+// repeated.
+func (b *Budget) Failed() (retry bool) {
+	if b == nil {
+		return true
+	}
+	for {
+		bits := b.tokens.Load()
+		after := math.Float64frombits(bits) - 1
+		if after <= b.max/2 {
+			return false
+		}
+		if b.tokens.CompareAndSwap(bits, math.Float64bits(after)) {
+			return true
+		}
 	}
 }
 
-// Allows reports whether a retry may be made now.
-func (b *Budget) Allows() bool {
-	return b == nil || math.Float64frombits(b.tokens.Load()) > b.max/2
-}
-
-func (b *Budget) add(tokens float64) {
+// Succeeded gives a fraction of a token back. A full budget stays as it is
+// without a write: that is the usual case, and what keeps concurrent callers out
+// of each other's way.
+func (b *Budget) Succeeded() {
 	if b == nil {
 		return
 	}
 	for {
 		bits := b.tokens.Load()
 		before := math.Float64frombits(bits)
-		after := min(max(before+tokens, 0), b.max)
-		// A full budget stays as it is without a write: that is the usual case,
-		// and what keeps concurrent callers out of each other's way.
+		after := min(before+b.ratio, b.max)
 		if after == before || b.tokens.CompareAndSwap(bits, math.Float64bits(after)) {
 			return
 		}
