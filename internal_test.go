@@ -114,7 +114,7 @@ func FuzzDecodeError(f *testing.F) {
 		a := &attempt{status: status, call: &call{url: &url.URL{RawQuery: url.Values{"cert_no": {sent}}.Encode()}}}
 		e := a.apiError(http.Header{}, body, nil, false)
 		assert.Equal(t, body, e.Body)
-		if !json.Valid(body) {
+		if _, err := lenient.Object(body); err != nil {
 			assert.Empty(t, e.Code)
 		}
 		data, err := json.Marshal(e)
