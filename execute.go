@@ -8,11 +8,11 @@ import (
 	"html"
 	"io"
 	"log/slog"
-	"maps"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/seed-39a49030/alipay/internal/protocol"
 )
@@ -36,7 +36,9 @@ type ExecuteRequest struct {
 	// AppAuthToken of the config.
 	AppAuthToken string
 	// Params holds further common parameters. Those that the library sets are
-	// refused, and so are names that hold =, & or control characters.
+	// refused, and so are names that are not visible ASCII or hold = or &. A value
+	// that is empty or only white space is left out, as Alipay's Java SDK does:
+	// whether a signature covers white space depends on the signer.
 	Params map[string]string
 }
 
@@ -170,8 +172,8 @@ func (k *keySet) orderParams(req *ExecuteRequest, at time.Time) (map[string]stri
 	for _, link := range []struct{ argument, name, value string }{
 		{"ExecuteRequest.NotifyURL", "notify_url", req.NotifyURL}, {"ExecuteRequest.ReturnURL", "return_url", req.ReturnURL},
 	} {
-		if u, err := url.Parse(link.value); link.value != "" && (err != nil || u.Scheme == "") {
-			return nil, errArgument(link.argument, "it is not an absolute URL")
+		if u, err := url.Parse(link.value); link.value != "" && (err != nil || u.Scheme == "" || !utf8.ValidString(link.value)) {
+			return nil, errArgument(link.argument, "it is not an absolute URL, or not UTF-8")
 		}
 		params[link.name] = link.value
 	}
@@ -179,15 +181,22 @@ func (k *keySet) orderParams(req *ExecuteRequest, at time.Time) (map[string]stri
 		switch {
 		case reservedParams[name]:
 			return nil, errArgument("ExecuteRequest.Params", "one of them is set by the library: "+name)
-		case name == "" || strings.ContainsAny(name, "=&") || hasControl(name):
-			return nil, errArgument("ExecuteRequest.Params", "the name of one is empty, or holds =, & or a control character")
-		case hasControl(value):
-			return nil, errArgument("ExecuteRequest.Params", "the value of one holds a control character")
+		// The sorted order of names differs between Go and Java beyond ASCII.
+		case name == "" || strings.ContainsAny(name, "=&") || !isVisibleASCII(name):
+			return nil, errArgument("ExecuteRequest.Params", "the name of one is empty, is not visible ASCII, or holds = or &")
+		// The gateway replaces what is not UTF-8, and the signature no longer holds.
+		case hasControl(value) || !utf8.ValidString(value):
+			return nil, errArgument("ExecuteRequest.Params", "the value of one holds a control character, or is not UTF-8")
+		}
+		if !isBlank(value) {
+			params[name] = value
 		}
 	}
-	maps.Copy(params, req.Params)
 	return params, nil
 }
+
+// isBlank reports whether s holds nothing, or only white space.
+func isBlank(s string) bool { return strings.TrimSpace(s) == "" }
 
 // encodeBizContent returns a JSON object without the white space around its
 // members: a browser would change the line ends in it. Nil stays nil.
@@ -206,8 +215,8 @@ func encodeBizContent(content any) ([]byte, error) {
 	default:
 		encoded, err = encodeJSON(v)
 	}
-	if err != nil || len(encoded) == 0 || encoded[0] != '{' {
-		return nil, errArgument("ExecuteRequest.BizContent", "it is not a JSON object, and does not encode to one")
+	if err != nil || len(encoded) == 0 || encoded[0] != '{' || !utf8.Valid(encoded) {
+		return nil, errArgument("ExecuteRequest.BizContent", "it is not a JSON object in UTF-8, and does not encode to one")
 	}
 	return encoded, nil
 }

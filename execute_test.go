@@ -149,7 +149,7 @@ func assertArgument(t testing.TB, err error, argument string) {
 func TestWhatTheLibrarySetsIsRefusedInParams(t *testing.T) {
 	client := orderClient(t, nil)
 	names := []string{"sign", "sign_type", "app_id", "method", "timestamp", "biz_content", "charset", "version", "format", "alipay_sdk",
-		"app_cert_sn", "alipay_root_cert_sn", "encrypt_type", "notify_url", "return_url", "app_auth_token", "", "a=b", "a&b", "a\nb"}
+		"app_cert_sn", "alipay_root_cert_sn", "encrypt_type", "notify_url", "return_url", "app_auth_token", "", "a=b", "a&b", "a\nb", "a b", "名"}
 	for _, name := range names {
 		_, err := client.SDKExecute(t.Context(), &alipay.ExecuteRequest{Method: "m", Params: map[string]string{name: "value-of-caller"}})
 		assertArgument(t, err, "ExecuteRequest.Params")
@@ -166,10 +166,29 @@ func TestWhatTheLibrarySetsIsRefusedInParams(t *testing.T) {
 		_, err := client.SDKExecute(t.Context(), req)
 		assertArgument(t, err, argument)
 	}
-	for _, content := range []any{"", "x", "[]", "null", json.RawMessage("{"), []byte(nil), func() {}} {
+	for _, value := range []string{"a\nb", "a\xffb"} {
+		_, err := client.SDKExecute(t.Context(), &alipay.ExecuteRequest{Method: "m", Params: map[string]string{"a": value}})
+		assertArgument(t, err, "ExecuteRequest.Params")
+	}
+	_, err := client.SDKExecute(t.Context(), &alipay.ExecuteRequest{Method: "m", NotifyURL: "https://merchant.example/\xff"})
+	assertArgument(t, err, "ExecuteRequest.NotifyURL")
+	for _, content := range []any{"", "x", "[]", "null", json.RawMessage("{"), []byte(nil), func() {}, "{\"a\":\"\xff\"}"} {
 		_, err := client.SDKExecute(t.Context(), &alipay.ExecuteRequest{Method: "m", BizContent: content})
 		assertArgument(t, err, "ExecuteRequest.BizContent")
 	}
+}
+
+// Signers differ about values of only white space, so an order holds none.
+func TestAParameterOfOnlyWhiteSpaceIsLeftOut(t *testing.T) {
+	order, err := orderClient(t, nil).SDKExecute(t.Context(), &alipay.ExecuteRequest{
+		Method: "m", Params: map[string]string{"a": "", "b": " ", "c": "\u3000\u2003", "d": " 1 "},
+	})
+	require.NoError(t, err)
+	params := openOrder(t, order)
+	for _, name := range []string{"a", "b", "c"} {
+		assert.NotContains(t, params, name)
+	}
+	assert.Equal(t, " 1 ", params["d"])
 }
 
 func TestASignerThatFailsGivesNoOrderString(t *testing.T) {
