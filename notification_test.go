@@ -83,6 +83,35 @@ func TestANotificationIsBelievedInEveryFormThatIsSigned(t *testing.T) {
 	}
 }
 
+// A value of only white space is signed by some signers and not by others. One
+// that is not signed does not stand for one that is.
+func TestANotificationIsBelievedWhetherBlankValuesAreSignedOrNot(t *testing.T) {
+	for _, client := range []*alipay.Client{orderClient(t, nil), certificateClient(t)} {
+		form := trade()
+		form.Set("body", " ")
+		form.Set("subject", "\u3000")
+		n, err := client.VerifyNotification(signedForm(t, form, alipayKey(), "sign_type"))
+		require.NoError(t, err, "signed")
+		assert.Equal(t, form, n.Values)
+
+		form = trade()
+		form.Set("body", " ")
+		form.Set("msg_method", " ")
+		n, err = client.VerifyNotification(signedForm(t, form, alipayKey(), "sign_type", "body", "msg_method"))
+		require.NoError(t, err, "not signed")
+		assert.Equal(t, "trade_status_sync", n.Method)
+		assert.Equal(t, form, n.Values)
+
+		form.Set("body", " x ")
+		_, err = client.VerifyNotification(form)
+		require.ErrorIs(t, err, alipay.ErrNotificationSignature)
+		form.Set("body", " ")
+		form.Set("total_amount", " ")
+		_, err = client.VerifyNotification(form)
+		require.ErrorIs(t, err, alipay.ErrNotificationSignature, "signed, and blank now")
+	}
+}
+
 func TestANotificationIsNotBelievedOtherwise(t *testing.T) {
 	sign := func(change func(url.Values)) url.Values {
 		form := message()
