@@ -288,6 +288,8 @@ var kinds = []struct {
 	{alipay.ErrResponseAltered, "response_altered"}, // which is an ErrResponseSignature, too
 	{alipay.ErrResponseSignature, "response_signature"},
 	{alipay.ErrResponseStale, "response_stale"},
+	{alipay.ErrResponseReplayed, "response_replayed"},
+	{alipay.ErrResponseMismatch, "response_mismatch"},
 	{alipay.ErrUnknownCertificate, "unknown_certificate"},
 	{alipay.ErrDecrypt, "decrypt"},
 	{alipay.ErrResponseTooLarge, "response_too_large"},

@@ -51,9 +51,11 @@ var (
 	personal = []string{
 		params.ConnKey, params.OnceToken, params.ServiceID, params.UserID, params.OpenID, params.CertNo,
 		result.IdentityResultSkipURL, result.MerchantIdentityID, result.OpenID, result.UserID,
-		"conn_key=", "once_token=", "cert_no=", "sign=", "nonce=", "zhang-san",
+		anotherUser, "conn_key=", "once_token=", "cert_no=", "sign=", "nonce=", "zhang-san",
 	}
 )
+
+const anotherUser = "2088000000000017"
 
 const path = "/v3/zhima/customer/jobworth/authentication"
 
@@ -283,6 +285,14 @@ func TestExportersAreGivenEveryOutcomeAndNothingPersonal(t *testing.T) {
 				g.Inject(alipaytest.Redirect(302, "https://elsewhere.example/?cert_no="+params.CertNo), 1)
 			},
 			meaning: alipay.ErrRedirect, outcome: "unknown", status: 302, kinds: []any{"redirect"},
+		},
+		"another user's answer": {
+			prepare: func(g *alipaytest.Gateway) {
+				other := result
+				other.UserID = anotherUser
+				g.SetResult(params.OnceToken, other)
+			},
+			meaning: alipay.ErrResponseMismatch, outcome: "unknown", status: 200, kinds: []any{"response_mismatch"},
 		},
 		"forged answer": {
 			prepare: func(g *alipaytest.Gateway) { g.Inject(alipaytest.ForeignSignature, 1) },

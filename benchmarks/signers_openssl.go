@@ -5,8 +5,11 @@ package main
 import (
 	"crypto"
 
+	"github.com/seed-39a49030/alipay"
 	"github.com/seed-39a49030/alipay/opensslsigner"
 )
+
+var _ alipay.ContextSigner = (*opensslsigner.Signer)(nil)
 
 func init() {
 	newSigner = func(pkcs8 []byte) (crypto.Signer, string, error) {
