@@ -30,8 +30,8 @@ const (
 // A key is accepted in every usual form: PEM of PKCS#8, PKCS#1 or SPKI, or the
 // bare base64 of the same in one line or many, also with \n spelled out, CRLF, a
 // byte order mark, indentation or spaces around it. Of a field and its …Path
-// variant, which names a file with the same content (or binary DER), only one
-// may be set.
+// variant, which names a regular file with the same content (or binary DER),
+// only one may be set.
 //
 // Printing, logging and JSON of an AlipayConfig show which fields are set, and
 // no key, token or certificate. NewClient copies it.
@@ -57,8 +57,8 @@ type AlipayConfig struct {
 	AppCertContent, AppCertPath string
 	// AlipayPublicCertContent holds one or several of Alipay's certificates
 	// (支付宝公钥证书, alipayCertPublicKey_RSA2.crt), each as a rule with its
-	// intermediate. Give the old and the new one together while one replaces
-	// the other.
+	// intermediate, by which the next one is recognised. Give the old and the
+	// new one together while one replaces the other.
 	AlipayPublicCertContent, AlipayPublicCertPath string
 	// RootCertContent is Alipay's root bundle (支付宝根证书, alipayRootCert.crt).
 	RootCertContent, RootCertPath string
