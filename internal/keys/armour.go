@@ -153,10 +153,6 @@ func inAlphabet(r rune) bool {
 
 // decodeRaw decodes base64 without padding up to the first thing that is wrong.
 func decodeRaw(text string) (der []byte, whole bool) {
-	whole = true
-	if len(text)%4 == 1 {
-		text, whole = text[:len(text)-1], false
-	}
 	der, err := base64.RawStdEncoding.DecodeString(text)
-	return der, whole && err == nil
+	return der, err == nil
 }

@@ -150,6 +150,7 @@ func TestStructuresAreToldApartByTheirFirstMembers(t *testing.T) {
 		"a version and no algorithm":       {seq(integer(0), seq(null)), Unknown, "", ""},
 		"version 2 and an algorithm":       {seq(integer(2), rsaAlgorithm), Unknown, "", ""},
 		"PKCS#12":                          {seq(integer(3), rsaAlgorithm, seq()), OtherFormat, "PKCS#12", ""},
+		"PKCS#12 without a MAC":            {seq(integer(3), rsaAlgorithm), OtherFormat, "PKCS#12", ""},
 		"version 4":                        {seq(integer(4), rsaAlgorithm, seq()), Unknown, "", ""},
 		"SEC 1":                            {seq(integer(1), octets), PrivateOther, "SEC 1", "EC"},
 		"SEC 1, version 0":                 {seq(integer(0), octets), Unknown, "", ""},
@@ -191,6 +192,29 @@ func TestStructuresAreToldApartByTheirFirstMembers(t *testing.T) {
 		if tc.kind != Unknown {
 			assert.Equal(t, tc.form, m.Form, what)
 		}
+	}
+}
+
+func TestHowMuchCameIsSaidOfEveryTextThatWasCut(t *testing.T) {
+	public := base64Of(derOf(t, read(t, vectors+"app_public.pem")))
+	const begin, end = "-----BEGIN PUBLIC KEY-----\n", "\n-----END PUBLIC KEY-----"
+	for _, text := range []string{public[:200], public[:201], begin + public[:200], begin + public[:201], begin + public[:200] + end, begin + public[:201] + end} {
+		assert.Equal(t, "base64 cut short: the DER announces 294 bytes, 150 came", Inspect(text).Defect, text)
+	}
+	assert.Equal(t, defectNoEnd, Inspect(begin+public).Defect)
+	assert.Equal(t, defectAlphabet, Inspect(begin+public[:200]+"*"+end).Defect)
+	assert.Equal(t, defectNoBegin, Inspect(public[:200]+end).Defect)
+}
+
+func TestWhatIsGluedTogetherIsListed(t *testing.T) {
+	public := read(t, vectors+"app_public.pem")
+	const one = "an RSA-2048 public key (SPKI, PEM)"
+	for n, want := range map[int]string{
+		2: "two keys glued together in one text: " + one + " and " + one,
+		3: "3 keys glued together in one text: " + one + ", " + one + " and " + one,
+		4: "4 keys glued together in one text: " + one + ", " + one + " and others",
+	} {
+		assert.Equal(t, want, Inspect(strings.Repeat(public, n)).Defect)
 	}
 }
 
