@@ -408,9 +408,9 @@ func TestExactlyTheLimitIsFine(t *testing.T) {
 
 func TestConnectionsAreReusedAfterErrors(t *testing.T) {
 	for name, handler := range map[string]http.HandlerFunc{
-		"400":      unsigned(400, `{"code":"X"}`),
-		"500":      unsigned(500, "<html>"),
-		"unsigned": unsigned(200, successBody),
+		"400":       unsigned(400, `{"code":"X"}`),
+		"500":       unsigned(500, "<html>"),
+		"signed no": signed(400, `{"code":"X"}`),
 		"redirect": func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Location", "/")
 			w.WriteHeader(302)

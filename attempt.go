@@ -265,7 +265,11 @@ func (a *attempt) notAnswered(err error) error {
 }
 
 // notAccepted is the error of an attempt whose answer cannot be trusted or used.
+// The connection may be out of step, and is given up.
 func (a *attempt) notAccepted(reason error) *CallError {
+	if reason != ErrRedirect && reason != ErrResponseTooLarge {
+		a.report.Refuse()
+	}
 	e := a.callError("HTTP status " + strconv.Itoa(a.status))
 	if a.opened != nil {
 		e.what = "opening a sealed answer"

@@ -238,8 +238,17 @@ func (c h2conn) goAway(last, code uint32) {
 	c.write(frameGoAway, 0, 0, binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, last), code))
 }
 
-// respond sends a whole answer with literal header fields.
+// hint sends a 103.
+func (c h2conn) hint(stream uint32) { c.head(stream, 103, http.Header{"Link": {"</style.css>"}}) }
+
+// respond sends a whole answer.
 func (c h2conn) respond(stream uint32, status int, h http.Header, body string) {
+	c.head(stream, status, h)
+	c.write(frameData, flagEndStream, stream, []byte(body))
+}
+
+// head sends literal header fields.
+func (c h2conn) head(stream uint32, status int, h http.Header) {
 	var block []byte
 	add := func(name, value string) {
 		block = append(block, 0)
@@ -262,7 +271,6 @@ func (c h2conn) respond(stream uint32, status int, h http.Header, body string) {
 		add(string(bytes.ToLower([]byte(name))), h.Get(name))
 	}
 	c.write(frameHeaders, flagEndHeaders, stream, block)
-	c.write(frameData, flagEndStream, stream, []byte(body))
 }
 
 // serveHTTP2 speaks HTTP/2 over TLS and calls handle for every request, whole

@@ -57,6 +57,7 @@ func NewTransport(client *http.Client, scheme string) (*Transport, error) {
 // Own sends through a transport that [NewHTTPTransport] made, and that nobody
 // else can change.
 func Own(t *http.Transport) *Transport {
+	keepInStep(t)
 	return &Transport{t, kind{own: true, netHTTP: true, plainHTTP: true}}
 }
 
@@ -70,8 +71,12 @@ func NewHTTPTransport() *http.Transport {
 	protocols.SetHTTP1(true)
 	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}
 	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            dialer.DialContext,
+		Proxy: http.ProxyFromEnvironment,
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			ctx, cancel := whileWanted(ctx)
+			defer cancel()
+			return dialer.DialContext(ctx, network, addr)
+		},
 		TLSHandshakeTimeout:    5 * time.Second,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 		Protocols:              protocols,
@@ -81,26 +86,29 @@ func NewHTTPTransport() *http.Transport {
 	}
 }
 
-// speaksTLS12 looks through wrappers that tell what they wrap. A connection that
-// does not show its TLS counts as having none. QUIC has TLS 1.3 built in.
-func speaksTLS12(ctx context.Context, conn net.Conn) bool {
+// tlsOf returns the version of TLS that a connection speaks, and the protocol that
+// was negotiated under it. It looks through wrappers that tell what they wrap. A
+// connection that does not show its TLS counts as having none, version 0. QUIC has
+// TLS 1.3 built in.
+func tlsOf(ctx context.Context, conn net.Conn) (version uint16, protocol string) {
 	for conn != nil {
 		if handshaker, ok := conn.(interface{ HandshakeContext(context.Context) error }); ok && handshaker.HandshakeContext(ctx) != nil {
-			return false
+			return 0, ""
 		}
 		if secured, ok := conn.(interface{ ConnectionState() tls.ConnectionState }); ok {
-			return secured.ConnectionState().Version >= tls.VersionTLS12
+			state := secured.ConnectionState()
+			return state.Version, state.NegotiatedProtocol
 		}
 		if addr := conn.RemoteAddr(); addr != nil && addr.Network() == "udp" {
-			return true
+			return tls.VersionTLS13, "h3"
 		}
 		wrapper, ok := conn.(interface{ NetConn() net.Conn })
 		if !ok {
-			return false
+			return 0, ""
 		}
 		conn = wrapper.NetConn()
 	}
-	return false
+	return 0, ""
 }
 
 // CloseIdleConnections closes the connections that no request uses, where the
@@ -143,13 +151,16 @@ func (t *Transport) Send(ctx context.Context, r Request, report *Report) (*http.
 	}
 	req := blank.WithContext(report.watch(ctx))
 	req.Method, req.URL, req.Host, req.Header = r.Method, r.URL, r.URL.Host, r.Header
+	// A caller's RoundTripper may rewrite its request in place, also one that an
+	// *http.Transport was given for a protocol. That must not reach the next attempt.
 	if !t.kind.own {
-		// A caller's RoundTripper may rewrite the URL in place. That must not
-		// reach the next attempt.
 		own := *r.URL
 		req.URL = &own
 	}
-	report.body = watchedBody{report: report, rest: r.Body}
+	if !t.kind.netHTTP {
+		req.Header = r.Header.Clone()
+	}
+	report.body.report, report.body.rest = report, r.Body
 	req.Body = &report.body
 	req.ContentLength = int64(len(r.Body))
 	if len(r.Body) == 0 {

@@ -3,10 +3,13 @@ package delivery
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
+	"net"
 	"net/http/httptrace"
 	"net/textproto"
 	"regexp"
+	"sync"
 	"sync/atomic"
 )
 
@@ -46,11 +49,18 @@ type Report struct {
 	bodyReadEarly atomic.Bool  // the body was read before there was one: into memory
 	earlyAnswer   atomic.Bool  // a 1xx answer came: somebody looks at the request
 	repeatStopped atomic.Bool  // a repetition was stopped
+	connDead      atomic.Bool  // a connection was handed out that must not be used, and was not
 
-	ctx    context.Context // of the call
-	cancel context.CancelFunc
-	trace  httptrace.ClientTrace
-	body   watchedBody
+	ctx     context.Context // of the call
+	sending reportContext   // of the attempt, so that a dial finds the report
+	cancel  context.CancelFunc
+	trace   httptrace.ClientTrace
+	body    watchedBody
+
+	mu      sync.Mutex
+	closed  bool
+	conn    net.Conn // the one in use, over HTTP/1.1
+	holding holding  // of conn
 }
 
 // watch returns the context under which the request has to be sent. Only the
@@ -64,14 +74,54 @@ func (r *Report) watch(ctx context.Context) context.Context {
 		WroteHeaders:   r.onWroteHeaders,
 		Got1xxResponse: r.onEarlyAnswer,
 	}
-	return httptrace.WithClientTrace(ctx, &r.trace)
+	r.sending = reportContext{ctx, r}
+	return httptrace.WithClientTrace(&r.sending, &r.trace)
 }
+
+// Refuse closes the connection on which the answer came, since its next answer
+// may be somebody else's, too. Over HTTP/2 it does nothing: there an answer
+// belongs to its request by number, and other calls share the connection.
+//
+// Until Refuse or Close nothing else is sent on the connection, so whatever takes
+// long after an answer has come, or needs a connection itself, comes after one.
+func (r *Report) Refuse() { r.release(true) }
 
 // Close ends the attempt. The answer's body cannot be read afterwards.
 func (r *Report) Close() {
+	r.release(false)
 	if r.cancel != nil {
 		r.cancel()
 	}
+}
+
+func (r *Report) release(refused bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
+	if r.conn != nil {
+		connections.release(r.conn, &r.holding, refused)
+		r.conn = nil
+	}
+}
+
+// hold waits until what came on the connection before is accepted, and keeps the
+// connection until Refuse or Close. When it is false the connection is closed.
+func (r *Report) hold(conn net.Conn) bool {
+	if !isKnowable(conn) {
+		return true
+	}
+	if !connections.acquire(conn, &r.holding, r.sending.Done()) {
+		closeAtOnce(conn) // or net/http might still write to it
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed { // a RoundTripper came back too late, and nobody is left to decide
+		connections.release(conn, &r.holding, true)
+		return false
+	}
+	r.conn = conn
+	return true
 }
 
 // OnTheWire reports, of an answer, whether there is any evidence that its request
@@ -85,7 +135,9 @@ func (r *Report) Reused() bool { return r.connReused.Load() }
 
 // DeadConnection reports, after Send failed and MaybeSent denied, that a reused
 // connection turned out dead before anything was written to it.
-func (r *Report) DeadConnection() bool { return r.gotConn.Load() && r.connReused.Load() }
+func (r *Report) DeadConnection() bool {
+	return r.connDead.Load() || r.gotConn.Load() && r.connReused.Load()
+}
 
 // Cause is why Send failed, in words that are safe to show. It is nil when the
 // time was over and nothing else is known.
@@ -147,20 +199,28 @@ func (r *Report) onGotConn(info httptrace.GotConnInfo) {
 		r.gotFakeConn.Store(true)
 		return
 	}
-	if r.https && !speaksTLS12(r.ctx, info.Conn) {
-		r.connInsecure.Store(true)
-		r.cancel()
-		_ = info.Conn.Close()
-		return
+	isHTTP1 := r.kind.plainHTTP
+	if r.https {
+		version, protocol := tlsOf(r.ctx, info.Conn)
+		if version < tls.VersionTLS12 {
+			r.connInsecure.Store(true)
+			r.cancel()
+			_ = info.Conn.Close()
+			return
+		}
+		isHTTP1 = isHTTP1 || protocol == "" || protocol == "http/1.1"
 	}
-	secured, isTLS := info.Conn.(*tls.Conn)
-	isHTTP1 := r.kind.plainHTTP || isTLS && secured.ConnectionState().NegotiatedProtocol != "h2"
 	// net/http hands out a second connection where an HTTP/2 connection turned
 	// out closed before anything was written to it. Nothing else may.
 	second := !r.gotConn.CompareAndSwap(false, true)
 	if second && (!r.kind.netHTTP || r.connIsHTTP1.Load() || r.maybeWritten()) {
 		r.stopRepetition()
 		_ = info.Conn.Close()
+		return
+	}
+	if isHTTP1 && !second && !r.hold(info.Conn) {
+		r.connDead.Store(true)
+		r.gotConn.Store(false)
 		return
 	}
 	r.connIsHTTP1.Store(isHTTP1)
@@ -173,8 +233,11 @@ func (r *Report) stopRepetition() {
 }
 
 func (r *Report) onWroteHeaders() {
-	if r.gotConn.Load() { // and not just one to nowhere
-		r.wroteHeaders.Store(true)
+	if !r.gotConn.Load() { // just one to nowhere, or one that must not be used
+		return
+	}
+	if r.wroteHeaders.Swap(true) {
+		r.stopRepetition() // two connections were handed out at the same time
 	}
 }
 
@@ -208,15 +271,32 @@ func refusedByHTTP2(err error) bool {
 }
 
 // watchedBody is the body of one attempt. It cannot be repeated, and tells the
-// report when it is read.
+// report when it is read. What sends it may go on reading at its end; what reads it
+// after it was read to the end and closed repeats the request.
 type watchedBody struct {
 	report *Report
 	rest   []byte
+	ended  atomic.Bool
+	closed atomic.Bool
+}
+
+var errBodyRead = errors.New("the request was sent already")
+
+func (b *watchedBody) begin() error {
+	if b.closed.Load() && b.ended.Load() {
+		b.report.stopRepetition()
+		return errBodyRead
+	}
+	b.report.onBodyRead()
+	return nil
 }
 
 func (b *watchedBody) Read(p []byte) (int, error) {
-	b.report.onBodyRead()
+	if err := b.begin(); err != nil {
+		return 0, err
+	}
 	if len(b.rest) == 0 {
+		b.ended.Store(true)
 		return 0, io.EOF
 	}
 	n := copy(p, b.rest)
@@ -226,13 +306,20 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 
 // WriteTo spares net/http a copy buffer of 32 kB per call.
 func (b *watchedBody) WriteTo(w io.Writer) (int64, error) {
-	b.report.onBodyRead()
+	if err := b.begin(); err != nil {
+		return 0, err
+	}
 	if len(b.rest) == 0 {
+		b.ended.Store(true)
 		return 0, nil
 	}
 	n, err := w.Write(b.rest)
 	b.rest = b.rest[n:]
+	b.ended.Store(len(b.rest) == 0)
 	return int64(n), err
 }
 
-func (b *watchedBody) Close() error { return nil }
+func (b *watchedBody) Close() error {
+	b.closed.Store(true)
+	return nil
+}

@@ -1,0 +1,123 @@
+package delivery
+
+import (
+	"net"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// closable is a connection of a caller's own type.
+type closable struct {
+	net.Conn
+	closed *bool
+}
+
+func (c closable) Close() error { *c.closed = true; return nil }
+
+type unhashable struct {
+	net.Conn
+	_ []byte
+}
+
+func TestAConnectionHasOneHolder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var g registry
+		closed := false
+		conn := closable{closed: &closed}
+		var first, second holding
+		require.True(t, g.acquire(conn, &first, nil))
+		got := false
+		go func() { got = g.acquire(conn, &second, nil) }()
+		synctest.Wait()
+		assert.False(t, got, "it waits")
+		g.release(conn, &first, false)
+		synctest.Wait()
+		assert.True(t, got)
+		assert.False(t, closed)
+		g.release(conn, &second, false)
+	})
+}
+
+func TestARefusedConnectionIsClosedAndNobodys(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var g registry
+		closed := false
+		conn := closable{closed: &closed}
+		var first, second, third holding
+		require.True(t, g.acquire(conn, &first, nil))
+		got := true
+		go func() { got = g.acquire(conn, &second, nil) }()
+		synctest.Wait()
+		g.release(conn, &first, true)
+		assert.True(t, closed)
+		synctest.Wait()
+		assert.False(t, got, "who waited")
+		assert.False(t, g.acquire(conn, &third, nil), "who comes later")
+		time.Sleep(2 * keepRefused)
+		synctest.Wait()
+		assert.Empty(t, g.shard(conn).holders, "nothing stays behind")
+	})
+}
+
+func TestWaitingForAConnectionEndsWithTheCall(t *testing.T) {
+	var g registry
+	closed := false
+	conn := closable{closed: &closed}
+	var first, second holding
+	require.True(t, g.acquire(conn, &first, nil))
+	done := make(chan struct{})
+	close(done)
+	assert.False(t, g.acquire(conn, &second, done))
+	g.release(conn, &first, false)
+	assert.True(t, g.acquire(conn, &second, done))
+	g.release(conn, &second, false)
+}
+
+func TestManyHoldersOfManyConnections(t *testing.T) {
+	var g registry
+	conns := make([]*closable, 8)
+	held := make([]int, len(conns))
+	for i := range conns {
+		conns[i] = &closable{closed: new(bool)}
+	}
+	var all sync.WaitGroup
+	for worker := range 32 {
+		all.Go(func() {
+			for n := range 500 {
+				i := (worker + n) % len(conns)
+				var h holding
+				if assert.True(t, g.acquire(conns[i], &h, nil)) {
+					held[i]++ // the race detector would tell of a second holder
+					g.release(conns[i], &h, false)
+				}
+			}
+		})
+	}
+	all.Wait()
+	for _, n := range held {
+		assert.Equal(t, 32*500/len(conns), n)
+	}
+}
+
+func TestAConnectionThatCannotBeTold(t *testing.T) {
+	assert.False(t, isKnowable(unhashable{}))
+	assert.True(t, isKnowable(&unhashable{}))
+	assert.True(t, isKnowable(closable{}))
+}
+
+// TestALateConnectionIsNobodys: a RoundTripper may come back with a connection
+// after the attempt has ended.
+func TestALateConnectionIsNobodys(t *testing.T) {
+	var report Report
+	report.watch(t.Context())
+	report.Close()
+	closed := false
+	conn := closable{closed: &closed}
+	assert.False(t, report.hold(conn))
+	assert.True(t, closed)
+}
