@@ -152,6 +152,7 @@ func (a *attempt) verify(header http.Header, raw []byte) error {
 	if err == nil || a.opened != nil || a.client.settings.noDownload || !errors.As(err, &unknown) || unknown.SN() == "" {
 		return err
 	}
+	a.report.Refuse() // until then nobody else may have the connection, and the download needs one
 	if failed := a.client.learnCertificate(a.ctx, unknown.SN()); failed != nil {
 		return fmt.Errorf("%w; it was asked for by that SN and is not trusted: %w", err, failed)
 	}

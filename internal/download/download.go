@@ -29,26 +29,36 @@ const maxAnswer = 128 << 10
 // answer's signature is not checked, since it may be made with the very key that
 // is asked for. The error is safe to show.
 func Fetch(ctx context.Context, transport *delivery.Transport, request delivery.Request) (pem string, err error) {
+	const connections = 3 // that may turn out dead, with nothing written to them
+	for again, n := true, 0; again && n < connections; n++ {
+		pem, again, err = fetch(ctx, transport, request)
+	}
+	return pem, err
+}
+
+func fetch(ctx context.Context, transport *delivery.Transport, request delivery.Request) (pem string, again bool, err error) {
 	var report delivery.Report
 	defer report.Close()
 	resp, err := transport.Send(ctx, request, &report)
 	if err != nil {
+		again = !report.MaybeSent() && report.DeadConnection()
 		if cause := report.Cause(); cause != nil {
-			return "", cause
+			return "", again, cause
 		}
-		return "", ctx.Err()
+		return "", again, ctx.Err()
 	}
 	defer resp.Body.Close()
 	body, tooLarge, err := delivery.ReadAtMost(resp.Body, maxAnswer, resp.ContentLength)
 	switch {
 	case resp.StatusCode != http.StatusOK: // a redirect is not followed
-		return "", fmt.Errorf("the download was answered with HTTP status %d", resp.StatusCode)
+		return "", false, fmt.Errorf("the download was answered with HTTP status %d", resp.StatusCode)
 	case tooLarge:
-		return "", errors.New("the answer to the download is larger than any real one")
+		return "", false, errors.New("the answer to the download is larger than any real one")
 	case err != nil:
-		return "", delivery.BrokenOff(ctx, err)
+		return "", false, delivery.BrokenOff(ctx, err)
 	}
-	return Parse(body)
+	pem, err = Parse(body)
+	return pem, false, err
 }
 
 var errNoAnswer = errors.New("the answer to the download is not that of the gateway")
