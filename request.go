@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/google/go-querystring/query"
 
@@ -120,8 +121,8 @@ func encodeBody(method string, body any) ([]byte, error) {
 		return nil, errArgument("Request.Body", "a GET has no body; put parameters into Query")
 	}
 	if raw, ok := body.([]byte); ok {
-		if !json.Valid(raw) {
-			return nil, errArgument("Request.Body", "the body is not valid JSON")
+		if !json.Valid(raw) || !utf8.Valid(raw) { // the protocol knows only UTF-8
+			return nil, errArgument("Request.Body", "the body is not valid JSON in UTF-8")
 		}
 		return bytes.Clone(raw), nil // the transport may still read it when the call has returned
 	}

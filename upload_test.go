@@ -124,3 +124,9 @@ func TestAnUploadIsSentAgainOnlyWhenRefusedForLoad(t *testing.T) {
 	require.ErrorIs(t, err, alipay.ErrOutcomeUnknown)
 	assert.EqualValues(t, 2, s.requests.Load())
 }
+
+func TestABodyThatIsNotUTF8IsAMistake(t *testing.T) {
+	client := newClient(t, "http://127.0.0.1:1")
+	_, err := client.Do(t.Context(), &alipay.Request{Method: "POST", Path: "/v3/x", Body: []byte("{\"a\":\"\xd5\xc5\"}")}, nil)
+	assertArgument(t, err, "Request.Body")
+}
