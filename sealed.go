@@ -148,13 +148,13 @@ func (c *Client) learnCertificate(ctx context.Context, sn string) error {
 		_, ok := c.keys.Load().AlipayCerts[sn]
 		return ok
 	}
-	return c.downloads.Do(ctx, sn, known, func(ctx context.Context) error {
+	return c.downloads.Do(ctx, sn, known, func(ctx context.Context) (final bool, err error) {
 		pem, err := c.downloadCertificate(ctx, sn)
 		for err == nil {
 			before := c.keys.Load()
 			_, cert, refused := before.Trust(pem, sn, c.settings.clock())
 			if refused != nil {
-				return refused
+				return true, refused
 			}
 			keys := newKeySet(before.With(sn, cert), &c.settings)
 			keys.learnt = append(slices.Clip(before.learnt), learntCert{sn, pem})
@@ -163,10 +163,10 @@ func (c *Client) learnCertificate(ctx context.Context, sn string) error {
 					slog.String("app_id", c.appID), slog.String("sn", sn), slog.Time("not_after", cert.NotAfter),
 					slog.String("advice", "answers are signed under a certificate that is not configured; it was downloaded and is trusted until this process ends: "+
 						"add the current 支付宝公钥证书 from the console to AlipayPublicCertContent"))
-				return nil
+				break
 			}
 		}
-		return err
+		return false, err
 	})
 }
 

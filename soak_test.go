@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/seed-39a49030/alipay"
 	"github.com/seed-39a49030/alipay/alipaytest"
@@ -126,4 +127,123 @@ func runCallers(t testing.TB, client *alipay.Client, report *report, callers int
 		})
 	}
 	all.Wait()
+}
+
+// TestSoakWithChangingKeys lets callers and waiters ask while Alipay changes its
+// certificate, the merchant reloads his config, the gateway throttles and
+// connections break, all at once. In the end it holds the gateway's ledger against
+// what they were told: no token is spent without a result, an answer that is kept
+// and opens, or an error that says outcome unknown. It runs for 3 s, or for as long
+// as -soak says.
+func TestSoakWithChangingKeys(t *testing.T) {
+	const callers, rotations = 48, 8
+	length := max(*soak, 3*time.Second)
+	gateway := alipaytest.NewGateway(t, alipaytest.WithHistory(0))
+	misbehave(gateway, []alipaytest.Fault{
+		alipaytest.Drop, alipaytest.DropReset, alipaytest.LostAnswer, alipaytest.HalfAnswer, alipaytest.TooManyRequests, alipaytest.TooManyRequests,
+	}, 5)
+	outdated := gateway.CertConfig()
+	var mu sync.Mutex
+	complete := outdated // with every certificate there has been
+	opts := []alipay.Option{alipay.WithHTTPClient(gateway.HTTPClient()), alipay.WithTimeout(5 * time.Second), alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Millisecond})}
+	clients := make([]*alipay.Client, 2)
+	for i := range clients {
+		var err error
+		clients[i], err = alipay.NewClient(outdated, append(opts, alipay.WithCertificateDownload(i == 0))...)
+		require.NoError(t, err)
+		defer clients[i].CloseIdleConnections()
+	}
+	end := time.Now().Add(length)
+	done := make(chan struct{})
+	var changes, all sync.WaitGroup
+	every := func(pause time.Duration, f func(n int)) {
+		changes.Go(func() {
+			for n := 0; ; n++ {
+				select {
+				case <-done:
+					return
+				case <-time.After(pause):
+					f(n)
+				}
+			}
+		})
+	}
+	every(length/rotations, func(int) {
+		mu.Lock()
+		defer mu.Unlock()
+		gateway.RotateCertificate()
+		complete.AlipayPublicCertContent += gateway.CertConfig().AlipayPublicCertContent
+	})
+	every(length/rotations/4, func(n int) { // the operator is late, and now and then takes the old file again
+		mu.Lock()
+		config := complete
+		mu.Unlock()
+		if n%5 == 4 {
+			config = outdated
+		}
+		assert.NoError(t, clients[n%2].Reload(config))
+	})
+
+	type told struct {
+		err    error
+		client *alipay.Client
+	}
+	outcomes := map[string]told{}
+	for caller := range callers {
+		client := clients[caller%2]
+		all.Go(func() {
+			for time.Now().Before(end) {
+				params := &alipay.QueryParams{OnceToken: "token-" + rand.Text()}
+				var err error
+				if caller%3 == 0 {
+					gateway.SetResult(params.OnceToken, alipaytest.Result{IdentityResult: alipay.IdentityResultSuccess, WaitingPolls: mathrand.N(3)})
+					_, err = client.ZhimaCustomerJobworthAuthentication.WaitForResult(t.Context(), params, alipay.PollPolicy{Initial: time.Millisecond, Max: time.Millisecond, Timeout: 5 * time.Second})
+				} else {
+					gateway.SetResult(params.OnceToken, alipaytest.Result{IdentityResult: alipay.IdentityResultSuccess})
+					_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), params)
+				}
+				mu.Lock()
+				outcomes[params.OnceToken] = told{err, client}
+				mu.Unlock()
+			}
+		})
+	}
+	all.Wait()
+	close(done)
+	changes.Wait()
+
+	for _, client := range clients {
+		require.NoError(t, client.Reload(complete))
+	}
+	counts := map[string]int{}
+	ledger := gateway.Ledger()
+	for token, told := range outcomes {
+		counts["calls"]++
+		counts[alipay.OutcomeOf(told.err).String()]++
+		state := ledger[token]
+		answer := sealedIn(told.err)
+		if answer != nil {
+			counts["kept"]++
+			got, err := told.client.ZhimaCustomerJobworthAuthentication.Open(stored(t, answer))
+			if assert.NoError(t, err, "%v", told.err) && got.IdentityResult == alipay.IdentityResultSuccess {
+				counts["kept results"]++
+			}
+		}
+		switch alipay.OutcomeOf(told.err) {
+		case alipay.OutcomeSuccess:
+			assert.True(t, state.Delivered)
+		case alipay.OutcomeNotDelivered:
+			assert.Zero(t, state.Acted, "%v", told.err)
+		case alipay.OutcomeUnknown:
+			if state.Spent {
+				counts["unknown and spent"]++
+			}
+		default:
+			assert.False(t, state.Spent, "a token that was spent, and the caller was not told: %v", told.err)
+		}
+	}
+	t.Log(counts, "downloads:", gateway.Downloads())
+	assert.LessOrEqual(t, gateway.Downloads(), 8*rotations, "no flood")
+	assert.Positive(t, counts["success"])
+	assert.Positive(t, counts["kept results"])
 }

@@ -9,6 +9,7 @@ import (
 
 const (
 	maxDuration = 5 * time.Second  // of one download
+	pause       = 2 * time.Second  // before a download that failed on the way is repeated
 	memory      = 30 * time.Second // how long a failure is remembered
 	maxFailures = 3                // how many downloads may fail in that time
 )
@@ -23,8 +24,9 @@ var (
 // the goroutine of one of them; should its context end, the next one takes over.
 //
 // An unknown SN costs nothing to make up, so a flood of them must be no flood of
-// downloads: a failure is remembered for half a minute, and after three of them
-// nothing is downloaded until the first is forgotten.
+// downloads: that a certificate is not trusted is remembered for half a minute,
+// that its download failed on the way for 2 s, and after three failures of either
+// kind nothing is downloaded until the first is half a minute old.
 type Gate struct {
 	turn     chan struct{} // holds a value while somebody has the turn
 	failures []failure     // of who has the turn
@@ -33,16 +35,21 @@ type Gate struct {
 type failure struct {
 	sn    string
 	err   error
-	at    time.Time
+	final bool // asking again would bring the same
 	ended bool // the caller's context ended, which says nothing about the download
+	at    time.Time
 }
+
+// stands reports whether the failure answers for another call as well.
+func (f failure) stands() bool { return f.final || !f.ended && time.Since(f.at) < pause }
 
 // NewGate returns an open gate.
 func NewGate() *Gate { return &Gate{turn: make(chan struct{}, 1)} }
 
 // Do calls fetch unless known reports that the certificate is there already. It
-// returns nil when it is there.
-func (g *Gate) Do(ctx context.Context, sn string, known func() bool, fetch func(context.Context) error) error {
+// returns nil when it is there. fetch says whether its error is final: asking again
+// would bring the same.
+func (g *Gate) Do(ctx context.Context, sn string, known func() bool, fetch func(context.Context) (final bool, err error)) error {
 	select {
 	case g.turn <- struct{}{}:
 	case <-ctx.Done():
@@ -57,7 +64,7 @@ func (g *Gate) Do(ctx context.Context, sn string, known func() bool, fetch func(
 	}
 	g.failures = slices.DeleteFunc(g.failures, func(f failure) bool { return time.Since(f.at) >= memory })
 	for _, f := range g.failures {
-		if f.sn == sn && !f.ended {
+		if f.sn == sn && f.stands() {
 			return f.err
 		}
 	}
@@ -66,13 +73,13 @@ func (g *Gate) Do(ctx context.Context, sn string, known func() bool, fetch func(
 	}
 	fetching, cancel := context.WithTimeout(ctx, maxDuration)
 	defer cancel()
-	err := fetch(fetching)
+	final, err := fetch(fetching)
 	if err != nil {
 		ended := ctx.Err() != nil
 		if !ended && fetching.Err() != nil {
 			err = errTimeout
 		}
-		g.failures = append(g.failures, failure{sn, err, time.Now(), ended})
+		g.failures = append(g.failures, failure{sn, err, final, ended, time.Now()})
 	}
 	return err
 }

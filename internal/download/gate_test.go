@@ -23,11 +23,11 @@ func TestOneDownloadHoweverManyWait(t *testing.T) {
 		var all sync.WaitGroup
 		for range 256 {
 			all.Go(func() {
-				assert.NoError(t, g.Do(t.Context(), "a", known.Load, func(context.Context) error {
+				assert.NoError(t, g.Do(t.Context(), "a", known.Load, func(context.Context) (bool, error) {
 					downloads.Add(1)
 					time.Sleep(time.Second)
 					known.Store(true)
-					return nil
+					return false, nil
 				}))
 			})
 		}
@@ -41,14 +41,14 @@ func TestAWaiterIsBoundByItsOwnContextAndTheNextTakesOver(t *testing.T) {
 		g := NewGate()
 		var downloads atomic.Int64
 		var known atomic.Bool
-		slow := func(ctx context.Context) error {
+		slow := func(ctx context.Context) (bool, error) {
 			downloads.Add(1)
 			select {
 			case <-time.After(2 * time.Second):
 				known.Store(true)
-				return nil
+				return false, nil
 			case <-ctx.Done():
-				return ctx.Err()
+				return false, ctx.Err()
 			}
 		}
 		var all sync.WaitGroup
@@ -77,7 +77,7 @@ func TestAFailureIsRememberedForAWhile(t *testing.T) {
 		g := NewGate()
 		reason := errors.New("no")
 		downloads := 0
-		fail := func(context.Context) error { downloads++; return reason }
+		fail := func(context.Context) (bool, error) { downloads++; return true, reason }
 		for range 100 {
 			assert.ErrorIs(t, g.Do(t.Context(), "a", never, fail), reason)
 		}
@@ -86,7 +86,22 @@ func TestAFailureIsRememberedForAWhile(t *testing.T) {
 		assert.ErrorIs(t, g.Do(t.Context(), "a", never, fail), reason)
 		assert.Equal(t, 1, downloads)
 		time.Sleep(1)
-		assert.NoError(t, g.Do(t.Context(), "a", never, func(context.Context) error { return nil }))
+		assert.NoError(t, g.Do(t.Context(), "a", never, func(context.Context) (bool, error) { return false, nil }))
+	})
+}
+
+func TestADownloadThatFailedOnTheWayIsRepeatedSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewGate()
+		reason := errors.New("reset")
+		downloads := 0
+		broken := func(context.Context) (bool, error) { downloads++; return false, reason }
+		for range 100 {
+			assert.ErrorIs(t, g.Do(t.Context(), "a", never, broken), reason)
+		}
+		assert.Equal(t, 1, downloads)
+		time.Sleep(pause)
+		assert.NoError(t, g.Do(t.Context(), "a", never, func(context.Context) (bool, error) { return false, nil }))
 	})
 }
 
@@ -94,7 +109,7 @@ func TestAFloodOfUnknownSNsIsNoFloodOfDownloads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := NewGate()
 		downloads := 0
-		fail := func(context.Context) error { downloads++; return errors.New("no") }
+		fail := func(context.Context) (bool, error) { downloads++; return downloads%2 == 0, errors.New("no") }
 		for i := range 10_000 {
 			assert.Error(t, g.Do(t.Context(), fmt.Sprint(i), never, fail))
 			time.Sleep(time.Millisecond)
@@ -113,7 +128,7 @@ func TestCallersWhoseTimeIsShortAreNoFloodEither(t *testing.T) {
 		downloads := 0
 		for range 1000 {
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-			assert.Error(t, g.Do(ctx, "a", never, func(ctx context.Context) error { downloads++; <-ctx.Done(); return ctx.Err() }))
+			assert.Error(t, g.Do(ctx, "a", never, func(ctx context.Context) (bool, error) { downloads++; <-ctx.Done(); return false, ctx.Err() }))
 			cancel()
 		}
 		assert.Equal(t, maxFailures, downloads)
@@ -124,7 +139,7 @@ func TestADownloadHasAnEndOfItsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := NewGate()
 		began := time.Now()
-		hang := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+		hang := func(ctx context.Context) (bool, error) { <-ctx.Done(); return false, ctx.Err() }
 		assert.ErrorIs(t, g.Do(t.Context(), "a", never, hang), errTimeout)
 		assert.Equal(t, maxDuration, time.Since(began))
 		assert.ErrorIs(t, g.Do(t.Context(), "a", never, hang), errTimeout)
