@@ -97,7 +97,7 @@ func TestDecodeLeavesOutAsItWasWithAnError(t *testing.T) {
 	assert.Equal(t, ErrNotAString, Decode([]byte(`{}`), &failing))
 }
 
-type failing struct{ n int }
+type failing struct{}
 
 func (*failing) UnmarshalJSON([]byte) error { return ErrNotAString }
 
