@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"strings"
@@ -223,6 +224,29 @@ func TestOnlyASignedWholeSuccessIsSealed(t *testing.T) {
 			assert.Equal(t, tt.sealed, strings.Contains(err.Error(), "CallError.Answer"))
 		})
 	}
+}
+
+// TestSomebodyElsesAnswerIsNotSealed, even where nobody can verify it yet: opened
+// later it would be given to two people.
+func TestSomebodyElsesAnswerIsNotSealed(t *testing.T) {
+	h := http.Header{}
+	signAs(h, rsaKey(t, "testdata/vectors/app_private_pkcs8.pem"), "", successBody, time.Now())
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		maps.Copy(w.Header(), h)
+		_, _ = io.WriteString(w, successBody)
+	})
+	client := newClient(t, s.URL)
+	_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil)
+	require.ErrorIs(t, err, alipay.ErrResponseSignature)
+	require.NotNil(t, sealedIn(err))
+	_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil)
+	require.ErrorIs(t, err, alipay.ErrResponseReplayed)
+	assert.Nil(t, sealedIn(err))
+
+	client = newClient(t, serve(t, signed(200, successBody)).URL)
+	_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), &alipay.QueryParams{UserID: testUserID})
+	require.ErrorIs(t, err, alipay.ErrResponseMismatch)
+	assert.Nil(t, sealedIn(err))
 }
 
 func TestAnOpenedAnswerMeansWhatACallsAnswerMeans(t *testing.T) {
