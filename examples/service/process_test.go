@@ -158,6 +158,8 @@ type seen struct {
 	Attempts       int    `json:"attempts"`
 }
 
+func (s seen) ended() bool { return s.State != stateStarted && s.State != stateAgreed }
+
 func getCheck(addr, id string) (s seen, err error) {
 	response, err := http.Get("http://" + addr + "/api/checks/" + id)
 	if err != nil {
