@@ -244,7 +244,7 @@ func TestSomebodyElsesAnswerIsNotSealed(t *testing.T) {
 	assert.Nil(t, sealedIn(err))
 
 	client = newClient(t, serve(t, signed(200, successBody)).URL)
-	_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), &alipay.QueryParams{UserID: testUserID})
+	_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), &alipay.QueryParams{UserID: "2088000000000000"})
 	require.ErrorIs(t, err, alipay.ErrResponseMismatch)
 	assert.Nil(t, sealedIn(err))
 }
