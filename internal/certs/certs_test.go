@@ -367,8 +367,13 @@ func TestCheckChainOfTheVectors(t *testing.T) {
 		assert.Equal(t, Foreign, result, name)
 		assert.Contains(t, reason, "not in the root bundle")
 	}
+	sha1 := roots[3].X509
+	require.Equal(t, x509.SHA1WithRSA, sha1.SignatureAlgorithm)
+	result, reason := CheckChain(sha1, nil, roots, now)
+	assert.Equal(t, Foreign, result)
+	assert.Equal(t, "it is signed with an algorithm that is no longer safe", reason)
 	odd := parse(t, "odd_issuer.crt")[0].X509
-	result, _ := CheckChain(odd, chain, roots, now)
+	result, _ = CheckChain(odd, chain, roots, now)
 	assert.Equal(t, Unchecked, result)
 }
 

@@ -91,6 +91,8 @@ func TestTheAlgorithmIsThatOfTheIdentifier(t *testing.T) {
 	for in, want := range map[string]string{
 		oidRSA: "RSA", oidRSA + null: "RSA", oidEC + tlv(tagOID, "\x2a\x86\x48\xce\x3d\x03\x01\x07"): "EC", oidEC + sm2: "SM2", oidRSA + sm2: "RSA",
 		oidEC: "EC", tlv(tagOID, "\x2b\x65\x70"): "Ed25519", tlv(tagOID, "\x2b\x65\x72"): "", null + oidRSA: "", "": "",
+		tlv(tagOID, "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a"): "RSA-PSS", tlv(tagOID, "\x2a\x86\x48\xce\x38\x04\x01"): "DSA", tlv(tagOID, "\x2a\x86\x48\x86\xf7\x0d\x01\x03\x01"): "DH",
+		tlv(tagOID, "\x2b\x65\x6e"): "X25519", tlv(tagOID, "\x2b\x65\x6f"): "X448", tlv(tagOID, "\x2b\x65\x71"): "Ed448",
 	} {
 		assert.Equal(t, want, algorithm([]byte(in)), "% x", in)
 	}
@@ -112,7 +114,7 @@ func TestTheModulusIsReadFromItsStructureOnly(t *testing.T) {
 		"empty modulus": seq(tlv(tagInteger, ""), e), "negative modulus": seq(tlv(tagInteger, "\xff\xff"), e), "modulus 0": seq(integer(0), e), "even modulus": seq(integer(1<<40), e),
 		"empty exponent": seq(modulus33, tlv(tagInteger, "")), "negative exponent": seq(modulus33, integer(-65537)), "exponent 0": seq(modulus33, integer(0)), "exponent 1": seq(modulus33, integer(1)),
 		"exponent 2": seq(modulus33, integer(2)), "even exponent": seq(modulus33, integer(65536)), "exponent of 32 bits": seq(modulus33, integer(1<<32-1)), "exponent of 65 bits": seq(modulus33, tlv(tagInteger, "\x01\x00\x00\x00\x00\x00\x00\x00\x03")),
-		"exponent cut off inside": string([]byte{tagSequence, 36}) + modulus33[:35] + "\x02", "exponent cut off": seq(modulus33, "\x02\x03\x01\x00"),
+		"exponent cut off inside": string([]byte{tagSequence, 36}) + modulus33[:35] + "\x02", "exponent cut off": seq(modulus33, "\x02\x03\x01\x01"),
 	} {
 		key, defect := modulus([]byte(der), public)
 		assert.Nil(t, key, what)
