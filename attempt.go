@@ -148,8 +148,11 @@ func (a *attempt) read(resp *http.Response) (raw []byte, unread error) {
 // configured is held while that is asked for.
 func (a *attempt) verify(header http.Header, raw []byte) error {
 	err := a.verifyWithKeys(header, raw)
-	var unknown *protocol.UnknownCertificate
-	if err == nil || a.opened != nil || a.client.settings.noDownload || !errors.As(err, &unknown) || unknown.SN() == "" {
+	if err == nil || a.opened != nil || a.client.settings.noDownload {
+		return err
+	}
+	var unknown *protocol.UnknownCertificate // not sooner: it is on the heap
+	if !errors.As(err, &unknown) || unknown.SN() == "" {
 		return err
 	}
 	a.report.Refuse() // until then nobody else may have the connection, and the download needs one
