@@ -48,7 +48,11 @@ func with(config alipay.AlipayConfig, change func(*alipay.AlipayConfig)) error {
 func meeting(t *testing.T, fault alipaytest.Fault, opts ...alipaytest.Option) error {
 	gateway := alipaytest.NewGateway(t, opts...)
 	gateway.Inject(fault, -1)
-	return query(gateway.Config(), "token-1", alipay.WithTimeout(500*time.Millisecond))
+	timeout := time.Minute
+	if fault.String() == alipaytest.Hang.String() {
+		timeout = 2 * time.Second // to be waited for
+	}
+	return query(gateway.Config(), "token-1", alipay.WithTimeout(timeout))
 }
 
 // rotated is the error of a query under a certificate that is not configured.
