@@ -158,8 +158,8 @@ var queryMembers = []string{"identity_result", "identity_result_skip_url", "merc
 
 // member returns where the member of that wire name is kept, nil for an unknown
 // one.
-func (r *QueryResponse) member(name string) *string {
-	switch name {
+func (r *QueryResponse) member(name []byte) *string {
+	switch string(name) {
 	case "identity_result":
 		return (*string)(&r.IdentityResult)
 	case "identity_result_skip_url":
@@ -197,23 +197,19 @@ func (r *QueryResponse) decodeAnswer(object []byte, sent url.Values) error {
 	if err := r.UnmarshalJSON(object); err != nil {
 		return err
 	}
-	if namesAnother(sent, r.member, "user_id", "open_id") {
+	if differs(sent, "user_id", r.UserID) || differs(sent, "open_id", r.OpenID) {
 		*r = before
 		return ErrResponseMismatch
 	}
 	return nil
 }
 
-// namesAnother reports whether an answer has another value than the request for
-// one of the members that say what both are about.
-func namesAnother(sent url.Values, member func(name string) *string, names ...string) bool {
-	for _, name := range names {
-		asked, came := strings.TrimSpace(sent.Get(name)), strings.TrimSpace(*member(name))
-		if asked != "" && came != "" && asked != came {
-			return true
-		}
-	}
-	return false
+// differs reports whether an answer has another value than the request for a
+// member that says what both are about.
+func differs(sent url.Values, name, came string) bool {
+	asked := strings.TrimSpace(sent.Get(name))
+	came = strings.TrimSpace(came)
+	return asked != "" && came != "" && asked != came
 }
 
 // MarshalJSON writes the answer under its wire names, empty members left out,
@@ -245,9 +241,9 @@ func (r QueryResponse) shown() redact.Value {
 
 // decodeMembers decodes an object into the strings that member returns for the
 // known names, and the rest into extra.
-func decodeMembers(object []byte, member func(name string) *string, extra *map[string]json.RawMessage) error {
+func decodeMembers(object []byte, member func(name []byte) *string, extra *map[string]json.RawMessage) error {
 	return lenient.EachMember(object, func(name, value []byte) error {
-		if text := member(string(name)); text != nil {
+		if text := member(name); text != nil {
 			s, err := lenient.String(value)
 			*text = s
 			return err
@@ -262,7 +258,7 @@ func decodeMembers(object []byte, member func(name string) *string, extra *map[s
 
 // encodeMembers writes the known members that are not empty, in the given order,
 // and then those of extra that are not known, in alphabetical order.
-func encodeMembers(known []string, member func(name string) *string, extra map[string]json.RawMessage) ([]byte, error) {
+func encodeMembers(known []string, member func(name []byte) *string, extra map[string]json.RawMessage) ([]byte, error) {
 	out := []byte{'{'}
 	add := func(name string, value any) error {
 		encoded, err := json.Marshal(map[string]any{name: value})
@@ -276,14 +272,14 @@ func encodeMembers(known []string, member func(name string) *string, extra map[s
 		return nil
 	}
 	for _, name := range known {
-		if value := *member(name); value != "" {
+		if value := *member([]byte(name)); value != "" {
 			if err := add(name, value); err != nil {
 				return nil, err
 			}
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(extra)) {
-		if member(name) != nil {
+		if member([]byte(name)) != nil {
 			continue
 		}
 		if err := add(name, extra[name]); err != nil {

@@ -193,8 +193,8 @@ var agreementMembers = []string{"agreement_status", "alipay_user_id", "biz_time"
 
 // member returns where the member of that wire name is kept, nil for an unknown
 // one.
-func (r *CreditAgreementQueryResponse) member(name string) *string {
-	switch name {
+func (r *CreditAgreementQueryResponse) member(name []byte) *string {
+	switch string(name) {
 	case "agreement_status":
 		return &r.AgreementStatus
 	case "alipay_user_id":
@@ -240,7 +240,7 @@ func (r *CreditAgreementQueryResponse) decodeAnswer(object []byte, sent url.Valu
 	if err := r.UnmarshalJSON(object); err != nil {
 		return err
 	}
-	if namesAnother(sent, r.member, "out_agreement_no", "credit_agreement_id") {
+	if differs(sent, "out_agreement_no", r.OutAgreementNo) || differs(sent, "credit_agreement_id", r.CreditAgreementID) {
 		*r = before
 		return ErrResponseMismatch
 	}
