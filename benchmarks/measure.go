@@ -154,7 +154,7 @@ type race struct {
 	callers int
 	rounds  int           // at least so many count
 	budget  time.Duration // for one side's rounds together, about
-	local   bool          // nothing is asked of the server
+	kind    string        // of crypto that the answers have; "" when nothing is asked of the server
 }
 
 // run returns a series per side, and how much of the machine other processes
@@ -166,18 +166,17 @@ func (r race) run(sides ...side) (results []series, others float64, err error) {
 		// Warm up. Signing takes its time, so even many callers are seldom all on
 		// the wire at once; the server has their requests wait for each other, and
 		// each caller gets a connection.
-		hold := r.callers
-		if r.local {
-			hold = 0
-		}
-		if _, err := r.server.hold(hold); err != nil {
-			return nil, 0, err
+		pass := max(2*r.callers, 50)
+		if r.kind != "" {
+			if _, err := r.server.ask(wish{Hold: r.callers, Stock: r.callers + 2*pass, Kind: r.kind}); err != nil {
+				return nil, 0, err
+			}
 		}
 		if _, err := s.measure(r.callers, r.callers, nil); err != nil {
 			return nil, 0, err
 		}
 		for range 2 {
-			c, err := s.measure(r.callers, max(2*r.callers, 50), nil)
+			c, err := s.measure(r.callers, pass, nil)
 			if err != nil {
 				return nil, 0, err
 			}
@@ -191,14 +190,18 @@ func (r race) run(sides ...side) (results []series, others float64, err error) {
 	// many, since a new goroutine's first call has its stack to grow.
 	fit := func(d time.Duration) int { return int(float64(d) / perCall) }
 	calls := max(3*r.callers, fit(shortest), min(25*r.callers, fit(3*shortest)))
+	var next wish
+	if r.kind != "" {
+		next = wish{Stock: calls, Kind: r.kind}
+	}
 	results = make([]series, len(sides))
 	var load []float64
 	for round := range max(r.rounds, fit(r.budget)/calls) {
-		started, machine := time.Now(), cpuOfMachine()
-		ours, err := r.server.report()
+		ours, err := r.server.ask(next)
 		if err != nil {
 			return nil, 0, err
 		}
+		started, machine := time.Now(), cpuOfMachine()
 		before, own := ours, cpuTime()
 		var remote time.Duration
 		for i := range sides {
@@ -210,7 +213,7 @@ func (r race) run(sides ...side) (results []series, others float64, err error) {
 			if err != nil {
 				return nil, 0, err
 			}
-			after, err := r.server.report()
+			after, err := r.server.ask(next)
 			if err != nil {
 				return nil, 0, err
 			}

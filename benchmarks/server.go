@@ -13,6 +13,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -22,8 +23,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -49,18 +50,26 @@ var (
 
 const answerBody = `{"identity_result":"SUCCESS","identity_result_skip_url":"alipays://platformapi/startapp?appId","merchant_identity_id":"V1_4dc286a6e91c9d51104e1172813b34c5","open_id":"074a1CcTG1LelxKe4xQC0zgNdId0nxi95b5lsNpazWYoCo5","token_status":"FINISH","user_id":"2088402562742105"}`
 
-// setup is what the server process reads from its standard input, beside a line
-// for each report that it shall give, with the number of requests that shall
-// wait for each other from then on.
+// setup is what the server process reads from its standard input, before a wish
+// for each report that it shall give.
 type setup struct {
-	Headers   map[string]map[string]string // the signed answer's, by kind of crypto
-	Cert, Key []byte                       // TLS, DER
+	Keys      map[string]signingKey // which sign the answers, by kind of crypto
+	Now       time.Time             // when they do
+	Cert, Key []byte                // TLS, DER
+}
+
+// wish is what the server process shall do before it reports.
+type wish struct {
+	Hold  int    // have the next requests wait for each other until there are so many
+	Stock int    // have so many answers signed, so that signing takes no time later
+	Kind  string // of crypto, for the stock
 }
 
 // server is the handle on the server process.
 type server struct {
 	endpoints map[string]endpoint // by protocol and kind of crypto
 	in        io.WriteCloser
+	wishes    *json.Encoder
 	out       *json.Decoder
 	wait      func()
 }
@@ -74,24 +83,24 @@ func startServer() (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	alipayKey, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		return nil, err
-	}
-	keys := map[string]*rsa.PrivateKey{withRSA: alipayKey, withoutRSA: cheapKey()}
-	s := setup{Headers: map[string]map[string]string{}}
+	s := setup{Keys: map[string]signingKey{}, Now: now}
+	keys := map[string]*rsa.PublicKey{}
 	verify := map[string]func() error{}
+	for kind, exponent := range map[string]uint64{withRSA: 65537, withoutRSA: 3} {
+		key, err := newSigningKey(exponent)
+		if err != nil {
+			return nil, err
+		}
+		s.Keys[kind], keys[kind] = key, key.public()
+		digest := sha256.Sum256([]byte(kind))
+		signature := key.signer().sign(digest)
+		verify[kind] = func() error { return rsa.VerifyPKCS1v15(keys[kind], crypto.SHA256, digest[:], signature) }
+	}
 	trusted, err := trustedCert()
 	if err != nil {
 		return nil, err
 	}
 	s.Cert, s.Key = trusted.cert, trusted.key
-	for kind, key := range keys {
-		if s.Headers[kind], verify[kind], err = signedHeader(key, now); err != nil {
-			return nil, err
-		}
-	}
-
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -110,9 +119,9 @@ func startServer() (*server, error) {
 	if err := process.Start(); err != nil {
 		return nil, err
 	}
-	handle := &server{endpoints: map[string]endpoint{}, in: in, out: json.NewDecoder(out), wait: func() { _ = process.Wait() }}
+	handle := &server{endpoints: map[string]endpoint{}, in: in, wishes: json.NewEncoder(in), out: json.NewDecoder(out), wait: func() { _ = process.Wait() }}
 	var addresses map[string]string
-	if err := json.NewEncoder(in).Encode(s); err != nil {
+	if err := handle.wishes.Encode(s); err != nil {
 		return nil, err
 	}
 	if err := handle.out.Decode(&addresses); err != nil {
@@ -120,7 +129,7 @@ func startServer() (*server, error) {
 	}
 	for _, protocol := range protocols {
 		for kind, key := range keys {
-			e := endpoint{baseURL: "https://", http2: protocol == overHTTP2, signer: appKey, alipayKey: &key.PublicKey, verify: verify[kind], now: now}
+			e := endpoint{baseURL: "https://", http2: protocol == overHTTP2, signer: appKey, alipayKey: key, verify: verify[kind], now: now}
 			if protocol == overHTTP {
 				e.baseURL = "http://"
 			}
@@ -160,10 +169,10 @@ func newGate(requests int64) *gate {
 	return g
 }
 
-var answers atomic.Pointer[gate]
+var requests atomic.Pointer[gate]
 
 func pause() {
-	g := answers.Load()
+	g := requests.Load()
 	select {
 	case <-g.open:
 		return
@@ -181,11 +190,9 @@ type report struct {
 	CPU      time.Duration // CPU time so far
 }
 
-func (s *server) report() (report, error) { return s.hold(0) }
-
-// hold has the next requests wait until there are so many.
-func (s *server) hold(requests int) (r report, err error) {
-	if _, err = fmt.Fprintln(s.in, requests); err == nil {
+// ask has a wish fulfilled and then the server report.
+func (s *server) ask(w wish) (r report, err error) {
+	if err = s.wishes.Encode(w); err == nil {
 		err = s.out.Decode(&r)
 	}
 	return r, err
@@ -201,45 +208,71 @@ func (s constantSigner) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, erro
 	return constantSignature, nil
 }
 
-// cheapKey is an RSA-2048 key with the public exponent 3.
-func cheapKey() *rsa.PrivateKey {
-	one, three := big.NewInt(1), big.NewInt(3)
-	prime := func() *big.Int {
-		for {
-			p, err := rand.Prime(rand.Reader, 1024)
-			if err == nil && new(big.Int).Mod(p, three).Int64() == 2 {
-				return p
-			}
-		}
-	}
-	p, q := prime(), prime()
-	phi := new(big.Int).Mul(new(big.Int).Sub(p, one), new(big.Int).Sub(q, one))
-	key := &rsa.PrivateKey{
-		PublicKey: rsa.PublicKey{N: new(big.Int).Mul(p, q), E: 3},
-		D:         new(big.Int).ModInverse(three, phi),
-		Primes:    []*big.Int{p, q},
-	}
-	key.Precompute()
-	return key
+// signedAnswers makes the answers of one kind of crypto, each with a nonce and so
+// a signature of its own: a client takes each once.
+type signedAnswers struct {
+	signer    *manyPrimes
+	timestamp string
+	date      string
+	count     atomic.Uint64
+	mu        sync.Mutex
+	stock     []signedAnswer
 }
 
-// signedHeader returns the header of the answer, and what does nothing but
-// verify its RSA signature. There is no nonce in it, so that it may be the
-// answer to every request: one with a nonce is accepted once. What remembering a
-// nonce costs is measured by BenchmarkAdd in internal/replay.
-func signedHeader(key *rsa.PrivateKey, now time.Time) (header map[string]string, verify func() error, err error) {
-	timestamp := strconv.FormatInt(now.UnixMilli(), 10)
-	digest := sha256.Sum256([]byte(timestamp + "\n\n" + answerBody + "\n"))
-	signature, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, digest[:])
-	verify = func() error { return rsa.VerifyPKCS1v15(&key.PublicKey, crypto.SHA256, digest[:], signature) }
+type signedAnswer struct{ nonce, signature string }
+
+func newSignedAnswers(key signingKey, now time.Time) *signedAnswers {
+	return &signedAnswers{
+		signer: key.signer(), timestamp: strconv.FormatInt(now.UnixMilli(), 10), date: now.UTC().Format(http.TimeFormat),
+	}
+}
+
+func (a *signedAnswers) sign() signedAnswer {
+	nonce := fmt.Sprintf("%032x", a.count.Add(1))
+	digest := sha256.Sum256([]byte(a.timestamp + "\n" + nonce + "\n" + answerBody + "\n"))
+	return signedAnswer{nonce, base64.StdEncoding.EncodeToString(a.signer.sign(digest))}
+}
+
+// fill has so many signed.
+func (a *signedAnswers) fill(stock int) {
+	signed := make([]signedAnswer, max(0, stock-len(a.stock)))
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		all.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(signed)); i = next.Add(1) - 1 {
+				signed[i] = a.sign()
+			}
+		})
+	}
+	all.Wait()
+	a.mu.Lock()
+	a.stock = append(a.stock, signed...)
+	a.mu.Unlock()
+}
+
+// take gives one of the stock or, without one, signs one.
+func (a *signedAnswers) take() signedAnswer {
+	a.mu.Lock()
+	if last := len(a.stock) - 1; last >= 0 {
+		answer := a.stock[last]
+		a.stock = a.stock[:last]
+		a.mu.Unlock()
+		return answer
+	}
+	a.mu.Unlock()
+	return a.sign()
+}
+
+// header is that of an answer, without what differs from one to the next.
+func (a *signedAnswers) header() map[string]string {
 	return map[string]string{
 		"Content-Type":     "application/json;charset=utf-8",
 		"Content-Length":   strconv.Itoa(len(answerBody)),
-		"Date":             now.UTC().Format(http.TimeFormat),
-		"Alipay-Timestamp": timestamp,
-		"Alipay-Signature": base64.StdEncoding.EncodeToString(signature),
+		"Date":             a.date,
+		"Alipay-Timestamp": a.timestamp,
 		"Alipay-Trace-Id":  "21140000benchmark",
-	}, verify, err
+	}
 }
 
 type trustedKey struct{ cert, key []byte } // DER
@@ -293,16 +326,18 @@ func serveIfAsked() {
 	if os.Getenv(serverEnv) == "" {
 		return
 	}
-	in := bufio.NewReader(os.Stdin)
-	line, err := in.ReadBytes('\n')
-	check(err)
+	in := json.NewDecoder(os.Stdin)
 	var s setup
-	check(json.Unmarshal(line, &s))
+	check(in.Decode(&s))
 	key, err := x509.ParsePKCS8PrivateKey(s.Key)
 	check(err)
 	config := &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{s.Cert}, PrivateKey: key}}}
 
-	answers.Store(newGate(0))
+	requests.Store(newGate(0))
+	signed := map[string]*signedAnswers{}
+	for kind, key := range s.Keys {
+		signed[kind] = newSignedAnswers(key, s.Now)
+	}
 	var accepted atomic.Int64
 	addresses := map[string]string{}
 	for _, protocol := range protocols {
@@ -316,22 +351,25 @@ func serveIfAsked() {
 				l = tls.NewListener(l, config)
 				fallthrough
 			case overHTTP:
-				go serveHTTP1(l, s.Headers[kind])
+				go serveHTTP1(l, signed[kind])
 			case overHTTP2:
-				go serveHTTP2(l, config, s.Headers[kind])
+				go serveHTTP2(l, config, signed[kind])
 			}
 		}
 	}
 	out := json.NewEncoder(os.Stdout)
 	check(out.Encode(addresses))
 	for {
-		line, err := in.ReadString('\n')
-		if err != nil {
+		var w wish
+		if err := in.Decode(&w); errors.Is(err, io.EOF) {
 			os.Exit(0)
+		} else {
+			check(err)
 		}
-		requests, err := strconv.ParseInt(strings.TrimSpace(line), 10, 64)
-		check(err)
-		answers.Store(newGate(requests))
+		if w.Stock > 0 {
+			signed[w.Kind].fill(w.Stock)
+		}
+		requests.Store(newGate(int64(w.Hold)))
 		check(out.Encode(report{accepted.Load(), cpuTime()}))
 	}
 }
@@ -355,19 +393,19 @@ func (l countingListener) Accept() (net.Conn, error) {
 	return conn, err
 }
 
-// serveHTTP1 answers every request head with the same bytes.
-func serveHTTP1(l net.Listener, header map[string]string) {
-	answer := "HTTP/1.1 200 OK\r\n"
-	for key, value := range header {
-		answer += fmt.Sprintf("%s: %s\r\n", key, value)
+// serveHTTP1 answers every request head with the same body.
+func serveHTTP1(l net.Listener, signed *signedAnswers) {
+	head := "HTTP/1.1 200 OK\r\n"
+	for key, value := range signed.header() {
+		head += fmt.Sprintf("%s: %s\r\n", key, value)
 	}
-	bytes := []byte(answer + "\r\n" + answerBody)
 	for {
 		conn, err := l.Accept()
 		check(err)
 		go func() {
 			defer conn.Close()
 			r := bufio.NewReader(conn)
+			var answer []byte
 			for {
 				line, err := r.ReadSlice('\n')
 				if err != nil {
@@ -377,7 +415,15 @@ func serveHTTP1(l net.Listener, header map[string]string) {
 					continue
 				}
 				pause()
-				if _, err := conn.Write(bytes); err != nil {
+				s := signed.take()
+				answer = append(answer[:0], head...)
+				answer = append(answer, "Alipay-Nonce: "...)
+				answer = append(answer, s.nonce...)
+				answer = append(answer, "\r\nAlipay-Signature: "...)
+				answer = append(answer, s.signature...)
+				answer = append(answer, "\r\n\r\n"...)
+				answer = append(answer, answerBody...)
+				if _, err := conn.Write(answer); err != nil {
 					return
 				}
 			}
@@ -386,9 +432,9 @@ func serveHTTP1(l net.Listener, header map[string]string) {
 }
 
 // serveHTTP2 is net/http's server, since one by hand would be long.
-func serveHTTP2(l net.Listener, config *tls.Config, header map[string]string) {
+func serveHTTP2(l net.Listener, config *tls.Config, signed *signedAnswers) {
 	ready := make(http.Header)
-	for key, value := range header {
+	for key, value := range signed.header() {
 		ready.Set(key, value)
 	}
 	body := []byte(answerBody)
@@ -397,11 +443,13 @@ func serveHTTP2(l net.Listener, config *tls.Config, header map[string]string) {
 		Protocols: new(http.Protocols),
 		HTTP2:     &http.HTTP2Config{MaxReadFrameSize: 16 << 10}, // as most servers have it; Go's own default is 1 MiB
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			pause()
+			s := signed.take()
 			h := w.Header()
 			for key, value := range ready {
 				h[key] = value
 			}
-			pause()
+			h["Alipay-Nonce"], h["Alipay-Signature"] = []string{s.nonce}, []string{s.signature}
 			_, _ = w.Write(body)
 		}),
 	}

@@ -213,7 +213,10 @@ func compareSigners(s *server) error {
 		for _, c := range callers {
 			sides = append(sides, c.side(k.signOnly))
 		}
-		r := race{server: s, callers: k.callers, rounds: *rounds, budget: *budget, local: k.signOnly}
+		r := race{server: s, callers: k.callers, rounds: *rounds, budget: *budget, kind: withRSA}
+		if k.signOnly {
+			r.kind = "" // nothing is asked of the server
+		}
 		results, others, err := r.run(sides...)
 		if err != nil {
 			return err
