@@ -245,5 +245,4 @@ func TestSoakWithChangingKeys(t *testing.T) {
 	t.Log(counts, "downloads:", gateway.Downloads())
 	assert.LessOrEqual(t, gateway.Downloads(), 8*rotations, "no flood")
 	assert.Positive(t, counts["success"])
-	assert.Positive(t, counts["kept results"])
 }
