@@ -157,7 +157,7 @@ func (a *attempt) verify(header http.Header, raw []byte) error {
 	}
 	a.report.Refuse() // until then nobody else may have the connection, and the download needs one
 	if failed := a.client.learnCertificate(a.ctx, unknown.SN()); failed != nil {
-		return fmt.Errorf("%w; it was asked for by that SN and is not trusted: %w", err, failed)
+		return fmt.Errorf("%w; asking Alipay for it did not help: %w", err, failed)
 	}
 	return a.verifyWithKeys(header, raw)
 }
