@@ -97,7 +97,7 @@ func TestMalformedUTF8IsReplacedAsJavaDoes(t *testing.T) {
 		"\xe1\x80": "\ufffd", "\xe1\x80A": "\ufffdA", "\xe1A": "\ufffdA", "\xef\xbf": "\ufffd", "\xef\x7f": "\ufffd\x7f", "\xe1\xc0": "\ufffd\ufffd", "\xe0\xa0\xe0\xa0": "\ufffd\ufffd",
 		"\xf0\x8f\x80": "\ufffd\ufffd\ufffd", "\xf0\x90": "\ufffd", "\xf0\x90\x80": "\ufffd", "\xf0\x90\x80A": "\ufffdA", "\xf0\x90A": "\ufffdA",
 		"\xf1\x80\x80": "\ufffd", "\xf1\x8f\xbf\xc2": "\ufffd\ufffd", "\xf4\x8f\xbf": "\ufffd", "\xf4\x90\x80": "\ufffd\ufffd\ufffd", "\xf4\x8f\x90A": "\ufffdA", "\xf3\xbf\xbf": "\ufffd", "\xf0\x90\x80\x80\xf0": "\U00010000\ufffd",
-		"\xf0\x90\x8f": "\ufffd", "\xe0\xa0\x80\xe1": "\u0800\ufffd",
+		"\xf0\x90\x8f": "\ufffd", "\ufffd\xff": "\ufffd\ufffd", "\xe0\xa0\x80\xe1": "\u0800\ufffd",
 	} {
 		assert.Equal(t, want, javaString([]byte(in)), "% x", in)
 	}
@@ -109,7 +109,9 @@ func TestNamesThatAreNotWhollyReadAreRefused(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "CN=x", name)
 	stray := append([]byte{0x30, good[1] + 1, 0x31, good[3] + 1}, append(append([]byte(nil), good[4:]...), 0)...)
-	for what, der := range map[string][]byte{"nothing": nil, "one byte more": append(append([]byte(nil), good...), 0), "one byte more in a set": stray, "cut": good[:len(good)-1]} {
+	at := func(i int, to byte) []byte { der := append([]byte(nil), good...); der[i] = to; return der }
+	require.Equal(t, byte(6), good[6], "the type of the attribute")
+	for what, der := range map[string][]byte{"type of another class": at(6, 0x86), "type of another tag": at(6, 5), "no SET": at(2, 0x30), "SET of another class": at(2, 0xb1), "SET that is not constructed": at(2, 0x11), "nothing": nil, "one byte more": append(append([]byte(nil), good...), 0), "one byte more in a set": stray, "cut": good[:len(good)-1]} {
 		_, err := IssuerName(der)
 		assert.Equal(t, errNoName, err, what)
 	}
@@ -217,6 +219,8 @@ func TestSerialNumberIsWrittenAsJavaDoes(t *testing.T) {
 	for serial, want := range map[string]string{
 		"020107":                 "8f14e45fceea167a5a36dedd4bea2543", // md5 of "7"
 		"0201ff":                 "6bb61e3b7bce0931da574d19d1d82c88", // of "-1"
+		"020180":                 "bb8a6de218bc9d8045e4cc5f62d7c32d", // of "-128"
+		"02017f":                 "ec5decca5ed3d6b8079e2e7e7bacc9f2", // of "127"
 		"02020080":               "76dc611d6ebaafc66cc0879c71b5db5c", // of "128"
 		"02020007":               "8f14e45fceea167a5a36dedd4bea2543", // not the shortest form
 		"020900ffffffffffffffff": "7e7825a3d8588a756abd0ce2ed07e121", // of "18446744073709551615"

@@ -127,7 +127,7 @@ func javaString(b []byte) string {
 	var s strings.Builder
 	for len(b) > 0 {
 		r, n := utf8.DecodeRune(b)
-		if r == utf8.RuneError && n == 1 {
+		if r == utf8.RuneError {
 			n = malformed(b)
 		}
 		s.WriteRune(r)
