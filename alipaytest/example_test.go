@@ -337,7 +337,8 @@ func ExampleGateway_RotateCertificate() {
 	defer gateway.Close()
 
 	config := gateway.CertConfig()
-	unprepared, err := alipay.NewClient(config)
+	// By default a client would download the certificate.
+	unprepared, err := alipay.NewClient(config, alipay.WithCertificateDownload(false))
 	if err != nil {
 		log.Fatal(err)
 	}
