@@ -160,7 +160,7 @@ func typed(media string) func(*testing.T, got) {
 
 func traced(t *testing.T, answer got) {
 	assert.Len(t, answer.Header.Get("Alipay-Trace-Id"), 32)
-	assert.Contains(t, string(answer.body), "traceId="+answer.Header.Get("Alipay-Trace-Id"))
+	assert.Contains(t, string(answer.body), "https://open.alipay.com/api/errCheck?traceId="+answer.Header.Get("Alipay-Trace-Id")+"&source=openapi")
 }
 
 // uncompressed asserts that net/http has undone a compression.
@@ -444,6 +444,20 @@ func TestASlowAnswerEndsWithTheClientsPatience(t *testing.T) {
 		}, time.Minute, time.Millisecond)
 		require.False(t, g.Token(fault.String()).Delivered)
 	}
+}
+
+// The head of a slow body comes at once: a client that waits for it only is not
+// slowed down.
+func TestOfASlowBodyTheHeadComesAtOnce(t *testing.T) {
+	t.Parallel()
+	g := NewGateway(t)
+	g.Inject(SlowBody(time.Hour), 1)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	response, err := g.HTTPClient().Do(call{target: query("t")}.request(t, g).WithContext(ctx))
+	require.NoError(t, err)
+	require.Equal(t, 200, response.StatusCode)
+	require.NoError(t, response.Body.Close())
 }
 
 func TestSizedAnswerHasThatManyBytes(t *testing.T) {

@@ -234,6 +234,12 @@ func TestNoncesAreForgottenOnceTheirTimestampIsStale(t *testing.T) {
 	require.Less(t, len(book.current)+len(book.last), 10)
 	require.True(t, book.add("d", now.Add(100*freshness)))
 	require.Equal(t, 1, len(book.current)+len(book.last))
+	for gap, kept := range map[time.Duration]int{4 * freshness: 2, 4*freshness + 1: 1} {
+		book = nonceBook{limit: 1e6}
+		require.True(t, book.add("a", now))
+		require.True(t, book.add("b", now.Add(gap)))
+		require.Equal(t, kept, len(book.current)+len(book.last), gap)
+	}
 
 	book = nonceBook{limit: 100}
 	for i := range 1000 {
