@@ -264,6 +264,10 @@ func (c *Client) doCall(ctx context.Context, deadline time.Time, call *call, out
 		began := time.Now()
 		a := c.newAttempt(sendCtx, call, number)
 		resp, err := a.do(out)
+		for a.report.Unused() && sendCtx.Err() == nil { // no attempt yet
+			a = c.newAttempt(sendCtx, call, number)
+			resp, err = a.do(out)
+		}
 		pause, again := c.pauseBefore(sendCtx, number+1, err)
 		again = again && time.Until(deadline) > pause
 		if !again {

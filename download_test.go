@@ -321,6 +321,40 @@ func TestNoCertificateIsAskedForWithoutNeed(t *testing.T) {
 	})
 }
 
+// TestConnectionsThatWereGivenUpCostNoAttempt: net/http hands them out for a
+// moment yet, and there may be more of them than a call has attempts.
+func TestConnectionsThatWereGivenUpCostNoAttempt(t *testing.T) {
+	const callers = 32
+	var good atomic.Bool
+	var came sync.WaitGroup
+	came.Add(callers)
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if good.Load() {
+			final(w, r)
+			return
+		}
+		came.Done()
+		came.Wait() // so that each has a connection of its own
+		signedBySwapped(t, successBody)(w, r)
+	})
+	client := newClient(t, s.URL)
+	var all sync.WaitGroup
+	for range callers {
+		all.Go(func() {
+			_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil)
+			assert.ErrorIs(t, err, alipay.ErrResponseSignature)
+		})
+	}
+	all.Wait()
+	good.Store(true)
+	for range callers {
+		got, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil)
+		require.NoError(t, err)
+		assert.Equal(t, 1, got.Meta.Attempts)
+	}
+	assert.EqualValues(t, 2*callers, s.requests.Load())
+}
+
 // TestRotationDrill: 256 callers at full speed, and the gateway changes its
 // certificate in the middle.
 func TestRotationDrill(t *testing.T) {

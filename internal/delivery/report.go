@@ -139,6 +139,11 @@ func (r *Report) DeadConnection() bool {
 	return r.connDead.Load() || r.gotConn.Load() && r.connReused.Load()
 }
 
+// Unused reports, after Send failed, that the only connection it was given had
+// been closed over the answer before, and that nothing was done with it. There can
+// be many of them, until net/http has noticed, and each is given out once.
+func (r *Report) Unused() bool { return r.connDead.Load() && !r.gotConn.Load() && !r.MaybeSent() }
+
 // Cause is why Send failed, in words that are safe to show. It is nil when the
 // time was over and nothing else is known.
 func (r *Report) Cause() error {

@@ -22,6 +22,9 @@ const Method = "alipay.open.app.alipaycert.download"
 // BizContent returns the parameters of the download. sn is hexadecimal.
 func BizContent(sn string) string { return `{"alipay_cert_sn":"` + sn + `"}` }
 
+// maxDead is how many connections may turn out dead with nothing written to them.
+const maxDead = 3
+
 // maxAnswer bounds the answer; a real one has about 5 kB.
 const maxAnswer = 128 << 10
 
@@ -29,36 +32,39 @@ const maxAnswer = 128 << 10
 // answer's signature is not checked, since it may be made with the very key that
 // is asked for. The error is safe to show.
 func Fetch(ctx context.Context, transport *delivery.Transport, request delivery.Request) (pem string, err error) {
-	const connections = 3 // that may turn out dead, with nothing written to them
-	for again, n := true, 0; again && n < connections; n++ {
-		pem, again, err = fetch(ctx, transport, request)
+	for dead := 0; dead < maxDead; {
+		var report delivery.Report
+		pem, err = fetch(ctx, transport, request, &report)
+		switch {
+		case err == nil || ctx.Err() != nil || report.MaybeSent() || !report.DeadConnection():
+			return pem, err
+		case !report.Unused():
+			dead++
+		}
 	}
 	return pem, err
 }
 
-func fetch(ctx context.Context, transport *delivery.Transport, request delivery.Request) (pem string, again bool, err error) {
-	var report delivery.Report
+func fetch(ctx context.Context, transport *delivery.Transport, request delivery.Request, report *delivery.Report) (pem string, err error) {
 	defer report.Close()
-	resp, err := transport.Send(ctx, request, &report)
+	resp, err := transport.Send(ctx, request, report)
 	if err != nil {
-		again = !report.MaybeSent() && report.DeadConnection()
 		if cause := report.Cause(); cause != nil {
-			return "", again, cause
+			return "", cause
 		}
-		return "", again, ctx.Err()
+		return "", ctx.Err()
 	}
 	defer resp.Body.Close()
 	body, tooLarge, err := delivery.ReadAtMost(resp.Body, maxAnswer, resp.ContentLength)
 	switch {
 	case resp.StatusCode != http.StatusOK: // a redirect is not followed
-		return "", false, fmt.Errorf("the download was answered with HTTP status %d", resp.StatusCode)
+		return "", fmt.Errorf("the download was answered with HTTP status %d", resp.StatusCode)
 	case tooLarge:
-		return "", false, errors.New("the answer to the download is larger than any real one")
+		return "", errors.New("the answer to the download is larger than any real one")
 	case err != nil:
-		return "", false, delivery.BrokenOff(ctx, err)
+		return "", delivery.BrokenOff(ctx, err)
 	}
-	pem, err = Parse(body)
-	return pem, false, err
+	return Parse(body)
 }
 
 var errNoAnswer = errors.New("the answer to the download is not that of the gateway")
