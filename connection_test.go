@@ -79,7 +79,6 @@ func TestNothingIsSentWhileAnAnswerIsUndecided(t *testing.T) {
 			s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 				answer(w, 200, waitingBody)
 			})
-			second := make(chan struct{}, 1)
 			undecided, decide := make(chan struct{}), make(chan bool)
 			var asked atomic.Int64
 			clock := func() time.Time {
@@ -96,27 +95,31 @@ func TestNothingIsSentWhileAnAnswerIsUndecided(t *testing.T) {
 			transport := &http.Transport{MaxConnsPerHost: 1}
 			client := newClient(t, s.URL, alipay.WithHTTPClient(&http.Client{Transport: transport}), alipay.WithClock(clock))
 			asked.Store(0) // NewClient asks, too
-			results := make(chan error, 2)
-			query := func() {
-				_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
-				results <- err
+			query := func() <-chan error {
+				result := make(chan error, 1)
+				go func() {
+					_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+					result <- err
+				}()
+				return result
 			}
-			go query()
+			first := query()
 			<-undecided
-			go func() { query(); second <- struct{}{} }()
+			second := query()
 			select {
 			case <-second:
-				t.Error("a request went out on a connection whose answer was undecided")
+				t.Fatal("a request went out on a connection whose answer was undecided")
 			case <-time.After(100 * time.Millisecond):
 			}
 			assert.EqualValues(t, 1, s.requests.Load())
 			decide <- accepted
-			one, other := <-results, <-results
-			require.NoError(t, other)
+			require.NoError(t, <-second)
 			want := int64(1)
-			if !accepted {
+			if accepted {
+				require.NoError(t, <-first)
+			} else {
 				want = 2
-				require.ErrorIs(t, one, alipay.ErrResponseStale)
+				require.ErrorIs(t, <-first, alipay.ErrResponseStale)
 			}
 			assert.Equal(t, want, s.connections.Load())
 			assert.EqualValues(t, 2, s.requests.Load())
