@@ -430,6 +430,26 @@ func TestConnectionsAreReusedAfterErrors(t *testing.T) {
 	}
 }
 
+// TestABodyThatIsNotWantedTakesNoTime: it is drained so that its connection can
+// be used again, which is worth little of what time the call has.
+func TestABodyThatIsNotWantedTakesNoTime(t *testing.T) {
+	for name, status := range map[string]int{"redirect": 302, "too large": 200} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				w.WriteHeader(status)
+				_, _ = io.WriteString(w, strings.Repeat("x", 2000))
+				_ = http.NewResponseController(w).Flush()
+				<-r.Context().Done() // and never ends
+			})
+			client := newClient(t, s.URL, alipay.WithMaxResponseBytes(1000), alipay.WithTimeout(time.Minute))
+			began := time.Now()
+			_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+			require.True(t, errors.Is(err, alipay.ErrRedirect) || errors.Is(err, alipay.ErrResponseTooLarge), err)
+			assert.Less(t, time.Since(began), 30*time.Second)
+		})
+	}
+}
+
 func TestRedirectsReachNoSecondHost(t *testing.T) {
 	second := serve(t, func(http.ResponseWriter, *http.Request) {})
 	for _, status := range []int{301, 302, 303, 307, 308} {

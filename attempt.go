@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -74,7 +73,7 @@ func (a *attempt) handleResponse(resp *http.Response, out any) (*Response, error
 	case a.status < 200: // after 101 the connection is the caller's, and its body heeds no context
 		return nil, a.notAccepted(errNot200)
 	case isRedirect(a.status):
-		drain(resp.Body)
+		a.report.Drain(resp.Body)
 		return nil, a.notAccepted(ErrRedirect)
 	}
 	raw, unread := a.read(resp)
@@ -136,7 +135,7 @@ func (a *attempt) read(resp *http.Response) (raw []byte, unread error) {
 	raw, tooLarge, err := delivery.ReadAtMost(resp.Body, a.client.settings.maxResponseBytes, resp.ContentLength)
 	switch {
 	case tooLarge:
-		drain(resp.Body)
+		a.report.Drain(resp.Body)
 		return raw, ErrResponseTooLarge
 	case err != nil:
 		return raw, delivery.BrokenOff(a.ctx, err)
@@ -303,25 +302,42 @@ func (a *attempt) callError(what string) *CallError {
 
 // shownTraceID is the answer's trace id, should it repeat what was sent.
 func (a *attempt) shownTraceID() string {
-	if a.traceID == "" {
-		return ""
-	}
-	return a.masked(a.traceID)
+	return a.masked(a.traceID, maxTraceID)
 }
 
-// masked takes out of a text what the call has sent.
-func (a *attempt) masked(text string) string {
-	if a.mask == nil {
-		values := append(redact.SentValues(a.call.url.RawQuery, a.call.body), a.call.appAuthToken, a.signed.base64())
-		for _, list := range a.call.header {
-			values = append(values, list...)
-		}
-		for _, file := range a.call.files {
-			values = append(values, file.Name)
-		}
-		a.mask = redact.NewMask(values)
+// masked takes out of a text, cut to so many bytes, what the call has sent.
+func (a *attempt) masked(text string, limit int) string {
+	if text == "" {
+		return ""
 	}
-	return a.mask.Apply(text)
+	if a.mask == nil {
+		a.mask = a.call.newMask()
+		a.mask.Add(a.signed.base64())
+	}
+	return a.mask.Apply(text, limit)
+}
+
+// newMask looks for everything that the call sends, but for names that stand in
+// the source of this library or of the caller's program.
+func (c *call) newMask() *redact.Mask {
+	names := redact.Names{}
+	names.Add(QueryParams{})
+	names.Add(CreditAgreementQueryParams{})
+	if c.source != nil {
+		names.Add(c.source.Query)
+		names.Add(c.source.Body)
+	}
+	mask := new(redact.Mask)
+	mask.AddQuery(c.query, names.Has)
+	mask.AddJSON(c.body, names.Has)
+	mask.Add(c.appAuthToken)
+	for _, list := range c.header {
+		mask.Add(list...)
+	}
+	for _, file := range c.files {
+		mask.Add(file.Name)
+	}
+	return mask
 }
 
 // apiError decodes an error answer as far as it goes. unread is why its body
@@ -341,11 +357,11 @@ func (a *attempt) apiError(header http.Header, body []byte, unread error, verifi
 	if a.opened != nil { // what was sent, and may be repeated there, is not known any more
 		e.Message, e.Links = "", nil
 	}
-	e.Message = a.masked(e.Message)
+	e.Message = a.masked(e.Message, maxMessage)
 	for i, link := range e.Links {
-		e.Links[i] = ErrorLink{a.masked(link.Link), a.masked(link.Desc)}
+		e.Links[i] = ErrorLink{a.masked(link.Link, maxLink), a.masked(link.Desc, maxLink)}
 	}
-	if shown := a.masked(string(e.Code)); shown != string(e.Code) {
+	if shown := a.masked(string(e.Code), maxCode); shown != string(e.Code) {
 		e.shownCode = redact.Printable(shown, maxShownID)
 	}
 	return e
@@ -366,7 +382,7 @@ func (e *APIError) decode(body []byte) {
 		case "message":
 			e.Message, _ = lenient.String(value)
 		case "links":
-			for _, link := range lenient.Links(value) {
+			for _, link := range lenient.Links(value, maxLinks-len(e.Links)) {
 				e.Links = append(e.Links, ErrorLink(link))
 			}
 		}
@@ -383,8 +399,12 @@ func isRedirect(status int) bool {
 	return false
 }
 
-// maxDrain bounds what is read of a body that is not wanted, so that its
-// connection can be used again.
-const maxDrain = 256 << 10
-
-func drain(body io.Reader) { _, _ = io.CopyN(io.Discard, body, maxDrain) }
+// What is kept of an error answer's texts, in bytes, and of its links. The answer
+// itself is in APIError.Body.
+const (
+	maxMessage = 8 << 10
+	maxLink    = 1 << 10
+	maxLinks   = 16
+	maxCode    = 1 << 10
+	maxTraceID = 1 << 10
+)

@@ -248,6 +248,10 @@ func (e APIError) LogValue() slog.Value { return e.shown().logValue() }
 // MarshalJSON writes the error without Header and Body.
 func (e APIError) MarshalJSON() ([]byte, error) { return json.Marshal(e.shown()) }
 
+// GobEncode implements [encoding/gob.GobEncoder] and always fails: it would carry
+// Header and Body. The JSON of the error does not.
+func (e APIError) GobEncode() ([]byte, error) { return nil, errNoGob }
+
 func (e *APIError) shown() shownError {
 	return shownError{
 		Error: e.Error(), Outcome: e.outcome().String(),
@@ -368,6 +372,12 @@ func (e CallError) LogValue() slog.Value { return e.shown().logValue() }
 
 // MarshalJSON writes the members of [APIError]'s.
 func (e CallError) MarshalJSON() ([]byte, error) { return json.Marshal(e.shown()) }
+
+// GobEncode implements [encoding/gob.GobEncoder] and always fails: it would carry
+// Answer. The JSON of the error does not.
+func (e CallError) GobEncode() ([]byte, error) { return nil, errNoGob }
+
+var errNoGob = errors.New("alipay: an error is not encoded with gob, since that would carry the answer; encode its JSON")
 
 func (e *CallError) shown() shownError {
 	return shownError{

@@ -529,3 +529,23 @@ func (h hiring) mayTeach(onceToken string) string {
 	}
 	return "try again later"
 }
+
+// Logging a QueryParams shows none of its values. slog's JSON handler writes what
+// holds one as JSON, which shows them all, unless its ReplaceAttr has it printed.
+func ExampleQueryParams_logging() {
+	logger := slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		switch {
+		case a.Key == slog.TimeKey:
+			return slog.Attr{}
+		case a.Value.Kind() == slog.KindAny:
+			a.Value = slog.StringValue(fmt.Sprint(a.Value.Any()))
+		}
+		return a
+	}}))
+	params := alipay.QueryParams{OnceToken: "2f1c8e", CertNo: "420192931233123123"}
+	logger.Info("asked", "params", params)
+	logger.Info("asked", "all", []alipay.QueryParams{params})
+	// Output:
+	// {"level":"INFO","msg":"asked","params":{"OnceToken":"[redacted]","CertNo":"[redacted]"}}
+	// {"level":"INFO","msg":"asked","all":"[alipay.QueryParams{OnceToken:[redacted] CertNo:[redacted]}]"}
+}

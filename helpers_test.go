@@ -341,24 +341,3 @@ func (l *lockedWriter) Write(p []byte) (int, error) {
 	defer l.mu.Unlock()
 	return l.w.Write(p)
 }
-
-// allTexts returns what every error in the tree of err says, under every verb
-// that might show more than its text.
-func allTexts(err error) []string {
-	texts := []string{fmt.Sprintf("%v|%+v|%#v|%s|%q|%x", err, err, err, err, err, err)}
-	if err == nil {
-		return nil
-	}
-	switch e := err.(type) {
-	case interface{ Unwrap() error }:
-		if inner := e.Unwrap(); inner != nil {
-			texts = append(texts, allTexts(inner)...)
-		}
-	case interface{ Unwrap() []error }:
-		for _, inner := range e.Unwrap() {
-			texts = append(texts, allTexts(inner)...)
-		}
-	}
-	data, _ := json.Marshal(err)
-	return append(texts, err.Error(), string(data))
-}

@@ -111,7 +111,7 @@ func FuzzDecodeError(f *testing.F) {
 		if strings.Contains(string(body), string(CodeInvalidSignature)) {
 			return // diagnosed with the keys of a client
 		}
-		a := &attempt{status: status, call: &call{url: &url.URL{RawQuery: url.Values{"cert_no": {sent}}.Encode()}}}
+		a := &attempt{status: status, call: &call{query: url.Values{"cert_no": {sent}}, url: new(url.URL)}}
 		e := a.apiError(http.Header{}, body, nil, false)
 		assert.Equal(t, body, e.Body)
 		if _, err := lenient.Object(body); err != nil {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -119,28 +118,6 @@ func TestFaultMatrix(t *testing.T) {
 				searchForLeaks(t, config, append(allTexts(err), log.String(), fmt.Sprintf("%+v %#v %+v %#v", got, got, config, config),
 					fmt.Sprintf("%+v %#v %s %+v %#v %v %+v", client, client, service, *client, *service, service, testParams())))
 			})
-		}
-	}
-}
-
-// searchForLeaks looks for personal values and keys in texts.
-func searchForLeaks(t testing.TB, config alipay.AlipayConfig, texts []string) {
-	secrets := []string{
-		testCertNo, testToken, testUserID, testOpenID, testConnKey, testAuthTok, "once_token=", "cert_no=", "sign=",
-		"2088402562742105", "V1_4dc286a6e91c9d51104e1172813b34c5", config.EncryptKey,
-	}
-	for _, key := range []string{config.PrivateKey, config.AlipayPublicKey, config.AppCertContent, config.AlipayPublicCertContent, config.RootCertContent} {
-		for line := range strings.Lines(key) {
-			if line = strings.TrimSpace(line); len(line) > 16 && !strings.HasPrefix(line, "-----") {
-				secrets = append(secrets, line)
-			}
-		}
-	}
-	for _, text := range texts {
-		for _, secret := range secrets {
-			if secret != "" && strings.Contains(text, secret) {
-				t.Errorf("%.12s… shows in: %s", secret, text)
-			}
 		}
 	}
 }

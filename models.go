@@ -71,8 +71,11 @@ const (
 //
 // The values are personal. Printing and logging a QueryParams, with any verb of
 // fmt and with log/slog, shows which parameters are set and none of their
-// values. Its JSON is faithful, under the wire names, because it is the
-// caller's own data: do not write that to a log.
+// values. Its JSON is faithful, under the wire names, because it is the caller's
+// own data, and so is every other encoding, such as gob: do not write that to a
+// log. [slog.JSONHandler] writes the JSON of a struct, slice or map that holds a
+// QueryParams, and cannot be told from any other encoder there: log the QueryParams
+// itself, or give the handler the ReplaceAttr of the example.
 type QueryParams struct {
 	// ConnKey is the out_agreement_no which the caller gave in the first step,
 	// when the check was created (conn_key).
@@ -130,7 +133,8 @@ func (p QueryParams) shown() redact.Value {
 // The values are personal. Printing and logging a QueryResponse, with any verb
 // of fmt and with log/slog, shows the states and none of the ids. Its JSON is
 // faithful, under the wire names and with the members of Extra, because it is
-// the caller's own data: do not write that to a log.
+// the caller's own data, and so is every other encoding: do not write that to a
+// log. For a struct, slice or map that holds one see [QueryParams].
 type QueryResponse struct {
 	// IdentityResult is the outcome (identity_result).
 	IdentityResult IdentityResult

@@ -70,11 +70,12 @@ func (r Request) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) 
 // call is a request encoded once, from which each attempt is made.
 type call struct {
 	callOptions
-	info  CallInfo
-	url   *url.URL
-	query url.Values // what the URL's query encodes
-	body  []byte     // before encryption
-	files []File     // beside body
+	info   CallInfo
+	url    *url.URL
+	query  url.Values // what the URL's query encodes
+	body   []byte     // before encryption
+	files  []File     // beside body
+	source *Request   // what query and body were made from, for the names in it
 }
 
 // encode turns a Request into what every attempt sends.
@@ -82,7 +83,7 @@ func (c *Client) encode(req *Request, opts []RequestOption) (*call, error) {
 	if req == nil {
 		return nil, errArgument("Request", "the request is nil")
 	}
-	call := &call{callOptions: callOptions{appAuthToken: c.keys.Load().AppAuthToken}}
+	call := &call{callOptions: callOptions{appAuthToken: c.keys.Load().AppAuthToken}, source: req}
 	if err := call.apply(opts); err != nil {
 		return nil, err
 	}

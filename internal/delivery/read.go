@@ -1,6 +1,9 @@
 package delivery
 
-import "io"
+import (
+	"io"
+	"time"
+)
 
 // ReadAtMost reads r to its end. When that is more than limit bytes it stops
 // one byte behind the limit and reports tooLarge. size is what the other side
@@ -33,4 +36,23 @@ func ReadAtMost(r io.Reader, limit, size int64) (data []byte, tooLarge bool, err
 			return data, false, err
 		}
 	}
+}
+
+// The bounds of draining: what is saved is a connection, which is worth little of
+// the call's time.
+const (
+	maxDrain     = 256 << 10
+	maxDrainTime = 100 * time.Millisecond
+)
+
+// Drain reads what is left of an answer's body that is not wanted, if it comes
+// soon, so that the connection can be used again. Otherwise it ends the attempt.
+func (r *Report) Drain(body io.Reader) {
+	limit := maxDrainTime
+	if deadline, ok := r.ctx.Deadline(); ok {
+		limit = min(limit, time.Until(deadline)/10)
+	}
+	timer := time.AfterFunc(limit, r.cancel)
+	defer timer.Stop()
+	_, _ = io.CopyN(io.Discard, body, maxDrain)
 }

@@ -6,10 +6,10 @@ import "encoding/json"
 type Link struct{ Link, Desc string }
 
 // Links reads links in either form: documented as a string, it also arrives as a
-// list of objects. What is neither is left out.
-func Links(value []byte) []Link {
+// list of objects. What is neither is left out, and so is what is more than limit.
+func Links(value []byte, limit int) []Link {
 	if s, err := String(value); err == nil {
-		if s == "" {
+		if s == "" || limit <= 0 {
 			return nil
 		}
 		return []Link{{Link: s}}
@@ -22,6 +22,9 @@ func Links(value []byte) []Link {
 	}
 	var links []Link
 	for _, item := range items {
+		if len(links) >= limit {
+			break
+		}
 		var link Link
 		if s, err := String(item); err == nil {
 			link.Link = s

@@ -3,7 +3,6 @@ package redact
 import (
 	"cmp"
 	"encoding/json"
-	"html"
 	"net/url"
 	"slices"
 	"strings"
@@ -13,139 +12,299 @@ import (
 // Masked stands where a value was taken out.
 const Masked = "***"
 
-// Mask takes the values that a call has sent out of what the gateway says, in
-// every spelling in which a gateway repeats them. Make it only when there is an
-// error to show: it costs more than a call that succeeds.
-type Mask [256][]string // in lower case, by the first byte, the longest first
+// The bounds of a mask. What a call sends and what a gateway says of it is a few
+// kilobytes; beyond these bounds a text is not searched but masked whole.
+const (
+	maxSent   = 256 << 10 // bytes that are looked for
+	maxValues = 4096      // values that are looked for
+	maxBody   = 1 << 20   // bytes of a JSON body that is read for values
+	maxValue  = 1 << 10   // bytes of a value that are looked for; what follows its beginning is masked
+	maxText   = 8 << 10   // bytes of a text that are looked through; what is longer is cut off
+	maxSteps  = 4 << 20   // of all searches together
+)
 
 // shortValue is the number of characters up to which a value is masked only
 // where it stands as a word of its own. Otherwise a sent "0" would mask every
 // zero in the text.
 const shortValue = 3
 
-// maxMasked bounds what is looked through, in bytes: a gateway's words are
-// short. What is longer is cut off.
-const maxMasked = 8 << 10
+// Mask takes what a call has sent out of what the gateway says, in whatever
+// spelling a gateway repeats it: escaped for JSON, a URL or HTML, several times
+// over. Instead of spelling out each value in every way, it undoes the escapes of
+// the text, layer by layer, and looks for the values in each. Make one only when
+// there is an error to show: it costs more than a call that succeeds.
+type Mask struct {
+	sent  int
+	blind bool // more was sent than can be looked for
+	steps int
 
-// NewMask returns a mask for the values.
-func NewMask(values []string) *Mask {
-	var m Mask
+	values   []string // in lower case; sorted when search is to begin
+	prepared bool
+	first    [257]int // where the values with a first byte begin
+}
+
+// Add looks for these values, too.
+func (m *Mask) Add(values ...string) {
 	for _, value := range values {
-		for _, spelling := range spellings(value) {
-			if spelling != "" {
-				folded := lower(spelling)
-				m[folded[0]] = append(m[folded[0]], folded)
-			}
+		if m.sent += min(len(value), maxValue); m.sent > maxSent || len(m.values) >= maxValues {
+			m.blind = true
+		}
+		if m.blind {
+			return
+		}
+		m.addDecoded(value)
+	}
+}
+
+// addDecoded adds a value, and what it is once its own escapes are undone: the
+// text may have lost those.
+func (m *Mask) addDecoded(value string) {
+	const mostEscaped = 4 * maxValue
+	cut := len(value) > mostEscaped
+	layer := plainLayer(value[:min(len(value), mostEscaped)])
+	for range maxLayers {
+		text := string(layer.text)
+		bare := strings.Trim(strings.TrimSpace(text), "+") // a plus at an end is easily lost
+		m.addFolded(fold(bare))
+		if strings.Trim(text, "+") == text {
+			m.addFolded(fold(text))
+		}
+		var changed bool
+		if layer, changed = layer.decoded(cut); !changed {
+			break
 		}
 	}
-	for i, list := range m {
-		slices.SortFunc(list, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) })
-		m[i] = slices.Compact(list)
-	}
-	return &m
+	m.prepared = false
 }
 
-// spellings returns a value as it is, percent-encoded in the usual ways, as the
-// inside of a JSON string and in HTML.
-func spellings(value string) []string {
-	encoded := url.QueryEscape(value)
-	quoted, _ := json.Marshal(value)
-	return []string{
-		value, strings.TrimSpace(value),
-		encoded, strings.ReplaceAll(encoded, "+", "%20"), url.PathEscape(value),
-		string(quoted[1 : len(quoted)-1]), html.EscapeString(value),
+func (m *Mask) addFolded(value string) {
+	if value != "" {
+		m.values = append(m.values, value[:min(len(value), maxValue)])
 	}
 }
 
-// lower folds the case of ASCII only, so that positions stay as they are: the x
-// of an identity number comes back as X, and escapes in either case.
-func lower(s string) string {
+// AddQuery looks for the values of a query, and for those of its names that are
+// not known.
+func (m *Mask) AddQuery(query url.Values, known func(name string) bool) {
+	for name, values := range query {
+		if !known(name) {
+			m.Add(name)
+		}
+		for _, value := range values {
+			m.Add(value)
+			m.addNested(value, known)
+		}
+	}
+}
+
+// AddJSON looks for the values in a JSON text, and for those of its names that
+// are not known.
+func (m *Mask) AddJSON(text []byte, known func(name string) bool) {
+	switch {
+	case len(text) == 0:
+	case len(text) > maxBody:
+		m.blind = true
+	default:
+		decoder := json.NewDecoder(strings.NewReader(string(text)))
+		decoder.UseNumber()
+		var document any
+		if decoder.Decode(&document) == nil {
+			m.addLeaves(document, known)
+		}
+	}
+}
+
+// addNested looks into a value that is JSON itself.
+func (m *Mask) addNested(value string, known func(name string) bool) {
+	if trimmed := strings.TrimSpace(value); strings.HasPrefix(trimmed, "{") || strings.HasPrefix(trimmed, "[") {
+		m.AddJSON([]byte(trimmed), known)
+	}
+}
+
+func (m *Mask) addLeaves(document any, known func(name string) bool) {
+	if m.blind {
+		return
+	}
+	switch v := document.(type) {
+	case string:
+		m.Add(v)
+		m.addNested(v, known)
+	case json.Number:
+		m.Add(v.String())
+	case []any:
+		for _, item := range v {
+			m.addLeaves(item, known)
+		}
+	case map[string]any:
+		for name, item := range v {
+			if !known(name) {
+				m.Add(name)
+			}
+			m.addLeaves(item, known)
+		}
+	}
+}
+
+// Apply returns s, cut to so many bytes, with every value replaced by [Masked].
+func (m *Mask) Apply(s string, limit int) string {
+	limit = min(limit, maxText)
+	cut := len(s) > limit
+	if cut {
+		s = s[:limit]
+	}
+	m.prepare()
+	var found []span
+	layer := plainLayer(s)
+	for range maxLayers {
+		if m.blind {
+			break
+		}
+		found = m.search(layer, cut, found)
+		var changed bool
+		if layer, changed = layer.decoded(cut); !changed {
+			break
+		}
+	}
+	switch {
+	case m.blind && s != "":
+		return Masked
+	case len(found) == 0:
+		return s
+	}
+	return replaced(s, found)
+}
+
+// span is a part of the text, in bytes.
+type span struct{ from, to int }
+
+// replaced puts Masked in place of each span, and once where they overlap.
+func replaced(s string, spans []span) string {
+	slices.SortFunc(spans, func(a, b span) int { return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(b.to, a.to)) })
+	var b strings.Builder
+	at := 0
+	for i := 0; i < len(spans); {
+		whole := spans[i]
+		for i++; i < len(spans) && spans[i].from < whole.to; i++ {
+			whole.to = max(whole.to, spans[i].to)
+		}
+		b.WriteString(s[at:whole.from])
+		b.WriteString(Masked)
+		at = whole.to
+	}
+	b.WriteString(s[at:])
+	return b.String()
+}
+
+func (m *Mask) prepare() {
+	if m.prepared {
+		return
+	}
+	slices.Sort(m.values)
+	m.values = slices.Compact(m.values)
+	at := 0
+	for c := range 257 {
+		for at < len(m.values) && int(m.values[at][0]) < c {
+			at++
+		}
+		m.first[c] = at
+	}
+	m.prepared = true
+}
+
+// search finds the values in one layer of a text.
+func (m *Mask) search(layer layer, cut bool, found []span) []span {
+	folded := fold(string(layer.text))
+	for i := 0; i < len(folded); {
+		length, rest := m.at(folded, i, cut)
+		if m.steps > maxSteps {
+			m.blind = true
+			return found
+		}
+		switch {
+		case rest:
+			return append(found, span{layer.from(i), layer.size})
+		case length > 0:
+			found = append(found, span{layer.from(i), layer.to(i + length)})
+			i += length
+		default:
+			i++
+		}
+	}
+	return found
+}
+
+// at returns the length of the longest value that begins at position i, 0 for
+// none. rest says that everything from there on is part of a value: where the
+// text was cut off the beginning of a value counts as one, and where the value
+// itself is longer than what is looked for.
+func (m *Mask) at(folded string, i int, cut bool) (length int, rest bool) {
+	text := folded[i:]
+	low, high := m.first[text[0]], m.first[int(text[0])+1]
+	for depth := 1; low < high; depth++ { // the values in between share so many bytes with the text
+		m.steps++
+		if value := m.values[low]; len(value) == depth { // the shortest is the first
+			if m.counts(folded, i, value) {
+				length = depth
+				rest = depth == maxValue
+			}
+			low++
+		}
+		switch {
+		case low == high:
+			return length, rest
+		case depth == len(text):
+			return length, rest || cut
+		}
+		c := text[depth]
+		values := m.values
+		for bound := high; low < bound; { // the first that has c or more there
+			m.steps++
+			if middle := (low + bound) / 2; values[middle][depth] < c {
+				low = middle + 1
+			} else {
+				bound = middle
+			}
+		}
+		if low == high || values[low][depth] != c {
+			return length, rest
+		}
+		after := low
+		for bound := high; after < bound; { // the first that has more than c
+			m.steps++
+			if middle := (after + bound) / 2; values[middle][depth] <= c {
+				after = middle + 1
+			} else {
+				bound = middle
+			}
+		}
+		high = after
+	}
+	return length, rest
+}
+
+// counts reports whether a value that stands at position i is to be masked there.
+func (m *Mask) counts(folded string, i int, value string) bool {
+	end := i + len(value)
+	return len(value) > shortValue*utf8.UTFMax || utf8.RuneCountInString(value) > shortValue ||
+		(i == 0 || !IsWordByte(folded[i-1])) && (end == len(folded) || !IsWordByte(folded[end]))
+}
+
+// fold makes alike what a gateway may change: the case of ASCII, such as the x of
+// an identity number, and a space that was a plus. Positions stay as they are.
+func fold(s string) string {
 	b := []byte(s)
 	for i, c := range b {
-		if 'A' <= c && c <= 'Z' {
+		switch {
+		case 'A' <= c && c <= 'Z':
 			b[i] = c + 'a' - 'A'
+		case c == '+':
+			b[i] = ' '
 		}
 	}
 	return string(b)
 }
 
-// Apply returns s with every value replaced by [Masked].
-func (m *Mask) Apply(s string) string {
-	cut := len(s) > maxMasked
-	if cut {
-		s = s[:maxMasked]
-	}
-	folded := lower(s)
-	var b strings.Builder
-	for i := 0; i < len(s); {
-		n := m.at(folded, i, cut)
-		if n > 0 {
-			b.WriteString(Masked)
-		} else {
-			n = 1
-			b.WriteByte(s[i])
-		}
-		i += n
-	}
-	return b.String()
-}
-
-// at returns the length of the value that begins at position i, 0 for none.
-// Where the text was cut off, the beginning of a value at its end counts as one.
-func (m *Mask) at(folded string, i int, cut bool) int {
-	rest := folded[i:]
-	for _, value := range m[rest[0]] {
-		switch {
-		case cut && len(rest) < len(value):
-			if strings.HasPrefix(value, rest) {
-				return len(rest)
-			}
-		case !strings.HasPrefix(rest, value):
-		case utf8.RuneCountInString(value) > shortValue,
-			(i == 0 || !IsWordByte(folded[i-1])) && (len(rest) == len(value) || !IsWordByte(rest[len(value)])):
-			return len(value)
-		}
-	}
-	return 0
-}
-
 // IsWordByte reports whether c is an ASCII letter or digit.
 func IsWordByte(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
-}
-
-// SentValues returns the values that went out in a query string and a JSON body.
-func SentValues(rawQuery string, body []byte) []string {
-	var values []string
-	query, _ := url.ParseQuery(rawQuery)
-	for _, v := range query {
-		values = append(values, v...)
-	}
-	if len(body) > 0 {
-		decoder := json.NewDecoder(strings.NewReader(string(body)))
-		decoder.UseNumber()
-		var document any
-		if decoder.Decode(&document) == nil {
-			values = appendLeaves(values, document)
-		}
-	}
-	return values
-}
-
-func appendLeaves(values []string, document any) []string {
-	switch v := document.(type) {
-	case string:
-		values = append(values, v)
-	case json.Number:
-		values = append(values, v.String())
-	case []any:
-		for _, item := range v {
-			values = appendLeaves(values, item)
-		}
-	case map[string]any:
-		for _, item := range v {
-			values = appendLeaves(values, item)
-		}
-	}
-	return values
 }

@@ -1,0 +1,228 @@
+package redact
+
+import (
+	"encoding/json"
+	"fmt"
+	"html"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func maskOf(values ...string) *Mask {
+	m := new(Mask)
+	m.Add(values...)
+	return m
+}
+
+func unknown(string) bool { return false }
+
+func TestMaskTakesOutEverySpellingOfAValue(t *testing.T) {
+	m := maskOf("2f1c/8e=&?", " padded ", "uuid 含空格+plus", `quo"te`, "abc", "0", "04", "0420", "", "张三丰收", "it's <b>", "+8613912345678", "100%25")
+	for in, want := range map[string]string{
+		"token 2f1c/8e=&? bad":         "token *** bad",
+		"token 2f1c%2F8e%3D%26%3F bad": "token *** bad",
+		"token 2f1c%2f8e%3d%26%3f bad": "token *** bad",
+		"padded":                       "***",
+		"uuid%20%E5%90%AB%E7%A9%BA%E6%A0%BC%2Bplus, uuid 含空格+plus": "***, ***",
+		`quo\"te and quo"te`:                 "*** and ***",
+		"abc, abcd, xabc, abc":               "***, abcd, xabc, ***",
+		"类型0不支持 10 04":                       "类型***不支持 10 ***",
+		"0420":                               "***",
+		"ABC Quo&#34;Te":                     "*** ***",
+		"nothing here":                       "nothing here",
+		"":                                   "",
+		`name \u5f20\u4e09\u4e30\u6536!`:     "name ***!",
+		`name \u5F20\u4E09\u4E30\u6536!`:     "name ***!",
+		`name \\u5f20\\u4e09\\u4e30\\u6536!`: "name ***!",
+		`{\"n\":\"{\\\"n\\\":\\\"quo\\\\\\\"te\\\"}\"}`: `{\"n\":\"{\\\"n\\\":\\\"***\\\"}\"}`,
+		`2f1c\/8e=&?`:                "***",
+		`2f1c\/8e=\u0026?`:           "***",
+		"2f1c%252F8e%253D%2526%253F": "***",
+		"%25E5%25BC%25A0%25E4%25B8%2589%25E4%25B8%25B0%25E6%2594%25B6": "***",
+		"&#24352;&#19977;&#20016;&#25910;":                             "***",
+		"&#x5f20;&#x4E09;&#x4e30;&#x6536;":                             "***",
+		"&#24352;&#19977;&#20016;&#25910 x":                            "*** x",
+		"&amp;#24352;&amp;#19977;&amp;#20016;&amp;#25910;":             "***",
+		"quo&quot;te, quo&#x22;te":                                     "***, ***",
+		"it&#x27;s &lt;b&gt;, it&apos;s <b>":                           "***, ***",
+		`it\u0027s \u003cb\u003e`:                                      "***",
+		`\xe5\xbc\xa0\xe4\xb8\x89\xe4\xb8\xb0\xe6\x94\xb6`:             "***",
+		"%u5f20%u4e09%u4e30%u6536":                                     "***",
+		"uuid 含空格 plus":                                                "***",
+		"uuid+含空格+plus":                                                "***",
+		"call 8613912345678, +8613912345678":                           "call ***, +***",
+		"100%25, 100%, 100%2525":                                       "***, ***, ***",
+		"张三丰收张三丰收":                                                     "******",
+		"10%2":                                                         "10%2",
+		"a \\ and & and %":                                             "a \\ and & and %",
+	} {
+		assert.Equal(t, want, m.Apply(in, maxText), in)
+	}
+}
+
+func TestMaskKnowsNamesAndNestedValues(t *testing.T) {
+	known := func(name string) bool { return name == "biz_content" || name == "name" }
+	m := new(Mask)
+	m.AddQuery(url.Values{"biz_content": {`{"name":"Zhang San","13912345678":1,"x":"{\"y\":\"nested value\"}"}`}, "zhang-san": {"v1"}}, known)
+	m.AddJSON([]byte(`{"name":"Li Si","of Li Si":{"name":[88.8000,true,null,"deep down"]}}`), known)
+	for in, want := range map[string]string{
+		"name Zhang San of biz_content": "name *** of biz_content",
+		"13912345678 of zhang-san":      "*** of ***",
+		"nested value, Li Si, of Li Si": "***, ***, ***",
+		"deep down at 88.8000, true":    "*** at ***, true",
+		`nested\u0020value`:             "***",
+	} {
+		assert.Equal(t, want, m.Apply(in, maxText), in)
+	}
+	var broken Mask
+	broken.AddJSON([]byte("no JSON"), unknown)
+	assert.Equal(t, "no JSON", broken.Apply("no JSON", maxText))
+}
+
+func TestMaskCutsWhatIsLongAndNoValueInHalf(t *testing.T) {
+	const value = "420192931233123123张三"
+	m := maskOf(value)
+	entities := ""
+	for _, r := range value {
+		entities += fmt.Sprintf("&#%d;", r)
+	}
+	escaped := ""
+	for _, r := range value {
+		escaped += fmt.Sprintf(`\\u%04x`, r)
+	}
+	for _, spelled := range []string{value, entities, escaped, url.QueryEscape(url.QueryEscape(value)), html.EscapeString(entities)} {
+		for shift := range len(spelled) + 2 {
+			got := m.Apply(strings.Repeat("x", 1000-shift)+spelled+"tail", 1000)
+			assert.LessOrEqual(t, len(got), 1000+len(Masked))
+			shown := strings.TrimLeft(got, "x")
+			assert.True(t, shown == "" || strings.HasPrefix(shown, Masked) || strings.HasPrefix(spelled, shown) && len(shown) < 12, "%d: %s", shift, shown)
+		}
+	}
+	long := strings.Repeat("abcdefg", 1000)
+	assert.Equal(t, "x***", maskOf(long).Apply("x"+long+"y", maxText), "of a long value the beginning is found, and the rest goes with it")
+}
+
+func TestMaskingIsBounded(t *testing.T) {
+	text := strings.Repeat("a", 1<<20)
+	for name, values := range map[string]func() []string{
+		"many values": func() (values []string) {
+			for n := range 100_000 {
+				values = append(values, fmt.Sprintf("value-%d", n))
+			}
+			return values
+		},
+		"values that are alike": func() (values []string) {
+			for n := range 4000 {
+				values = append(values, strings.Repeat("a", 60)+fmt.Sprint(n))
+			}
+			return values
+		},
+		"long values that are alike": func() (values []string) {
+			for n := range 200 {
+				values = append(values, strings.Repeat("a", 900)+fmt.Sprint(n))
+			}
+			return values
+		},
+		"escapes over escapes": func() []string {
+			return []string{strings.Repeat("%2525252525252525", 1<<16), strings.Repeat("&amp;amp;amp;amp;amp;#x26;", 1<<16), strings.Repeat(`\\\\`, 1<<17)}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := maskOf(values()...)
+			for range 100 {
+				got := m.Apply(text, maxText)
+				require.LessOrEqual(t, len(got), maxText+len(Masked))
+				require.LessOrEqual(t, m.steps, maxSteps+maxText)
+			}
+		})
+	}
+	blind := maskOf(strings.Split(strings.Repeat("x,", 2*maxValues), ",")...)
+	assert.Equal(t, Masked, blind.Apply("anything", maxText), "what cannot be searched is not shown")
+	assert.Empty(t, blind.Apply("", maxText))
+	var body Mask
+	body.AddJSON([]byte(`{"a":"`+strings.Repeat("x", maxBody)+`"}`), unknown)
+	assert.Equal(t, Masked, body.Apply("anything", maxText))
+}
+
+// spell escapes a value, in ways that a byte each decides.
+func spell(value string, ways []byte) string {
+	for _, way := range ways {
+		switch way % 8 {
+		case 0:
+			quoted, _ := json.Marshal(value)
+			value = string(quoted[1 : len(quoted)-1])
+		case 1:
+			value = url.QueryEscape(value)
+		case 2:
+			value = url.PathEscape(value)
+		case 3:
+			value = html.EscapeString(value)
+		case 4:
+			var b strings.Builder
+			for _, r := range value {
+				fmt.Fprintf(&b, "&#x%X;", r)
+			}
+			value = b.String()
+		case 5:
+			var b strings.Builder
+			for _, r := range value {
+				if r > 0x7e || r < ' ' {
+					fmt.Fprintf(&b, `\u%04x`, r&0xffff)
+				} else if r == '\\' || r == '"' {
+					fmt.Fprintf(&b, `\%c`, r)
+				} else {
+					b.WriteRune(r)
+				}
+			}
+			value = b.String()
+		case 6:
+			value = strings.ReplaceAll(value, "+", " ")
+		case 7:
+			value = strings.ToUpper(value)
+			if len(value) != len(strings.ToLower(value)) { // not ASCII alone
+				return strings.ToLower(value)
+			}
+		}
+	}
+	return value
+}
+
+// FuzzMask spells a value in some way, puts it into a text, and holds that the
+// mask finds it; and that masking any text at all ends soon.
+func FuzzMask(f *testing.F) {
+	f.Fuzz(func(t *testing.T, before, value, after string, ways []byte) {
+		if len(value) > 200 || len(before)+len(after) > 4000 || !utf8.ValidString(value) {
+			return
+		}
+		spelled := spell(value, ways[:min(len(ways), 3)])
+		if len(spelled) > 3000 {
+			return
+		}
+		m := maskOf(value)
+		began := time.Now()
+		m.Apply(before+spelled+after, maxText)
+		require.Less(t, time.Since(began), 5*time.Second)
+		require.LessOrEqual(t, m.steps, maxSteps+maxText)
+
+		// In any spelling it is found where nothing before it can be taken for the
+		// beginning of an escape, if it is not a short word.
+		plain := strings.TrimSpace(value)
+		if utf8.RuneCountInString(plain) <= shortValue || strings.ContainsAny(value, `\%&+`) || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > 0xffff || r == utf8.RuneError }) {
+			return
+		}
+		for _, way := range ways[:min(len(ways), 3)] {
+			if way%8 == 7 {
+				return // capitals beyond ASCII are other letters
+			}
+		}
+		require.Contains(t, m.Apply("[ "+spelled+" ]", maxText), Masked, "%q as %q", value, spelled)
+		// As it is, it is found in any surroundings.
+		require.NotContains(t, strings.ReplaceAll(m.Apply(before+value+after, maxText), Masked, "\x00"), plain)
+	})
+}
