@@ -100,6 +100,7 @@ func TestAnUploadIsSignedOverItsDataAlone(t *testing.T) {
 	}
 	// The bytes of a file are not signed, those of data are, and the body as a
 	// whole is not what is signed.
+	body, kind, signed = upload(data, file)
 	changed := strings.Replace(body, "PNG", "GIF", 1)
 	require.Equal(t, 200, send(t, g, changed, kind, signed, nil).StatusCode)
 	changed = strings.Replace(body, `{"a"`, `{"b"`, 1)
