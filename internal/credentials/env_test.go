@@ -79,6 +79,23 @@ func TestTheEnvironmentIsToldEverythingThatIsMissing(t *testing.T) {
 func TestTheMissingVariablesAreListed(t *testing.T) {
 	_, err := FromEnv(environment(map[string]string{"ALIPAY_PUBLIC_KEY": "x"}))
 	assert.EqualError(t, err, "AppID: not set in the environment: ALIPAY_APP_ID; ALIPAY_PRIVATE_KEY or ALIPAY_PRIVATE_KEY_PATH")
+
+	all := map[string]string{"ALIPAY_APP_ID": "1", "ALIPAY_PRIVATE_KEY": "x", "ALIPAY_APP_CERT": "x", "ALIPAY_PUBLIC_CERT": "x", "ALIPAY_ROOT_CERT": "x"}
+	_, err = FromEnv(environment(all))
+	require.NoError(t, err)
+	for variable := range all {
+		_, err := FromEnv(func(name string) string {
+			if name == variable {
+				return ""
+			}
+			return all[name]
+		})
+		want := envFields[variable] + ": not set in the environment: " + variable
+		if variable != "ALIPAY_APP_ID" {
+			want += " or " + variable + "_PATH"
+		}
+		assert.EqualError(t, err, want)
+	}
 }
 
 func TestEachCertificateVariableMeansCertificateMode(t *testing.T) {
