@@ -153,9 +153,9 @@ func run(ctx context.Context, args []string, logs io.Writer) (err error) {
 	s.log.Info("serving", "url", "http://"+listener.Addr().String()+"/", "gateway", cmp.Or(s.gatewayURL, "of its own"))
 	err = s.tend(ctx, served)
 
-	// Connections first, so that nothing new comes, then the steps under way:
-	// each has at most a lease.
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.lease())
+	// Connections first, so that nothing new comes, then the steps under way: a
+	// question, and time to store what comes of it.
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.timing.query+10*time.Second)
 	defer cancel()
 	return errors.Join(err, server.Shutdown(ending), s.db.stop(ending), endSpans(ending))
 }
