@@ -83,10 +83,14 @@ func (a *attempt) handleResponse(resp *http.Response, out any) (*Response, error
 	if unread != nil {
 		return nil, a.notAccepted(unread)
 	}
-	if err := a.belongs(resp.Header); err != nil {
+	a.received = a.client.settings.clock()
+	switch err := a.belongs(resp.Header); err {
+	case nil:
+	case protocol.ErrFromCache: // whose it is cannot be told, so it is not thrown away
+		return nil, a.notUsable(err, resp.Header, raw)
+	default:
 		return nil, a.notAccepted(err) // and not sealed: it is somebody else's
 	}
-	a.received = a.client.settings.clock()
 	return a.accept(resp.Header, raw, out)
 }
 
@@ -94,6 +98,9 @@ func (a *attempt) handleResponse(resp *http.Response, out any) (*Response, error
 // call, or a sealed one.
 func (a *attempt) accept(header http.Header, raw []byte, out any) (*Response, error) {
 	if err := a.verify(header, raw); err != nil {
+		if errors.Is(err, ErrResponseStale) && a.isAnothersResult(raw) {
+			err = ErrResponseMismatch
+		}
 		return nil, a.notUsable(err, header, raw)
 	}
 	body, err := a.decrypt(raw)
@@ -117,10 +124,10 @@ func (a *attempt) accept(header http.Header, raw []byte, out any) (*Response, er
 	if saysSystemError(object) {
 		return nil, a.apiError(header, body, nil, true)
 	}
-	switch err := a.decode(object, out); {
-	case err == ErrResponseMismatch:
-		return nil, a.notAccepted(err) // and not sealed: it is somebody else's
-	case err != nil:
+	if err := a.decode(object, out); err != nil {
+		if a.isAnothersResult(raw) {
+			err = ErrResponseMismatch
+		}
 		return nil, a.notUsable(err, header, raw)
 	}
 	return &Response{
@@ -312,32 +319,9 @@ func (a *attempt) masked(text string, limit int) string {
 	}
 	if a.mask == nil {
 		a.mask = a.call.newMask()
-		a.mask.Add(a.signed.base64())
+		a.mask.Add(a.signed.base64(), a.keys.AppAuthToken)
 	}
 	return a.mask.Apply(text, limit)
-}
-
-// newMask looks for everything that the call sends, but for names that stand in
-// the source of this library or of the caller's program.
-func (c *call) newMask() *redact.Mask {
-	names := redact.Names{}
-	names.Add(QueryParams{})
-	names.Add(CreditAgreementQueryParams{})
-	if c.source != nil {
-		names.Add(c.source.Query)
-		names.Add(c.source.Body)
-	}
-	mask := new(redact.Mask)
-	mask.AddQuery(c.query, names.Has)
-	mask.AddJSON(c.body, names.Has)
-	mask.Add(c.appAuthToken)
-	for _, list := range c.header {
-		mask.Add(list...)
-	}
-	for _, file := range c.files {
-		mask.Add(file.Name)
-	}
-	return mask
 }
 
 // apiError decodes an error answer as far as it goes. unread is why its body

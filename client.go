@@ -216,6 +216,10 @@ func (c *Client) CloseIdleConnections() {
 // A clone of [http.DefaultTransport] instead brings HTTP/2, where one broken
 // connection puts all calls on it in doubt, and keeps idle connections longer
 // than many servers do, which does the same to a single call.
+//
+// One thing only the transport of a client without [WithHTTPClient] does: it
+// keeps net/http from writing to the standard logger what a server sends behind
+// an answer, which may be somebody's result.
 func NewTransport() *http.Transport { return delivery.NewHTTPTransport() }
 
 // Do calls any v3 endpoint and decodes its answer, a JSON object, into out: a

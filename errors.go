@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/seed-39a49030/alipay/internal/protocol"
@@ -125,8 +124,10 @@ var (
 	// ErrResponseStale: the answer's timestamp is missing, or further from the
 	// local clock than WithMaxClockSkew allows.
 	ErrResponseStale = protocol.ErrStale
-	// ErrResponseReplayed: the answer does not belong to this request: this client
-	// has been given it before, or it comes from a cache.
+	// ErrResponseReplayed: the answer does not belong to this request. This client
+	// has been given it before, or it comes from a cache: it has an Age, or the
+	// RoundTripper shows no sign of having sent the request. Whose a cache's answer
+	// is cannot be told, so CallError.Answer keeps it.
 	ErrResponseReplayed = protocol.ErrReplayed
 	// ErrResponseMismatch: the answer names another user, by UserID or OpenID, or
 	// another agreement than the one that was asked for.
@@ -380,27 +381,15 @@ func (e CallError) GobEncode() ([]byte, error) { return nil, errNoGob }
 var errNoGob = errors.New("alipay: an error is not encoded with gob, since that would carry the answer; encode its JSON")
 
 func (e *CallError) shown() shownError {
+	var refused *APIError // of a call that ended otherwise
+	if errors.As(e, &refused) {
+		shown := refused.shown()
+		shown.Error, shown.Outcome = e.Error(), OutcomeOf(e).String()
+		return shown
+	}
 	return shownError{
 		Error: e.Error(), Outcome: OutcomeOf(e).String(),
 		Status: e.StatusCode, TraceID: redact.Printable(e.TraceID, maxShownID), RequestID: redact.Printable(e.RequestID, maxShownID),
 		Attempts: e.Attempts, Method: e.Method, Host: e.Host, Path: e.Path,
 	}
-}
-
-const (
-	maxShownMessage = 512
-	maxShownID      = 128
-)
-
-func shownIDs(appID, traceID, requestID string, attempts int) string {
-	text := ""
-	for _, id := range [...]struct{ name, value string }{{"app", appID}, {"trace", traceID}, {"request", requestID}} {
-		if id.value != "" {
-			text += " [" + id.name + " " + redact.Printable(id.value, maxShownID) + "]"
-		}
-	}
-	if attempts > 1 {
-		text += " [attempts " + strconv.Itoa(attempts) + "]"
-	}
-	return text
 }

@@ -313,3 +313,111 @@ func TestTheBudgetEndsRetriesForAllCallsOfAClient(t *testing.T) {
 		assert.Equal(t, want, s.requests.Load(), "MaxTokens %v", maxTokens)
 	}
 }
+
+// TestAnObserverIsGivenNoAnswerInsideAnotherError: an answer that ends a call by
+// way of another error is still the caller's alone.
+func TestAnObserverIsGivenNoAnswerInsideAnotherError(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, 429, `{"code":"app-call-limited","message":"`+testCertNo+`","cert_no":"`+testCertNo+`"}`)
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	var told error
+	client := newClient(t, s.URL, alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Hour, MaxDelay: time.Hour}), alipay.WithTimeout(3*time.Hour),
+		alipay.WithObserver(alipay.Observer{
+			AttemptDone: func(context.Context, alipay.AttemptInfo) { cancel() },
+			CallDone:    func(_ context.Context, r alipay.CallResult) { told = r.Err },
+		}))
+	_, err := client.ZhimaCustomerJobworthAuthentication.Query(ctx, testParams())
+	require.ErrorIs(t, err, context.Canceled)
+	var refused, seen *alipay.APIError
+	require.ErrorAs(t, err, &refused)
+	assert.NotEmpty(t, refused.Body)
+	require.ErrorAs(t, told, &seen)
+	assert.Nil(t, seen.Body)
+	assert.Nil(t, seen.Header)
+	assert.Contains(t, mustJSON(t, err), `"code":"app-call-limited"`, "a log index finds the code of the answer")
+}
+
+// TestAReloadChangesTheAppAuthTokenOfTheNextAttempt: an attempt is of one config.
+func TestAReloadChangesTheAppAuthTokenOfTheNextAttempt(t *testing.T) {
+	var tokens []string
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		tokens = append(tokens, r.Header.Get("alipay-app-auth-token"))
+		if len(tokens)%2 == 1 {
+			w.WriteHeader(429)
+			return
+		}
+		answer(w, 200, successBody)
+	})
+	config := testConfig(t, s.URL)
+	config.AppAuthToken = "old"
+	var client *alipay.Client
+	client, err := alipay.NewClient(config, alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Millisecond}),
+		alipay.WithObserver(alipay.Observer{AttemptDone: func(context.Context, alipay.AttemptInfo) {
+			config.AppAuthToken = "new"
+			assert.NoError(t, client.Reload(config))
+		}}))
+	require.NoError(t, err)
+	defer client.CloseIdleConnections()
+	for _, opts := range [][]alipay.RequestOption{nil, {alipay.WithAppAuthToken("own")}, {alipay.WithAppAuthToken("")}} {
+		_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), &alipay.QueryParams{}, opts...)
+		require.NoError(t, err)
+	}
+	assert.Equal(t, []string{"old", "new", "own", "own", "", ""}, tokens)
+}
+
+// TestAnothersAnswerIsNotKeptWhateverElseIsWrongWithIt also stands for a proxy
+// that repeats an old answer.
+func TestAnothersAnswerIsNotKeptWhateverElseIsWrongWithIt(t *testing.T) {
+	var body string
+	var at time.Time
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		signHeader(w.Header(), []byte(body), at)
+		_, _ = io.WriteString(w, body)
+	})
+	client := newClient(t, s.URL)
+	for _, tt := range []struct {
+		body  string
+		age   time.Duration
+		asked string
+		kept  bool
+	}{
+		{`{"user_id":"other","identity_result":"SUCCESS"}`, time.Hour, "mine", false},
+		{`{"user_id":"other","identity_result":{}}`, 0, "mine", false},
+		{`{"user_id":"mine","identity_result":"SUCCESS"}`, time.Hour, "mine", true},
+		{`{"user_id":"other","identity_result":{}}`, 0, "", true},
+	} {
+		body, at = tt.body, time.Now().Add(-tt.age)
+		_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), &alipay.QueryParams{UserID: tt.asked})
+		var failed *alipay.CallError
+		require.ErrorAs(t, err, &failed)
+		assert.Equal(t, tt.kept, failed.Answer != nil, tt.body)
+		assert.Equal(t, !tt.kept, errors.Is(err, alipay.ErrResponseMismatch), tt.body)
+	}
+}
+
+type detaching struct{}
+
+func (detaching) RoundTrip(r *http.Request) (*http.Response, error) {
+	q, err := http.NewRequest(r.Method, r.URL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	q.Header = r.Header.Clone()
+	return http.DefaultTransport.RoundTrip(q)
+}
+
+// TestAnAnswerWithoutEvidenceOfItsRequestIsKept: a RoundTripper that sends in
+// another context looks like a cache. Its answer is refused, and not thrown away.
+func TestAnAnswerWithoutEvidenceOfItsRequestIsKept(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, successBody) })
+	client := newClient(t, s.URL, alipay.WithHTTPClient(&http.Client{Transport: detaching{}}))
+	_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), &alipay.QueryParams{})
+	require.ErrorIs(t, err, alipay.ErrOutcomeUnknown)
+	var failed *alipay.CallError
+	require.ErrorAs(t, err, &failed)
+	require.NotNil(t, failed.Answer)
+	got, err := client.ZhimaCustomerJobworthAuthentication.Open(failed.Answer)
+	require.NoError(t, err)
+	assert.Equal(t, alipay.IdentityResultSuccess, got.IdentityResult)
+}

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-39a49030/alipay/internal/credentials"
 	"github.com/seed-39a49030/alipay/internal/delivery"
 	"github.com/seed-39a49030/alipay/internal/lenient"
 	"github.com/seed-39a49030/alipay/internal/redact"
@@ -111,7 +112,7 @@ func FuzzDecodeError(f *testing.F) {
 		if strings.Contains(string(body), string(CodeInvalidSignature)) {
 			return // diagnosed with the keys of a client
 		}
-		a := &attempt{status: status, call: &call{query: url.Values{"cert_no": {sent}}, url: new(url.URL)}}
+		a := &attempt{keys: &keySet{Credentials: new(credentials.Credentials)}, status: status, call: &call{query: url.Values{"cert_no": {sent}}, url: new(url.URL)}}
 		e := a.apiError(http.Header{}, body, nil, false)
 		assert.Equal(t, body, e.Body)
 		if _, err := lenient.Object(body); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strconv"
 	"time"
 
 	"github.com/seed-39a49030/alipay/internal/credentials"
@@ -134,11 +135,14 @@ func withoutAnswer(err error) error {
 	switch e := err.(type) {
 	case *APIError:
 		bare := *e
-		bare.Header, bare.Body = nil, nil
+		bare.Header, bare.Body, bare.Code = nil, nil, ErrorCode(e.printedCode())
 		return &bare
 	case *CallError:
 		bare := *e
-		bare.Answer = nil
+		bare.Answer, bare.cause, bare.reasons = nil, withoutAnswer(e.cause), make([]error, len(e.reasons))
+		for i, reason := range e.reasons {
+			bare.reasons[i] = withoutAnswer(reason)
+		}
 		return &bare
 	}
 	return err
@@ -252,4 +256,22 @@ func (s shownError) logValue() slog.Value {
 		attrs = append(attrs, attr)
 	}
 	return slog.GroupValue(attrs...)
+}
+
+const (
+	maxShownMessage = 512
+	maxShownID      = 128
+)
+
+func shownIDs(appID, traceID, requestID string, attempts int) string {
+	text := ""
+	for _, id := range [...]struct{ name, value string }{{"app", appID}, {"trace", traceID}, {"request", requestID}} {
+		if id.value != "" {
+			text += " [" + id.name + " " + redact.Printable(id.value, maxShownID) + "]"
+		}
+	}
+	if attempts > 1 {
+		text += " [attempts " + strconv.Itoa(attempts) + "]"
+	}
+	return text
 }

@@ -274,10 +274,11 @@ func WithCertificateDownload(enabled bool) Option {
 type RequestOption func(*callOptions) error
 
 type callOptions struct {
-	appAuthToken string
-	requestID    string      // "" for a new one per attempt
-	header       http.Header // further headers only
-	extraQuery   [][2]string
+	otherMerchant bool // appAuthToken takes the place of the config's
+	appAuthToken  string
+	requestID     string      // "" for a new one per attempt
+	header        http.Header // further headers only
+	extraQuery    [][2]string
 }
 
 func (o *callOptions) apply(opts []RequestOption) error {
@@ -300,7 +301,7 @@ func WithAppAuthToken(token string) RequestOption {
 		if !isVisibleASCII(token) {
 			return errArgument("WithAppAuthToken", "the token holds a space, a control character or one beyond ASCII")
 		}
-		o.appAuthToken = token
+		o.otherMerchant, o.appAuthToken = true, token
 		return nil
 	}
 }

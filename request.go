@@ -83,7 +83,7 @@ func (c *Client) encode(req *Request, opts []RequestOption) (*call, error) {
 	if req == nil {
 		return nil, errArgument("Request", "the request is nil")
 	}
-	call := &call{callOptions: callOptions{appAuthToken: c.keys.Load().AppAuthToken}, source: req}
+	call := &call{source: req}
 	if err := call.apply(opts); err != nil {
 		return nil, err
 	}
@@ -278,8 +278,12 @@ func (c *call) newRequest(keys *keySet, a *attempt) (r delivery.Request, signed 
 	a.requestIDHeader[0] = a.requestID
 	header[protocol.HeaderRequestID] = a.requestIDHeader[:]
 	header["Authorization"] = a.authorizationHeader[:] // filled in by the signing transport
-	if c.appAuthToken != "" {
-		header[protocol.HeaderAppAuthToken] = []string{c.appAuthToken}
+	token := keys.AppAuthToken
+	if c.otherMerchant {
+		token = c.appAuthToken
+	}
+	if token != "" {
+		header[protocol.HeaderAppAuthToken] = []string{token}
 	}
 	signed = c.body
 	switch {
@@ -295,4 +299,27 @@ func (c *call) newRequest(keys *keySet, a *attempt) (r delivery.Request, signed 
 		header["Content-Type"] = []string{contentType}
 	}
 	return r, signed
+}
+
+// newMask looks for everything that the call sends, but for names that stand in
+// the source of this library or of the caller's program.
+func (c *call) newMask() *redact.Mask {
+	names := redact.Names{}
+	names.Add(QueryParams{})
+	names.Add(CreditAgreementQueryParams{})
+	if c.source != nil {
+		names.Add(c.source.Query)
+		names.Add(c.source.Body)
+	}
+	mask := new(redact.Mask)
+	mask.AddQuery(c.query, names.Has)
+	mask.AddJSON(c.body, names.Has)
+	mask.Add(c.appAuthToken)
+	for _, list := range c.header {
+		mask.Add(list...)
+	}
+	for _, file := range c.files {
+		mask.Add(file.Name)
+	}
+	return mask
 }

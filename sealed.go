@@ -90,6 +90,7 @@ func (a *attempt) seal(header http.Header, raw []byte) *SealedAnswer {
 func (a *attempt) notUsable(reason error, header http.Header, raw []byte) error {
 	e := a.notAccepted(reason)
 	switch {
+	case reason == ErrResponseMismatch: // it is somebody else's
 	case a.opened != nil:
 		e.Answer = a.opened
 	case a.status == http.StatusOK && protocol.IsSigned(header):

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/seed-39a49030/alipay/internal/lenient"
 	"io"
 	"log/slog"
 	"net/http"
@@ -178,7 +179,8 @@ func (w *wait) polled(answer *QueryResponse, err error) (done bool, result error
 	}
 	switch {
 	case err == nil && answer == nil:
-		return true, &CallError{what: "the querier returned neither an answer nor an error"}
+		e := &CallError{what: "the querier returned neither an answer nor an error"}
+		return true, e.withOutcome(OutcomeUnknown)
 	case err == nil && answer.IdentityResult != IdentityResultWaitingVerify:
 		return true, nil
 	case err == nil:
@@ -295,4 +297,29 @@ func (e *CallError) describe(err error) {
 		e.Method, e.Host, e.Path, e.StatusCode, e.Attempts = refused.where.method, refused.where.host, refused.where.path, refused.StatusCode, refused.Attempts
 		e.TraceID, e.RequestID, e.appID = refused.TraceID, refused.RequestID, refused.where.appID
 	}
+}
+
+// isAnothersResult reports whether an answer that verifies, but is stale or cannot
+// be decoded, is about another user than the query. It is not kept then.
+func (a *attempt) isAnothersResult(raw []byte) bool {
+	if a.call.info.Path != jobworthPath {
+		return false
+	}
+	body, err := a.decrypt(raw)
+	if err != nil {
+		return false
+	}
+	object, err := lenient.Object(body)
+	if err != nil {
+		return false
+	}
+	another := false
+	_ = lenient.EachMember(object, func(name, value []byte) error {
+		if string(name) == "user_id" || string(name) == "open_id" {
+			came, _ := lenient.String(value)
+			another = another || differs(a.call.query, string(name), came)
+		}
+		return nil
+	})
+	return another
 }

@@ -142,7 +142,10 @@ func (r *Report) DeadConnection() bool {
 // Unused reports, after Send failed, that the only connection it was given had
 // been closed over the answer before, and that nothing was done with it. There can
 // be many of them, until net/http has noticed, and each is given out once.
-func (r *Report) Unused() bool { return r.connDead.Load() && !r.gotConn.Load() && !r.MaybeSent() }
+func (r *Report) Unused() bool {
+	closedHere := r.connReused.Load() && errors.Is(r.cause, net.ErrClosed) // while it was handed out
+	return (r.connDead.Load() && !r.gotConn.Load() || closedHere) && !r.MaybeSent()
+}
 
 // Cause is why Send failed, in words that are safe to show. It is nil when the
 // time was over and nothing else is known.
