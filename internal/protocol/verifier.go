@@ -33,7 +33,7 @@ var (
 // [ErrReplayed].
 var (
 	ErrSeenBefore = fmt.Errorf("%w: this client has been given the same signed answer before, so something between the gateway and here repeats answers or mixes them up", ErrReplayed)
-	ErrFromCache  = fmt.Errorf("%w: it comes from a cache, not from the gateway", ErrReplayed)
+	ErrFromCache  = fmt.Errorf("%w: a cache, or another stand-in for the gateway, gave it", ErrReplayed)
 )
 
 // HeaderValue returns a header of an answer. The literal null means absent.
