@@ -213,6 +213,11 @@ func (c *Client) CloseIdleConnections() {
 // speaks HTTP/1.1 only and TLS 1.2 or newer, keeps idle connections for 15 s and
 // for as many concurrent callers as there are, and honours HTTPS_PROXY.
 //
+// The one that a client makes for itself is the same, and besides watches each
+// connection: it ends a TLS handshake with the call that waits for it, and closes a
+// connection on which more comes than was asked for (not inside the tunnel of a
+// CONNECT proxy). That needs a transport which nobody else can clone or change.
+//
 // A clone of [http.DefaultTransport] instead brings HTTP/2, where one broken
 // connection puts all calls on it in doubt, and keeps idle connections longer
 // than many servers do, which does the same to a single call.

@@ -78,10 +78,19 @@ func newSettings(opts []Option) (settings, error) {
 // https a connection that shows no TLS 1.2 or newer, such as one from a
 // DialTLSContext, is closed before anything is written to it.
 //
-// A RoundTripper that repeats requests is stopped, and the outcome is unknown.
-// What stops it are the hooks in the request's context, which see every
-// connection that it asks for. One that sends the request in another context is
-// beyond this library's reach.
+// A RoundTripper that repeats a request is stopped, and the outcome is unknown.
+// What stops it are the hooks in the request's context, which see each connection
+// that it asks for, and a body that can be read once. One that takes both away,
+// by sending a GET in another context, is beyond this library's reach: the whole
+// of a GET over HTTP/1.1 is out before its body is read. An answer for which
+// nothing was sent, as one from a cache, is refused with [ErrResponseReplayed].
+//
+// Some bounds are the transport's to set: net/http reads up to 10 MB of header
+// (MaxResponseHeaderBytes; 256 KiB in the library's own), and lets a handshake with
+// a silent server go on for TLSHandshakeTimeout after the call has ended. Through
+// the library's own transport a dial ends with the call that waits for it, and
+// what a server sends unasked behind an answer is thrown away; net/http writes its
+// beginning to the standard logger.
 func WithHTTPClient(client *http.Client) Option {
 	return func(s *settings) error {
 		s.httpClient = nil
