@@ -56,7 +56,7 @@ func TestWhatCannotBeReadIsSaidWithFieldAndAdvice(t *testing.T) {
 			dir:                                "this is a directory; name the file in it",
 			writeFile(t, ""):                   "the file is empty; put the content of " + field + " into it",
 			writeFile(t, " \r\n\t"):            "the file is empty; put the content of " + field + " into it",
-			writeFile(t, strings.Repeat("QUFB", maxFileBytes/4)+"Q"): "the file is larger than 1 MiB; no key or certificate is",
+			writeFile(t, strings.Repeat("QUFB", 1<<18)+"Q"):          "the file is larger than 1 MiB; no key or certificate is",
 			filepath.Join(writeFile(t, "a file"), "child-of-a-file"): "the file cannot be read; check that it is a regular file",
 			"secret\x00path": "the file cannot be read",
 			content:          "this is the content itself, not the path of a file; put it into " + field,
@@ -70,7 +70,7 @@ func TestWhatCannotBeReadIsSaidWithFieldAndAdvice(t *testing.T) {
 	// Up to 1 MiB is read: the end of it counts.
 	c := keyConfig()
 	key := c.AlipayPublicKey
-	c.AlipayPublicKey, c.AlipayPublicKeyPath = "", writeFile(t, strings.Repeat("\n", maxFileBytes-len(key))+key)
+	c.AlipayPublicKey, c.AlipayPublicKeyPath = "", writeFile(t, strings.Repeat("\n", 1<<20-len(key))+key)
 	requireResolves(t, c, "exactly 1 MiB")
 }
 

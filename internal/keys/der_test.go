@@ -203,6 +203,7 @@ func TestHowMuchCameIsSaidOfEveryTextThatWasCut(t *testing.T) {
 	for _, text := range []string{public[:200], public[:201], begin + public[:200], begin + public[:201], begin + public[:200] + end, begin + public[:201] + end} {
 		assert.Equal(t, "base64 cut short: the DER announces 294 bytes, 150 came", Inspect(text).Defect, text)
 	}
+	assert.Equal(t, "1 stray bytes after the end of the DER", Inspect(base64Of(append(derOf(t, read(t, vectors+"app_public.pem")), 0))).Defect)
 	assert.Equal(t, defectNoEnd, Inspect(begin+public).Defect)
 	assert.Equal(t, defectAlphabet, Inspect(begin+public[:200]+"*"+end).Defect)
 	assert.Equal(t, defectNoBegin, Inspect(public[:200]+end).Defect)
