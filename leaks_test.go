@@ -102,7 +102,7 @@ func (h haystack) find(secret string) string {
 	inHex := hex.EncodeToString([]byte(secret))
 	for i := 0; i+leakWindow <= len(secret); i++ {
 		part := secret[i : i+leakWindow]
-		if strings.Trim(part, "0") == "" {
+		if strings.Count(part, "0") > leakWindow/2 {
 			continue // anybody's zeros, as in the address of a pointer
 		}
 		if h.raw[part] || h.digits[inHex[2*i:2*(i+leakWindow)]] {
