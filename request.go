@@ -323,3 +323,16 @@ func (c *call) newMask() *redact.Mask {
 	}
 	return mask
 }
+
+func hasControl(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r == 0x7f })
+}
+
+func isVisibleASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r <= 0x20 || r >= 0x7f })
+}
+
+// isToken reports whether s is a token of RFC 9110, section 5.6.2.
+func isToken(s string) bool {
+	return s != "" && isVisibleASCII(s) && !strings.ContainsAny(s, `"(),/:;<=>?@[\]{}`)
+}
