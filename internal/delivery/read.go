@@ -42,7 +42,7 @@ func ReadAtMost(r io.Reader, limit, size int64) (data []byte, tooLarge bool, err
 // the call's time.
 const (
 	maxDrain     = 256 << 10
-	maxDrainTime = 100 * time.Millisecond
+	maxDrainTime = time.Second
 )
 
 // Drain reads what is left of an answer's body that is not wanted, if it comes

@@ -211,10 +211,10 @@ func (m *Mask) prepare() {
 	m.prepared = true
 }
 
-// search finds the values in one layer of a text.
+// search finds the values in one layer of a text, also where they overlap.
 func (m *Mask) search(layer layer, cut bool, found []span) []span {
 	folded := fold(string(layer.text))
-	for i := 0; i < len(folded); {
+	for i := range len(folded) {
 		length, rest := m.at(folded, i, cut)
 		if m.steps > maxSteps {
 			m.blind = true
@@ -225,9 +225,6 @@ func (m *Mask) search(layer layer, cut bool, found []span) []span {
 			return append(found, span{layer.from(i), layer.size})
 		case length > 0:
 			found = append(found, span{layer.from(i), layer.to(i + length)})
-			i += length
-		default:
-			i++
 		}
 	}
 	return found

@@ -66,6 +66,49 @@ func TestMaskTakesOutEverySpellingOfAValue(t *testing.T) {
 	}
 }
 
+func TestMaskUndoesSurrogatePairs(t *testing.T) {
+	m := maskOf("emoji 😀 in it", "half")
+	for in, want := range map[string]string{
+		`emoji \ud83d\ude00 in it`:        "***",
+		`emoji \uD83D\uDE00 in it`:        "***",
+		`emoji %uD83D%uDE00 in it`:        "***",
+		`emoji \ud83d in it`:              `emoji \ud83d in it`,
+		`emoji \ud83d\u0041 in it`:        `emoji \ud83d\u0041 in it`,
+		`\ud83dhalf \ud83d\uhalf \ud83d\`: `\ud83d*** \ud83d\u*** \ud83d\`,
+		`half\ud83d`:                      `***\ud83d`,
+	} {
+		assert.Equal(t, want, m.Apply(in, maxText), in)
+	}
+}
+
+func TestWhatOnlyLooksLikeAnEscapeStays(t *testing.T) {
+	m := maskOf("secret value")
+	for _, like := range []string{"&nosuch;", "&x", "&", "&#;", "%", "%4", "%zz", "%u5f2z", `\u5f2z`, `\x4`, `\q`, `\`} {
+		assert.Equal(t, like+" *** "+like, m.Apply(like+" secret%20value "+like, maxText))
+	}
+	assert.Equal(t, "***", m.Apply("SECRET VALUE", 2*maxText))
+	assert.Len(t, m.Apply(strings.Repeat("z", 2*maxText), 2*maxText), maxText)
+}
+
+func TestWhatOverlapsIsMaskedOnce(t *testing.T) {
+	m := maskOf("1234%35", "345678", "7890", "Aword", "Zword")
+	assert.Equal(t, "[***]", m.Apply("[1234%35678]", maxText))
+	assert.Equal(t, "[******]", m.Apply("[1234%357890]", maxText))
+	short := maskOf("A", "Z", "abc")
+	assert.Equal(t, "Aa aA ZA Az *** *** A1 1Z", short.Apply("Aa aA ZA Az A Z A1 1Z", maxText))
+}
+
+func TestMaskLooksForSoManyValuesAndNoMore(t *testing.T) {
+	var values []string
+	for n := range maxValues / 2 { // each may be looked for in two ways
+		values = append(values, fmt.Sprintf("value-%d-", n))
+	}
+	m := maskOf(values...)
+	assert.Equal(t, "a *** b", m.Apply("a value-7- b", maxText))
+	m.Add("one more")
+	assert.Equal(t, "a *** b *** c", m.Apply("a value-7- b one more c", maxText))
+}
+
 func TestMaskKnowsNamesAndNestedValues(t *testing.T) {
 	known := func(name string) bool { return name == "biz_content" || name == "name" }
 	m := new(Mask)
