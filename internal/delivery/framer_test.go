@@ -78,6 +78,13 @@ func TestAFramerLetsAnythingUnusualPass(t *testing.T) {
 		"a chunk size with a sign":   "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n+1\r\nx\r\n0\r\n\r\n",
 		"a chunk that ends too late": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nxy\r\n0\r\n\r\n",
 		"a 204 that is chunked":      "HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"a status of four digits":    "HTTP/1.1 2000 OK\r\nContent-Length: 1\r\n\r\nx",
+		"a status with a letter":     "HTTP/1.1 2x0 OK\r\nContent-Length: 1\r\n\r\nx",
+		"a status below 100":         "HTTP/1.1 099 OK\r\nContent-Length: 1\r\n\r\nx",
+		"no length and chunked":      "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"two lengths of nothing":     "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n",
+		"no length":                  "HTTP/1.1 200 OK\r\nContent-Length:\r\n\r\n",
+		"a chunk without a size":     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n;x\r\n\r\n",
 		"a status of two digits":     "HTTP/1.1 20 OK\r\nContent-Length: 1\r\n\r\nx",
 	} {
 		belongs, state := framed([]byte(answer+"surplus"), 3)
