@@ -495,34 +495,40 @@ func TestTheTimeoutCoversTheWholeCall(t *testing.T) {
 			}
 		}
 	})
-	ownClient := func() *http.Client { return &http.Client{Timeout: 50 * time.Millisecond} }
+	const timeout = time.Second // in which a request leaves, also on a busy machine
+	ownClient := func() *http.Client { return &http.Client{Timeout: timeout} }
 	for name, opts := range map[string][]alipay.Option{
-		"WithTimeout":                        {alipay.WithTimeout(50 * time.Millisecond)},
+		"WithTimeout":                        {alipay.WithTimeout(timeout)},
 		"the caller's http.Client":           {alipay.WithHTTPClient(ownClient())},
-		"WithTimeout before the http.Client": {alipay.WithTimeout(50 * time.Millisecond), alipay.WithHTTPClient(&http.Client{Timeout: time.Hour})},
+		"WithTimeout before the http.Client": {alipay.WithTimeout(timeout), alipay.WithHTTPClient(&http.Client{Timeout: time.Hour})},
 	} {
 		for where, s := range map[string]*server{"before the answer": slow, "within the answer": trickle} {
 			t.Run(name+" "+where, func(t *testing.T) {
+				t.Parallel()
 				_, err := newClient(t, s.URL, opts...).ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
 				require.ErrorIs(t, err, context.DeadlineExceeded)
 				assert.ErrorIs(t, err, alipay.ErrOutcomeUnknown)
-				var timeout net.Error
-				require.ErrorAs(t, err, &timeout)
-				assert.True(t, timeout.Timeout())
+				var ended net.Error
+				require.ErrorAs(t, err, &ended)
+				assert.True(t, ended.Timeout())
 			})
 		}
 	}
 	t.Run("cancelled by the caller", func(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
-		time.AfterFunc(50*time.Millisecond, func() { cancel(errors.New("because of " + testCertNo)) })
-		_, err := newClient(t, slow.URL).ZhimaCustomerJobworthAuthentication.Query(ctx, testParams())
+		arrived := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+			cancel(errors.New("because of " + testCertNo))
+			<-r.Context().Done()
+		})
+		_, err := newClient(t, arrived.URL).ZhimaCustomerJobworthAuthentication.Query(ctx, testParams())
 		require.ErrorIs(t, err, context.Canceled)
 		assert.ErrorIs(t, err, alipay.ErrOutcomeUnknown)
 		assert.NotContains(t, err.Error(), testCertNo)
 	})
 	t.Run("with all attempts", func(t *testing.T) {
 		s := serve(t, unsigned(429, ""))
-		_, err := newClient(t, s.URL, alipay.WithTimeout(50*time.Millisecond)).ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+		_, err := newClient(t, s.URL, alipay.WithTimeout(time.Minute),
+			alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Hour, MaxDelay: time.Hour})).ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
 		require.ErrorIs(t, err, alipay.ErrNotDelivered)
 		assert.EqualValues(t, 1, s.requests.Load(), "the first pause is longer than the timeout")
 	})

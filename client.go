@@ -262,6 +262,10 @@ func decodable(out any) bool {
 	return out == nil || v.Kind() == reflect.Pointer && !v.IsNil()
 }
 
+// maxUnused bounds how many connections that were closed here may be passed over
+// within one attempt.
+const maxUnused = 1000
+
 // doCall makes attempts until one is answered, or may not be repeated.
 func (c *Client) doCall(ctx context.Context, deadline time.Time, call *call, out any) (*Response, error) {
 	sendCtx, cancel := context.WithDeadline(ctx, deadline)
@@ -273,7 +277,9 @@ func (c *Client) doCall(ctx context.Context, deadline time.Time, call *call, out
 		began := time.Now()
 		a := c.newAttempt(sendCtx, call, number)
 		resp, err := a.do(out)
-		for a.report.Unused() && sendCtx.Err() == nil { // no attempt yet
+		// No attempt yet. There are as many of these connections as were idle, so the
+		// bound is met only where something else keeps closing them.
+		for unused := 0; a.report.Unused() && sendCtx.Err() == nil && unused < maxUnused; unused++ {
 			a = c.newAttempt(sendCtx, call, number)
 			resp, err = a.do(out)
 		}

@@ -83,7 +83,8 @@ func newSettings(opts []Option) (settings, error) {
 // that it asks for, and a body that can be read once. One that takes both away,
 // by sending a GET in another context, is beyond this library's reach: the whole
 // of a GET over HTTP/1.1 is out before its body is read. An answer for which
-// nothing was sent, as one from a cache, is refused with [ErrResponseReplayed].
+// nothing was sent, as one from a cache or from a fake RoundTripper in a test, is
+// refused with [ErrResponseReplayed]: test against a server, such as alipaytest's.
 //
 // Some bounds are the transport's to set: net/http reads up to 10 MB of header
 // (MaxResponseHeaderBytes; 256 KiB in the library's own), and lets a handshake with

@@ -11,7 +11,8 @@ import (
 
 const jobworthPath = "/v3/zhima/customer/jobworth/authentication"
 
-// sample is the platform's own sample of a successful answer.
+// sample is the platform's own sample of a successful answer, as its page has it:
+// the link is cut off there.
 const sample = `{"identity_result":"SUCCESS","identity_result_skip_url":"alipays://platformapi/startapp?appId","merchant_identity_id":"V1_4dc286a6e91c9d51104e1172813b34c5","open_id":"074a1CcTG1LelxKe4xQC0zgNdId0nxi95b5lsNpazWYoCo5","token_status":"FINISH","user_id":"2088402562742105"}`
 
 // Result is what a once_token gives. Empty members are left out of the answer;
