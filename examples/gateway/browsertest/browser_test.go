@@ -104,8 +104,9 @@ func browser(t *testing.T, language string) (ctx context.Context, complaints fun
 	if path == "" {
 		t.Skip("NOTE: no Chromium is installed; the page was not opened in a browser")
 	}
+	// chromedp makes a profile and removes it, when Chromium no longer writes to it.
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.Flag("lang", language), chromedp.Flag("accept-lang", language), chromedp.UserDataDir(t.TempDir()))
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.Flag("lang", language), chromedp.Flag("accept-lang", language))
 	allocator, cancel := chromedp.NewExecAllocator(t.Context(), options...)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(allocator)
