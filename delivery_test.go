@@ -85,6 +85,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func TestQueryIsDeliveredAtMostOnceOverHTTP1(t *testing.T) {
+	t.Parallel()
 	// The server answers the first request of each connection, and hangs up
 	// after it has read the second: what net/http answers by sending again.
 	makers := callers()
@@ -126,6 +127,7 @@ func TestQueryIsDeliveredAtMostOnceOverHTTP1(t *testing.T) {
 }
 
 func TestQueryIsDeliveredAtMostOnceOverHTTP2(t *testing.T) {
+	t.Parallel()
 	refuse := map[string]struct {
 		refusal func(c h2conn, stream uint32)
 		unknown bool

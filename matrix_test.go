@@ -126,6 +126,7 @@ func TestFaultMatrix(t *testing.T) {
 // delivery: whatever breaks, whenever, the gateway acts at most once for each
 // call, and what says not delivered was not.
 func TestRandomBreaksDeliverNoTokenTwice(t *testing.T) {
+	t.Parallel()
 	const callers, calls = 16, 30
 	for _, wire := range wires {
 		t.Run(wire.name, func(t *testing.T) {

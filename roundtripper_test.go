@@ -159,6 +159,7 @@ func TestARoundTripperThatRewritesItsRequestReachesNoOther(t *testing.T) {
 // TestAnEarlyAnswerIsEvidence: a stream that was answered with a 1xx was looked at,
 // whatever is said of it later.
 func TestAnEarlyAnswerIsEvidence(t *testing.T) {
+	t.Parallel()
 	for name, early := range map[string]bool{"REFUSED_STREAM": false, "103, then REFUSED_STREAM": true} {
 		for caller, options := range callers() {
 			t.Run(name+", "+caller, func(t *testing.T) {
