@@ -358,6 +358,7 @@ func TestConnectionsThatWereGivenUpCostNoAttempt(t *testing.T) {
 // TestRotationDrill: 256 callers at full speed, and the gateway changes its
 // certificate in the middle.
 func TestRotationDrill(t *testing.T) {
+	t.Parallel()
 	const callers, calls = 256, 2
 	drill := func(t *testing.T, opts ...alipay.Option) (*alipaytest.Gateway, *alipay.Client, []error) {
 		gateway := alipaytest.NewGateway(t, alipaytest.WithHistory(0))

@@ -101,7 +101,11 @@ func TestNoErrorShowsWhatWasSentOrReceived(t *testing.T) {
 	for name, handle := range servers {
 		failing[name] = func(t *testing.T) []error {
 			s := serve(t, echoing(handle))
-			client := newClient(t, s.URL, alipay.WithMaxResponseBytes(2000), alipay.WithTimeout(150*time.Millisecond), alipay.WithRetryPolicy(alipay.RetryPolicy{MaxAttempts: 2, BaseDelay: time.Microsecond}))
+			timeout := time.Minute
+			if name == "too late" {
+				timeout = 150 * time.Millisecond
+			}
+			client := newClient(t, s.URL, alipay.WithMaxResponseBytes(2000), alipay.WithTimeout(timeout), alipay.WithRetryPolicy(alipay.RetryPolicy{MaxAttempts: 2, BaseDelay: time.Microsecond}))
 			_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams(), alipay.WithAppAuthToken(testAuthTok))
 			_, doErr := client.Do(t.Context(), &alipay.Request{Method: "POST", Path: "/v3/any", Body: testParams()}, &map[string]int{})
 			return []error{err, doErr}

@@ -85,20 +85,25 @@ func TestAQuietLoggerHearsOnlyOfDoubtAndRetries(t *testing.T) {
 
 func TestNoGoroutineOutlivesACall(t *testing.T) {
 	before := runtime.NumGoroutine()
-	for _, wire := range wires {
-		gateway, err := alipaytest.StartGateway(wire.gateway...)
-		require.NoError(t, err)
-		client := clientOf(t, gateway, gateway.Config(), wire.caller, once)
-		for _, fault := range alipaytest.Faults() {
-			gateway.Inject(fault, 1)
-			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-			_, _ = client.ZhimaCustomerJobworthAuthentication.Query(ctx, testParams())
-			cancel()
-			gateway.ClearFaults()
+	t.Run("wires", func(t *testing.T) {
+		for _, wire := range wires {
+			t.Run(wire.name, func(t *testing.T) {
+				t.Parallel()
+				gateway, err := alipaytest.StartGateway(wire.gateway...)
+				require.NoError(t, err)
+				client := clientOf(t, gateway, gateway.Config(), wire.caller, once)
+				for _, fault := range alipaytest.Faults() {
+					gateway.Inject(fault, 1)
+					ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+					_, _ = client.ZhimaCustomerJobworthAuthentication.Query(ctx, testParams())
+					cancel()
+					gateway.ClearFaults()
+				}
+				client.CloseIdleConnections()
+				require.NoError(t, gateway.Close())
+			})
 		}
-		client.CloseIdleConnections()
-		require.NoError(t, gateway.Close())
-	}
+	})
 	// Those of connections end a moment after their connection.
 	for range 1000 {
 		if runtime.NumGoroutine() <= before {

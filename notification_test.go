@@ -191,6 +191,7 @@ func post(t testing.TB, handler http.Handler, method, target, body string) (int,
 }
 
 func TestSuccessIsAnsweredOnlyAfterTheFunctionReturnedNil(t *testing.T) {
+	t.Parallel()
 	var log bytes.Buffer
 	config := testConfig(t, "https://gateway.example")
 	client, err := alipay.NewClient(config, alipay.WithClock(func() time.Time { return orderTime }), alipay.WithLogger(slog.New(slog.NewTextHandler(&lockedWriter{w: &log}, nil))))
@@ -232,6 +233,7 @@ func TestSuccessIsAnsweredOnlyAfterTheFunctionReturnedNil(t *testing.T) {
 }
 
 func TestABodyOfOneMebibyteIsRead(t *testing.T) {
+	t.Parallel()
 	form := message()
 	form.Set("x", strings.Repeat("x", 900<<10))
 	body := signedForm(t, form, alipayKey()).Encode()

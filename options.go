@@ -90,8 +90,8 @@ func newSettings(opts []Option) (settings, error) {
 // (MaxResponseHeaderBytes; 256 KiB in the library's own), and lets a handshake with
 // a silent server go on for TLSHandshakeTimeout after the call has ended. Through
 // the library's own transport a dial ends with the call that waits for it, and
-// what a server sends unasked behind an answer is thrown away; net/http writes its
-// beginning to the standard logger.
+// what a server sends unasked behind an answer is thrown away; with others,
+// net/http writes its beginning to the standard logger.
 func WithHTTPClient(client *http.Client) Option {
 	return func(s *settings) error {
 		s.httpClient = nil

@@ -442,21 +442,16 @@ func TestRetryAfterIsHonouredWithinTheDeadline(t *testing.T) {
 	require.ErrorIs(t, err, alipay.ErrNotDelivered)
 	assert.EqualValues(t, 1, s.requests.Load(), "it does not wait for what cannot come in time")
 
-	var first, second time.Time
-	n := 0
-	s = serve(t, func(w http.ResponseWriter, r *http.Request) {
-		if n++; n == 1 {
-			first = time.Now()
-			w.Header().Set("Retry-After", "1")
-			w.WriteHeader(429)
-			return
-		}
-		second = time.Now()
-		answer(w, 200, successBody)
-	})
-	_, err = newClient(t, s.URL, alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Millisecond})).ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil)
-	require.NoError(t, err)
-	assert.GreaterOrEqual(t, second.Sub(first), time.Second)
+	later := func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "1")
+		w.WriteHeader(429)
+	}
+	bubble(t, []http.HandlerFunc{later, final}, func(t *testing.T, client *alipay.Client, asked func() []time.Duration) {
+		_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil)
+		require.NoError(t, err)
+		require.Len(t, asked(), 2)
+		assert.GreaterOrEqual(t, asked()[1]-asked()[0], time.Second)
+	}, alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Millisecond}))
 }
 
 func TestDoLeavesOutAsItWasOnlyWithAnError(t *testing.T) {

@@ -502,11 +502,9 @@ func TestCheckChainIsBoundedForHostileBundles(t *testing.T) {
 		clique = append(clique, must(Parse(base64.StdEncoding.EncodeToString(der)))...)
 	}
 	leaf := issue(t, "leaf", a, leafOf).cert.X509
-	start := time.Now()
 	result, reason := CheckChain(leaf, clique, nil, now)
 	assert.Equal(t, Foreign, result)
 	assert.Contains(t, reason, "too many")
-	assert.Less(t, time.Since(start), 5*time.Second)
 }
 
 func TestHugeKeysAreNotUsed(t *testing.T) {

@@ -248,9 +248,7 @@ func FuzzMask(f *testing.F) {
 			return
 		}
 		m := maskOf(value)
-		began := time.Now()
 		m.Apply(before+spelled+after, maxText)
-		require.Less(t, time.Since(began), 5*time.Second)
 		require.LessOrEqual(t, m.steps, maxSteps+maxText)
 
 		// In any spelling it is found where nothing before it can be taken for the
