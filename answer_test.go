@@ -114,6 +114,7 @@ func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 // TestEveryAnswerHasOneOfThreeMeanings is rule 2 as a table.
 func TestEveryAnswerHasOneOfThreeMeanings(t *testing.T) {
+	t.Parallel()
 	const html = "<html>504 Gateway " + testCertNo + "</html>"
 	code := func(c alipay.ErrorCode) string { return fmt.Sprintf(`{"code":%q,"message":"m"}`, string(c)) }
 	tests := []struct {

@@ -35,6 +35,7 @@ const modulePath = "github.com/seed-39a49030/alipay"
 // TestAPIChangesAreMeant compares the exported names of the public packages with
 // api.txt.
 func TestAPIChangesAreMeant(t *testing.T) {
+	t.Parallel()
 	got := "# Every exported name and its type. To update: go test -run TestAPI . -update\n"
 	imports := exportData(t)
 	for _, dir := range []string{".", "alipaytest"} {

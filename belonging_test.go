@@ -162,6 +162,7 @@ func TestAnAnswerAboutAnotherUserIsRefused(t *testing.T) {
 // TestAProxyThatRepeatsAnswersTellsNobodyAnothersResult is a proxy whose
 // connections fall out of step: it emits every tenth answer twice.
 func TestAProxyThatRepeatsAnswersTellsNobodyAnothersResult(t *testing.T) {
+	t.Parallel()
 	for name, emit := range map[string]func(conn net.Conn, answer string){
 		"in one piece": func(conn net.Conn, answer string) { _, _ = conn.Write([]byte(answer + answer)) },
 		"a moment later": func(conn net.Conn, answer string) {

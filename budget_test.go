@@ -72,6 +72,7 @@ func simulate(ctx context.Context, clients int, perSecond, refused float64, poli
 // TestRetriesAreNoStorm simulates 1,000 clients for a minute, with and without
 // the budget. Run it with -v for the table.
 func TestRetriesAreNoStorm(t *testing.T) {
+	t.Parallel()
 	var table strings.Builder
 	fmt.Fprintf(&table, "\n%-14s %10s   %-22s   %-22s\n", "refused", "calls/s", "no budget", "with the budget")
 	for _, load := range []struct {

@@ -37,6 +37,7 @@ func http1Clients(t *testing.T, s *httptest.Server, plain bool, opts ...alipay.O
 }
 
 func TestAConnectionWhoseAnswerWasNotAcceptedIsNotUsedAgain(t *testing.T) {
+	t.Parallel()
 	for name, handler := range map[string]http.HandlerFunc{
 		"unsigned": unsigned(200, successBody),
 		"stale": func(w http.ResponseWriter, _ *http.Request) {

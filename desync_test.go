@@ -101,6 +101,7 @@ func (m *mixUps) serve(conn net.Conn) {
 // that does not is told of nobody else by an answer that has been used before;
 // what it cannot see is in docs/en/security.md.
 func TestAProxyThatMixesAnswersUp(t *testing.T) {
+	t.Parallel()
 	captureLog(t) // net/http's, over the caller's transport
 	repeated := []string{"twice", "twice, the second time late"}
 	for name, tt := range map[string]struct {

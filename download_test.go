@@ -39,6 +39,7 @@ func finalResult(gateway *alipaytest.Gateway, token string) *alipay.QueryParams 
 }
 
 func TestANewCertificateOfAlipaysLosesNothing(t *testing.T) {
+	t.Parallel()
 	for name, opts := range map[string][]alipaytest.Option{
 		"http":               nil,
 		"TLS":                {alipaytest.WithTLS()},

@@ -25,6 +25,7 @@ import (
 // TestNoErrorShowsWhatWasSentOrReceived walks through every way in which a call
 // fails and looks at every error of the tree.
 func TestNoErrorShowsWhatWasSentOrReceived(t *testing.T) {
+	t.Parallel()
 	const received = "received-13912345678-zhang"
 	echo := testToken + " " + testCertNo + " " + testUserID + " " + testOpenID + " " + testConnKey + " " + received
 	type handler = func(http.ResponseWriter, *http.Request)

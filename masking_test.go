@@ -55,6 +55,7 @@ func TestAPIErrorNeverShowsHeaderOrBody(t *testing.T) {
 }
 
 func TestGatewayMessageMasksWhatWasSent(t *testing.T) {
+	t.Parallel()
 	token := "2f1c/8e=&? 中文+~"
 	params := &alipay.QueryParams{OnceToken: token, CertNo: testCertNo, ConnKey: "  padded-key \t", CertType: "0", IdentityType: "04", QueryType: "abc"}
 	lower := func(s string) string {

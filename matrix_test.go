@@ -49,6 +49,7 @@ func clientOf(t testing.TB, gateway *alipaytest.Gateway, config alipay.AlipayCon
 // against what the caller is told. Everything that could be logged or printed
 // on the way is searched for personal values and keys.
 func TestFaultMatrix(t *testing.T) {
+	t.Parallel()
 	// What is not listed is outcome unknown, after one request.
 	meanings := map[string]string{}
 	for _, f := range []alipaytest.Fault{

@@ -149,6 +149,7 @@ func TestANotificationIsNotBelievedOtherwise(t *testing.T) {
 // TestANotificationChangedAnywhereIsRefused changes every byte of every value,
 // and leaves out and adds members.
 func TestANotificationChangedAnywhereIsRefused(t *testing.T) {
+	t.Parallel()
 	for _, client := range []*alipay.Client{orderClient(t, nil), certificateClient(t)} {
 		original := signedForm(t, message(), alipayKey(), "sign_type")
 		refused := func(form url.Values) {

@@ -244,6 +244,7 @@ func TestADownloadedCertificateDoesNotSurviveAConfigWithOtherNames(t *testing.T)
 // TestReloadAmidstManyCallers is for the race detector: keys change as a whole,
 // and no call fails.
 func TestReloadAmidstManyCallers(t *testing.T) {
+	t.Parallel()
 	gateway := alipaytest.NewGateway(t, alipaytest.WithHistory(0))
 	outdated := gateway.CertConfig()
 	both := outdated

@@ -163,6 +163,7 @@ func (p *pipes) Close() error   { close(p.closed); return nil }
 func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
 func TestWaitForResultReturnsTheLastAnswerWhenItsTimeEnds(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		steps  []http.HandlerFunc
 		answer bool
@@ -523,6 +524,7 @@ func (s *doubtfulSigner) Sign(random io.Reader, digest []byte, opts crypto.Signe
 // TestAMinuteOfThrottlingIsNoStorm is the simulation of TestRetriesAreNoStorm with
 // a whole client, for one of its cells.
 func TestAMinuteOfThrottlingIsNoStorm(t *testing.T) {
+	t.Parallel()
 	n := 0
 	half := func(w http.ResponseWriter, r *http.Request) {
 		if n++; n%2 == 0 {
