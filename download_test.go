@@ -360,7 +360,10 @@ func TestConnectionsThatWereGivenUpCostNoAttempt(t *testing.T) {
 // certificate in the middle.
 func TestRotationDrill(t *testing.T) {
 	t.Parallel()
-	const callers, calls = 256, 2
+	callers, calls := 256, 2
+	if testing.Short() {
+		callers = 32
+	}
 	drill := func(t *testing.T, opts ...alipay.Option) (*alipaytest.Gateway, *alipay.Client, []error) {
 		gateway := alipaytest.NewGateway(t, alipaytest.WithHistory(0))
 		client := certClient(t, gateway, append(opts, alipay.WithTimeout(time.Minute))...)
@@ -382,7 +385,7 @@ func TestRotationDrill(t *testing.T) {
 						failed = append(failed, err)
 						mu.Unlock()
 					}
-					if answered.Add(1) == callers*calls/2 {
+					if answered.Add(1) == int64(callers*calls/2) {
 						gateway.RotateCertificate()
 					}
 				}

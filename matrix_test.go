@@ -65,6 +65,10 @@ func TestFaultMatrix(t *testing.T) {
 
 	faults := alipaytest.Faults()
 	require.GreaterOrEqual(t, len(faults), 40)
+	wires := wires
+	if testing.Short() {
+		wires = wires[:1]
+	}
 	for _, wire := range wires {
 		for _, fault := range faults {
 			t.Run(wire.name+"/"+fault.String(), func(t *testing.T) {
@@ -134,7 +138,11 @@ func TestFaultMatrix(t *testing.T) {
 // call, and what says not delivered was not.
 func TestRandomBreaksDeliverNoTokenTwice(t *testing.T) {
 	t.Parallel()
-	const callers, calls = 16, 15
+	const callers = 16
+	calls := 15
+	if testing.Short() {
+		calls = 3
+	}
 	for _, wire := range wires {
 		t.Run(wire.name, func(t *testing.T) {
 			gateway := alipaytest.NewGateway(t, append([]alipaytest.Option{alipaytest.WithHistory(0)}, wire.gateway...)...)

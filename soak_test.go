@@ -137,6 +137,9 @@ func runCallers(t testing.TB, client *alipay.Client, report *report, callers int
 // as -soak says.
 func TestSoakWithChangingKeys(t *testing.T) {
 	const callers, rotations = 48, 8
+	if testing.Short() {
+		t.Skip("takes a second of both processors")
+	}
 	t.Parallel()
 	length := max(*soak, time.Second)
 	gateway := alipaytest.NewGateway(t, alipaytest.WithHistory(0))
