@@ -162,10 +162,11 @@ func (a *attempt) verify(header http.Header, raw []byte) error {
 		return err
 	}
 	a.report.Refuse() // until then nobody else may have the connection, and the download needs one
-	if failed := a.client.learnCertificate(a.ctx, unknown.SN()); failed != nil {
+	keys, failed := a.client.learnCertificate(a.ctx, unknown.SN())
+	if failed != nil {
 		return fmt.Errorf("%w; asking Alipay for it did not help: %w", err, failed)
 	}
-	return a.verifyWithKeys(header, raw)
+	return keys.verifier.Verify(header, raw, a.received) // a Reload may have brought others since
 }
 
 // verifyWithKeys checks the answer under the present keys, or else under those

@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -412,4 +413,23 @@ func TestRotationDrill(t *testing.T) {
 		}
 		t.Log(len(failed), "answers opened")
 	})
+}
+
+// writerFunc is a function as an io.Writer.
+type writerFunc func([]byte)
+
+func (f writerFunc) Write(p []byte) (int, error) { f(p); return len(p), nil }
+
+func TestAnAnswerIsHeldAgainstTheCertificateThatWasDownloadedForIt(t *testing.T) {
+	gateway := alipaytest.NewGateway(t)
+	var client *alipay.Client
+	client = certClient(t, gateway, alipay.WithLogger(slog.New(slog.NewTextHandler(writerFunc(func(record []byte) {
+		if strings.Contains(string(record), "alipay: new certificate") {
+			assert.NoError(t, client.Reload(gateway.Config())) // keys that do not know it
+		}
+	}), nil))))
+	gateway.RotateCertificate()
+	_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), finalResult(gateway, "1"))
+	require.NoError(t, err)
+	assert.Equal(t, 1, gateway.Downloads())
 }

@@ -142,14 +142,16 @@ func (c *Client) Open(answer *SealedAnswer, out any) (*Response, error) {
 // learntCert is a certificate of Alipay's that was downloaded, and is trusted.
 type learntCert struct{ sn, pem string }
 
-// learnCertificate makes sure that the certificate with that SN is among the
-// present keys. Its error says why it is not, and is safe to show.
-func (c *Client) learnCertificate(ctx context.Context, sn string) error {
+// learnCertificate returns keys with the certificate of that SN among them, which
+// are or just were the present ones. Its error says why there are none, and is
+// safe to show.
+func (c *Client) learnCertificate(ctx context.Context, sn string) (keys *keySet, err error) {
 	known := func() bool {
-		_, ok := c.keys.Load().AlipayCerts[sn]
+		keys = c.keys.Load()
+		_, ok := keys.AlipayCerts[sn]
 		return ok
 	}
-	return c.downloads.Do(ctx, sn, known, func(ctx context.Context) (final bool, err error) {
+	err = c.downloads.Do(ctx, sn, known, func(ctx context.Context) (final bool, err error) {
 		pem, err := c.downloadCertificate(ctx, sn)
 		for err == nil {
 			before := c.keys.Load()
@@ -157,7 +159,7 @@ func (c *Client) learnCertificate(ctx context.Context, sn string) error {
 			if refused != nil {
 				return true, refused
 			}
-			keys := newKeySet(before.With(sn, cert), &c.settings)
+			keys = newKeySet(before.With(sn, cert), &c.settings)
 			keys.learnt = append(slices.Clip(before.learnt), learntCert{sn, pem})
 			if c.keys.CompareAndSwap(before, keys) { // else Reload has other keys, which may not trust it
 				c.settings.warn(ctx, "alipay: new certificate",
@@ -169,6 +171,7 @@ func (c *Client) learnCertificate(ctx context.Context, sn string) error {
 		}
 		return false, err
 	})
+	return keys, err
 }
 
 // downloadCertificate asks the old gateway for a certificate, under the rules of
