@@ -176,7 +176,8 @@ func TestWaitForResultReturnsTheLastAnswerWhenItsTimeEnds(t *testing.T) {
 		"every poll unsigned":   {[]http.HandlerFunc{unsigned(200, "<html>")}, false, "unknown", "the last poll was lost (HTTP status 200: the answer is not signed)"},
 		"every poll a 502":      {[]http.HandlerFunc{unsigned(502, "<html>")}, false, "unknown", "the last poll was lost (HTTP status 502 without an error code)"},
 		"every poll refused":    {[]http.HandlerFunc{unsigned(429, "")}, false, "not delivered", "no poll was delivered (HTTP status 429"},
-		"refused after waiting": {[]http.HandlerFunc{waiting, unsigned(429, "")}, true, "no", "the last answer was WAITING_VERIFY"},
+		"refused after waiting": {[]http.HandlerFunc{waiting, unsigned(429, "")}, true, "no", "the last answer was WAITING_VERIFY, and no later poll was delivered (HTTP status 429"},
+		"waiting again":         {[]http.HandlerFunc{waiting, unsigned(429, ""), waiting}, true, "no", "the last answer was WAITING_VERIFY: "},
 	} {
 		policy := alipay.PollPolicy{Initial: time.Second, Max: time.Second, Timeout: 20 * time.Second}
 		ends := map[string]struct {

@@ -167,8 +167,7 @@ type wait struct {
 	last        *QueryResponse // the last answer
 	lost        error          // the last poll that was lost, with no answer since
 	kept        *SealedAnswer  // the last answer that came to a lost poll, with none since that could be accepted
-	undelivered error          // the last poll that was not delivered, while none has been
-	delivered   bool           // any poll may have arrived
+	undelivered error          // the last poll that was not delivered, with no answer since
 }
 
 // polled takes in what a poll has met, and reports whether the wait is over.
@@ -184,11 +183,11 @@ func (w *wait) polled(answer *QueryResponse, err error) (done bool, result error
 	case err == nil && answer.IdentityResult != IdentityResultWaitingVerify:
 		return true, nil
 	case err == nil:
-		w.last, w.lost, w.kept, w.delivered = answer, nil, nil, true
+		w.last, w.lost, w.kept, w.undelivered = answer, nil, nil, nil
 	case outcome == OutcomeUnknown && neverVerifies(err):
 		return true, w.withKept(err)
 	case outcome == OutcomeUnknown:
-		w.lost, w.delivered = moreTelling(w.lost, err), true
+		w.lost = moreTelling(w.lost, err)
 	case !Retryable(err) && w.lost != nil:
 		return true, w.inDoubt(err)
 	case !Retryable(err):
@@ -267,10 +266,12 @@ func (w *wait) stillWaiting() error {
 		e.describe(w.lost)
 		e.what, e.cause, e.Answer = "the last poll was lost ("+metByPoll(w.lost)+")", w.lost, w.kept
 		return e.withOutcome(OutcomeUnknown)
-	case !w.delivered:
+	case w.last == nil:
 		e.describe(w.undelivered)
 		e.what, e.cause = "no poll was delivered ("+metByPoll(w.undelivered)+")", w.undelivered
 		return e.withOutcome(OutcomeNotDelivered)
+	case w.undelivered != nil:
+		e.what += ", and no later poll was delivered (" + metByPoll(w.undelivered) + ")"
 	}
 	e.TraceID, e.RequestID, e.Attempts = w.last.Meta.TraceID, w.last.Meta.RequestID, w.last.Meta.Attempts
 	return e
