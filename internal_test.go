@@ -157,3 +157,16 @@ func TestTheTimeoutIsTenSecondsByDefault(t *testing.T) {
 		assert.Equal(t, tt.want, s.timeout, name)
 	}
 }
+
+func TestZeroMeansTheDefault(t *testing.T) {
+	want, err := newSettings(nil)
+	require.NoError(t, err)
+	got, err := newSettings([]Option{WithTimeout(0), WithMaxResponseBytes(0), WithMaxClockSkew(0), WithRetryPolicy(RetryPolicy{}), WithHTTPClient(nil)})
+	require.NoError(t, err)
+	for _, s := range []*settings{&want, &got} {
+		s.clock = nil // functions are not compared
+	}
+	assert.Equal(t, want, got)
+	assert.EqualValues(t, 1<<20, got.maxResponseBytes)
+	assert.Equal(t, 10*time.Minute, got.maxClockSkew)
+}

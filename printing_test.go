@@ -78,6 +78,9 @@ func TestConfigShowsWhereCallsGoAndWhatIsSet(t *testing.T) {
 	assert.Equal(t, "{}", mustJSON(t, alipay.AlipayConfig{}))
 	c = alipay.AlipayConfig{AppID: testCertNo + testCertNo + testCertNo, BaseURL: "MIIEvgIBADANBgkqhkiG9w0BAQEFAASC"}
 	assert.Equal(t, "alipay.AlipayConfig{BaseURL:[redacted] AppID:[redacted]}", fmt.Sprint(c), "another value that lost its way")
+	for length, shown := range map[int]string{32: strings.Repeat("7", 32), 33: "[redacted]"} {
+		assert.Equal(t, "alipay.AlipayConfig{AppID:"+shown+"}", fmt.Sprint(alipay.AlipayConfig{AppID: strings.Repeat("7", length)}))
+	}
 	assert.Equal(t, "<nil>", fmt.Sprint((*alipay.AlipayConfig)(nil)))
 }
 

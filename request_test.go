@@ -350,9 +350,18 @@ func TestContentEncryptionOnGetAndOnBodies(t *testing.T) {
 			require.ErrorIs(t, err, alipay.ErrDecrypt)
 			assert.ErrorIs(t, err, alipay.ErrOutcomeUnknown)
 			assert.Contains(t, err.Error(), "HTTP status 200: the answer could not be decrypted; outcome unknown", "no oracle")
+
+			config.BaseURL = serve(t, signed(400, body)).URL
+			client, err = alipay.NewClient(config)
+			require.NoError(t, err)
+			_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+			var refused *alipay.APIError
+			require.ErrorAs(t, err, &refused)
+			assert.Equal(t, body, string(refused.Body))
+			assert.ErrorIs(t, err, alipay.ErrDecrypt, "why there is no code")
 		})
 	}
-	t.Run("an encrypted answer without a key names the cure", func(t *testing.T) {
+	t.Run("an encrypted answer without a key says what is missing", func(t *testing.T) {
 		client := newClient(t, serve(t, signed(200, string(cipher.Encrypt([]byte(successBody))))).URL)
 		_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
 		require.ErrorIs(t, err, alipay.ErrDecrypt)
