@@ -198,7 +198,7 @@ func TestAProxyThatRepeatsAnswersTellsNobodyAnothersResult(t *testing.T) {
 				var taken, foreign atomic.Int64
 				for caller := range 4 {
 					all.Go(func() {
-						for n := range 25 {
+						for n := range 15 {
 							token := fmt.Sprintf("%d-%d", caller, n)
 							got, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), &alipay.QueryParams{OnceToken: token})
 							switch {
@@ -214,7 +214,7 @@ func TestAProxyThatRepeatsAnswersTellsNobodyAnothersResult(t *testing.T) {
 				}
 				all.Wait()
 				assert.Zero(t, foreign.Load(), "answers of others")
-				assert.Greater(t, taken.Load(), int64(75), "answers that were taken")
+				assert.Greater(t, taken.Load(), int64(45), "answers that were taken")
 			})
 		}
 	}

@@ -328,7 +328,7 @@ func TestATransportThatHidesItsTraceCountsAsSent(t *testing.T) {
 func TestConnectionsAreReusedInSteadyState(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, waitingBody) })
 	client := newClient(t, s.URL)
-	const callers, rounds = 100, 3
+	const callers, rounds = 100, 2
 	run := func() {
 		var all sync.WaitGroup
 		for range callers {

@@ -24,7 +24,7 @@ import (
 	"github.com/seed-39a49030/alipay"
 )
 
-var desyncCalls = flag.Int("desync", 1000, "how many calls TestAProxyThatMixesAnswersUp makes")
+var desyncCalls = flag.Int("desync", 500, "how many calls TestAProxyThatMixesAnswersUp makes")
 
 // constantSigner spares the time of a signature that this test's server does not
 // look at.

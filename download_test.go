@@ -361,9 +361,12 @@ func TestConnectionsThatWereGivenUpCostNoAttempt(t *testing.T) {
 // certificate in the middle.
 func TestRotationDrill(t *testing.T) {
 	t.Parallel()
-	callers, calls := 256, 2
-	if testing.Short() {
+	callers, calls := 256, 1
+	switch {
+	case testing.Short():
 		callers = 32
+	case *soak > 0:
+		calls = 8
 	}
 	drill := func(t *testing.T, opts ...alipay.Option) (*alipaytest.Gateway, *alipay.Client, []error) {
 		gateway := alipaytest.NewGateway(t, alipaytest.WithHistory(0))

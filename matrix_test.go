@@ -139,9 +139,12 @@ func TestFaultMatrix(t *testing.T) {
 func TestRandomBreaksDeliverNoTokenTwice(t *testing.T) {
 	t.Parallel()
 	const callers = 16
-	calls := 15
-	if testing.Short() {
+	calls := 8
+	switch {
+	case testing.Short():
 		calls = 3
+	case *soak > 0:
+		calls = 60
 	}
 	for _, wire := range wires {
 		t.Run(wire.name, func(t *testing.T) {
