@@ -98,3 +98,15 @@ func TestTestsThatFailWithoutAChangeAreAnError(t *testing.T) {
 		t.Errorf("got %v\n%s", err, &out)
 	}
 }
+
+func TestReachGivesTheSameVerdicts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs the go command some forty times")
+	}
+	s := fixture()
+	s.reach = true
+	got := output(t, s)
+	if !strings.Contains(got, "18 mutants, 10 killed (1 of them by a timeout), 8 survived") {
+		t.Errorf("the figures are\n%s", got)
+	}
+}

@@ -19,6 +19,7 @@ type tester struct {
 	settings settings
 	dir      string                   // for changed files
 	timeouts map[string]time.Duration // per package
+	reach    *reach                   // nil: every test is run
 }
 
 // verdict is what the tests say of a mutant.
@@ -42,6 +43,7 @@ func (v verdict) String() string {
 // pass, and show how long they take.
 func (t *tester) baseline(ctx context.Context, out io.Writer) error {
 	t.timeouts = map[string]time.Duration{}
+	var paths []string
 	for _, p := range t.module.changed {
 		for _, path := range t.module.related(p.path) {
 			if _, known := t.timeouts[path]; known {
@@ -51,8 +53,9 @@ func (t *tester) baseline(ctx context.Context, out io.Writer) error {
 			if limit == 0 {
 				limit = 10 * time.Minute
 			}
+			paths = append(paths, path)
 			started := time.Now()
-			output, err := t.goTest(ctx, path, limit, "")
+			output, err := t.goTest(ctx, path, limit, t.settings.run, "")
 			if err != nil {
 				return fmt.Errorf("the tests of %s fail without a change: %w\n%s", path, err, output)
 			}
@@ -63,6 +66,9 @@ func (t *tester) baseline(ctx context.Context, out io.Writer) error {
 			}
 			fmt.Fprintf(out, "unchanged %5.1fs  %s\n", took.Seconds(), path)
 		}
+	}
+	if t.settings.reach {
+		return t.measure(ctx, paths, out)
 	}
 	return ctx.Err()
 }
@@ -84,7 +90,14 @@ func (t *tester) test(ctx context.Context, c mutant) (verdict, error) {
 	}
 	started := time.Now()
 	for _, path := range t.module.related(c.pkg.path) {
-		output, err := t.goTest(ctx, path, t.timeouts[path], overlay)
+		run, reached := t.settings.run, true
+		if t.reach != nil {
+			run, reached = t.reach.pattern(path, c)
+		}
+		if !reached {
+			continue
+		}
+		output, err := t.goTest(ctx, path, t.timeouts[path], run, overlay)
 		if err == nil {
 			continue
 		}
@@ -96,13 +109,13 @@ func (t *tester) test(ctx context.Context, c mutant) (verdict, error) {
 	return verdict{survived: true, took: time.Since(started)}, nil
 }
 
-func (t *tester) goTest(ctx context.Context, path string, timeout time.Duration, overlay string) (string, error) {
+func (t *tester) goTest(ctx context.Context, path string, timeout time.Duration, run, overlay string) (string, error) {
 	args := []string{"test", "-vet=off", "-count=1", "-failfast", "-p=" + t.settings.parallel, "-timeout=" + timeout.String()}
 	if !t.settings.long {
 		args = append(args, "-short")
 	}
-	if t.settings.run != "" {
-		args = append(args, "-run="+t.settings.run)
+	if run != "" {
+		args = append(args, "-run="+run)
 	}
 	if overlay != "" {
 		args = append(args, "-overlay="+overlay)
