@@ -380,9 +380,13 @@ func TestRotationDrill(t *testing.T) {
 		var failed []error
 		var all sync.WaitGroup
 		var answered atomic.Int64
+		rotated := make(chan struct{})
 		for caller := range callers {
 			all.Go(func() {
 				for n := range calls {
+					if caller%2 == 1 && n == calls-1 {
+						<-rotated
+					}
 					_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), &alipay.QueryParams{OnceToken: fmt.Sprint(caller, "-", n)})
 					if err != nil {
 						mu.Lock()
@@ -391,6 +395,7 @@ func TestRotationDrill(t *testing.T) {
 					}
 					if answered.Add(1) == int64(callers*calls/2) {
 						gateway.RotateCertificate()
+						close(rotated)
 					}
 				}
 			})
