@@ -230,6 +230,9 @@ func (a *attempt) decode(object []byte, out any) error {
 	if own, ok := out.(ownAnswer); ok {
 		return own.decodeAnswer(object, a.call.query)
 	}
+	if a.namesAnother(object) { // Do with a type of the caller's
+		return ErrResponseMismatch
+	}
 	return lenient.Decode(object, out)
 }
 

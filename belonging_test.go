@@ -149,6 +149,21 @@ func TestAnAnswerAboutAnotherUserIsRefused(t *testing.T) {
 		_, err := newClient(t, s.URL).ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil, alipay.WithQueryParam("user_id", "1"))
 		require.ErrorIs(t, err, alipay.ErrResponseMismatch)
 	})
+	t.Run("Do with a type of the caller's", func(t *testing.T) {
+		s := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, resultOf("2")) })
+		var own map[string]any
+		for _, out := range []any{&own, nil} {
+			_, err := newClient(t, s.URL).Do(t.Context(), &alipay.Request{Path: jobworthPath, Query: &alipay.QueryParams{UserID: "1"}}, out)
+			require.ErrorIs(t, err, alipay.ErrResponseMismatch)
+			assert.Nil(t, own)
+			var failed *alipay.CallError
+			require.ErrorAs(t, err, &failed)
+			assert.Nil(t, failed.Answer)
+			_, err = newClient(t, s.URL).Do(t.Context(), &alipay.Request{Path: "/v3/another", Query: &alipay.QueryParams{UserID: "1"}}, out)
+			require.NoError(t, err, "what user_id means elsewhere is not known")
+			own = nil
+		}
+	})
 	t.Run("another agreement", func(t *testing.T) {
 		s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 			answer(w, 200, `{"out_agreement_no":"2","agreement_status":"VALID"}`)

@@ -303,18 +303,19 @@ func (e *CallError) describe(err error) {
 // isAnothersResult reports whether an answer that verifies, but is stale or cannot
 // be decoded, is about another user than the query. It is not kept then.
 func (a *attempt) isAnothersResult(raw []byte) bool {
-	if a.call.info.Path != jobworthPath {
-		return false
-	}
 	body, err := a.decrypt(raw)
 	if err != nil {
 		return false
 	}
 	object, err := lenient.Object(body)
-	if err != nil {
+	return err == nil && a.namesAnother(object)
+}
+
+// namesAnother reports whether a result is about another user than the query.
+func (a *attempt) namesAnother(object []byte) (another bool) {
+	if a.call.info.Path != jobworthPath {
 		return false
 	}
-	another := false
 	_ = lenient.EachMember(object, func(name, value []byte) error {
 		if string(name) == "user_id" || string(name) == "open_id" {
 			came, _ := lenient.String(value)
