@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"math"
 	"net/http"
 	"net/url"
 	"strings"
@@ -140,7 +141,7 @@ func (g *Gateway) checkParameters(params map[string]string) *oldRefusal {
 		return invalid("isv.invalid-timestamp", "timestamp is %q and must be of the form yyyy-MM-dd HH:mm:ss", "timestamp 是 %q，格式应为 yyyy-MM-dd HH:mm:ss", params["timestamp"])
 	}
 	const zone = 8 * time.Hour
-	switch age := g.clock().Sub(at); {
+	switch age := max(g.clock().Sub(at), math.MinInt64/2); { // which can be rounded and negated
 	case age < -freshness:
 		return invalid("isv.invalid-timestamp", "timestamp lies %v ahead: it must be the present time in GMT+8", "timestamp 超前 %v：应为当前的北京时间", -age.Round(time.Second))
 	case age > zone-freshness && age < zone+freshness:

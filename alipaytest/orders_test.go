@@ -193,6 +193,8 @@ func TestTheAgeOfAnOrderIsBounded(t *testing.T) {
 			assert.ErrorContains(t, err, test.want, "%v", test.age)
 		}
 	}
+	_, err := g.OpenOrder(order(bizContent, "timestamp", "9999-01-01 00:00:00").String())
+	assert.ErrorContains(t, err, "timestamp lies 1281023h53m38s ahead", "as far as a Duration goes")
 }
 
 func agreementQuery(t *testing.T, g *Gateway, query string) (status int, members map[string]string) {
