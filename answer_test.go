@@ -434,8 +434,8 @@ func TestConnectionsAreReusedAfterErrors(t *testing.T) {
 	}
 }
 
-// TestABodyThatIsNotWantedTakesNoTime: it is drained so that its connection can
-// be used again, which is worth little of what time the call has.
+// The body is drained so that its connection can be used again, which is worth
+// little of the time that the call has.
 func TestABodyThatIsNotWantedTakesASecondAtMost(t *testing.T) {
 	for name, tt := range map[string]struct {
 		status int
@@ -456,6 +456,28 @@ func TestABodyThatIsNotWantedTakesASecondAtMost(t *testing.T) {
 				assert.LessOrEqual(t, time.Since(began), time.Second)
 			})
 		})
+	}
+}
+
+func TestRedirectsReachNoSecondHost(t *testing.T) {
+	second := serve(t, func(http.ResponseWriter, *http.Request) {})
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		first := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, second.URL+"/steal?"+r.URL.RawQuery, status)
+		})
+		followed := false
+		caller := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { followed = true; return nil }}
+		for name, opts := range map[string][]alipay.Option{"default": nil, "caller's": {alipay.WithHTTPClient(caller)}} {
+			t.Run(fmt.Sprint(name, status), func(t *testing.T) {
+				_, err := newClient(t, first.URL, opts...).ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+				require.ErrorIs(t, err, alipay.ErrRedirect)
+				assert.ErrorIs(t, err, alipay.ErrOutcomeUnknown)
+				assert.Zero(t, second.requests.Load())
+				assert.Zero(t, second.connections.Load())
+				assert.False(t, followed)
+				assert.NotContains(t, err.Error(), second.URL)
+			})
+		}
 	}
 }
 
