@@ -89,7 +89,7 @@ var (
 
 	statusUnauthorized = Text{
 		"The credentials were not accepted: check that AppID, PrivateKey (or Signer) and AppAuthToken belong together, and that BaseURL is that of their environment, production or sandbox (沙箱). A proxy in front of the gateway can also answer this itself, or remove the Authorization header.",
-		"身份凭证未被接受：请检查 AppID、PrivateKey（或 Signer）与 AppAuthToken 是否配套，BaseURL 是否与其环境（生产或沙箱）一致。也可能是网关前的代理自行返回了该响应，或删除了 Authorization 请求头。",
+		"身份凭证未被接受：请检查 AppID、PrivateKey（或 Signer）与 AppAuthToken 是否配套，BaseURL 是否与其环境（正式环境或沙箱）一致。也可能是网关前的代理自行返回了该响应，或删除了 Authorization 请求头。",
 	}
 	statusForbidden = Text{
 		"The call is not allowed: check in the console (开放平台控制台) that the product is signed up for (签约) and bound to the application (产品绑定), and the IP white list (IP白名单). A proxy or firewall on the way can also answer this itself.",

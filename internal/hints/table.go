@@ -129,7 +129,7 @@ var gatewayCodes = []Entry{
 	{"invalid-signature-type-said-interface", Text{"the signature type is not the one this API asks for", "签名类型与接口要求不符"}, signType},
 	{"invalid-signature", Text{"the signature does not verify", "无效签名"}, Text{
 		"PrivateKey (or Signer) does not belong to the application public key (应用公钥) in the console (开放平台控制台, 接口加签方式), or AppID and BaseURL are of different environments, production and sandbox (沙箱). If both are right, a proxy on the way may be changing path, query, body or headers after they were signed.",
-		"PrivateKey（或 Signer）与开放平台控制台「接口加签方式」中的应用公钥不是一对，或者 AppID 与 BaseURL 分属生产与沙箱环境。若均无误，则可能是中间代理在签名之后改写了路径、查询参数、请求体或请求头。",
+		"PrivateKey（或 Signer）与开放平台控制台「接口加签方式」中的应用公钥不是一对，或者 AppID 与 BaseURL 一个属于正式环境、另一个属于沙箱。若均无误，则可能是中间代理在签名之后改写了路径、查询参数、请求体或请求头。",
 	}},
 	{"unsupported-expired-app-key-sign", Text{"the call is signed with an application key that has expired", "不支持使用已过期的应用密钥签名"}, Text{
 		"The gateway no longer accepts this key, probably because it was replaced in the console (接口加签方式): configure the private key that belongs to the application public key (应用公钥) shown there now, as PrivateKey or Signer.",
@@ -168,7 +168,7 @@ var gatewayCodes = []Entry{
 	{"missing-app-id", Text{"the app_id is missing", "缺少appId参数"}, headerLost},
 	{"invalid-app-id", Text{"the gateway knows no such app_id", "无效的AppID参数"}, Text{
 		"Check AppID for spaces and typing errors, and that BaseURL is that of its environment: an application of the sandbox (沙箱) is unknown in production, and the other way round. In production the application must be online (已上线).",
-		"请检查 AppID 是否含有空格或输入错误，并确认 BaseURL 与其环境一致：沙箱应用在生产环境中不存在，反之亦然。生产环境的应用须为已上线状态。",
+		"请检查 AppID 是否含有空格或输入错误，并确认 BaseURL 与其环境一致：沙箱应用在正式环境中不存在，反之亦然。正式环境的应用须为已上线状态。",
 	}},
 	{"missing-timestamp", Text{"the timestamp is missing, often with the whole Authorization header", "缺少时间戳参数"}, headerLost},
 	{"invalid-timestamp", Text{"the timestamp is malformed or too far off", "非法的时间戳参数"}, clock},
