@@ -52,7 +52,7 @@ var jobworthCodes = []Entry{
 	{"USER_NAME_NOT_MATCH", Text{"the name is not the user's", "姓名不匹配"}, mismatch},
 	{"WRONG_OUT_AGREEMENT_NO_INTERCEPT", Text{"the conn_key is not the out_agreement_no of this check", "out_agreement_no 错误"}, Text{
 		"ConnKey must be the out_agreement_no that was given in the first step (create) of this same check, together with the OnceToken of that check.",
-		"ConnKey 须为同一次认证第一步（创建接口）传入的 out_agreement_no，并与该次认证的 OnceToken 配对使用。",
+		"ConnKey 须为同一次认证第一步授权订单中的 out_agreement_no，并与该次认证的 OnceToken 配对使用。",
 	}},
 	{"TOKEN_NOT_MATCH_IDENTITY_TYPE", Text{"the once_token belongs to a check of another identity_type", "token 与身份类型不匹配"}, Text{
 		"IdentityType must be the one this check was started for, and OnceToken must belong to this check.",
@@ -68,7 +68,7 @@ var agreementCodes = []Entry{
 	}},
 	{"EXTRA_PARAM_FORMAT_ERROR", Text{"extra_param is not in the expected format", "extra_param 格式错误"}, Text{
 		"ExtraParam of the order string must be JSON with the members that were agreed with Zhima (芝麻), at most 1,024 characters of it.",
-		"授权订单的 ExtraParam 须为 JSON，成员以与芝麻约定的为准，长度不超过 1024 个字符。",
+		"授权订单的 ExtraParam 须为 JSON，字段以与芝麻约定的为准，长度不超过 1024 个字符。",
 	}},
 	{"CREDIT_AUTH_NOT_EXIST", Text{"there is no authorization for this order", "信用授权不存在"}, agreement},
 	{"ILLEGAL_QUERY", Text{"the query is not allowed", "非法查询"}, Text{
