@@ -20,7 +20,22 @@ func (r *report) reason(text string) string {
 		}
 		parts = append(parts, part)
 	}
-	return strings.Join(parts, "；")
+	return spaced(strings.Join(parts, "；"))
+}
+
+var (
+	betweenHan  = regexp.MustCompile(`(^|[\p{Han}，；：（]) +(\p{Han})`)
+	latinAfter  = regexp.MustCompile(`(\p{Han})([A-Za-z0-9])`)
+	latinBefore = regexp.MustCompile(`([A-Za-z0-9])(\p{Han})`)
+	listed      = regexp.MustCompile(`（([^（）]+), ([^（）]+)）`)
+)
+
+// spaced sets what was put together from parts as Chinese is set: a space
+// between Chinese and Latin characters, none between Chinese ones, 、 in lists.
+func spaced(text string) string {
+	text = betweenHan.ReplaceAllString(text, "$1$2")
+	text = latinBefore.ReplaceAllString(latinAfter.ReplaceAllString(text, "$1 $2"), "$1 $2")
+	return listed.ReplaceAllString(text, "（$1、$2）")
 }
 
 // translated turns one part of a sentence into Chinese.
@@ -54,11 +69,16 @@ var patterns = []struct {
 	zh    string
 	inner bool
 }{
+	{regexp.MustCompile(`^found neither a key nor a certificate, but (.+)$`), "内容既不是密钥也不是证书，$1", true},
 	{regexp.MustCompile(`^found (.+), but (.+)$`), "发现$1，但$2", true},
 	{regexp.MustCompile(`^found (.+)$`), "发现$1", true},
 	{regexp.MustCompile(`^an? (?:(RSA-\d+|RSA|EC|SM2|DSA|Ed25519|Ed448|X25519|[\w-]+) )?private key$`), "$1 私钥", false},
 	{regexp.MustCompile(`^an? (?:(RSA-\d+|RSA|EC|SM2|DSA|Ed25519|Ed448|X25519|[\w-]+) )?public key$`), "$1 公钥", false},
 	{regexp.MustCompile(`^an? ([\w-]+) private key \(([^,()]+, )?(PEM|base64)\)$`), "$1 私钥（$2$3）", false},
+	{regexp.MustCompile(`^a private key \(([^,()]+, )?(PEM|base64)\)$`), "私钥（$1$2）", false},
+	{regexp.MustCompile(`^a public key \(([^,()]+, )?(PEM|base64)\)$`), "公钥（$1$2）", false},
+	{regexp.MustCompile(`^[\w]+ (?:keys|things) glued together in one text: .+$`), "一段文本里拼接了多个密钥或证书，只能放一个", false},
+	{regexp.MustCompile(`^certificate (\d+) of (\d+): (.+)$`), "第 $1 张证书（共 $2 张）有误：$3", false},
 	{regexp.MustCompile(`^an? ([\w-]+) public key \(([^,()]+, )?(PEM|base64)\)$`), "$1 公钥（$2$3）", false},
 	{regexp.MustCompile(`^a certificate with an? ([\w-]+) key \((.+)\)$`), "证书，密钥为 $1（$2）", false},
 	{regexp.MustCompile(`^a certificate request with an? ([\w-]+) key \((.+)\)$`), "证书请求（CSR），密钥为 $1（$2）", false},
@@ -83,8 +103,9 @@ var patterns = []struct {
 	{regexp.MustCompile(`^one of the certificates cannot be read: (.+)$`), "其中一张证书无法读取：$1", true},
 	{regexp.MustCompile(`^(it|its intermediate certificate) is not signed by the (?:root|intermediate) certificate of its issuer's name$`), "$1的签名不属于颁发者名下的那张证书", true},
 	{regexp.MustCompile(`^its intermediate certificate is valid from ([\d-]+) to ([\d-]+) only$`), "它的中间证书只在 $1 至 $2 有效", false},
-	{regexp.MustCompile(`^not set in the environment: (ALIPAY_.+)$`), "环境变量未设置：$1", false},
-	{regexp.MustCompile(`^(ALIPAY_[A-Z_]+(?: or ALIPAY_[A-Z_]+)?)$`), "$1", false},
+	{regexp.MustCompile(`^not set in the environment: (ALIPAY_.+)$`), "环境变量未设置：$1", true},
+	{regexp.MustCompile(`^(ALIPAY_[A-Z_]+)$`), "$1", false},
+	{regexp.MustCompile(`^(ALIPAY_[A-Z_]+) or (ALIPAY_[A-Z_]+)$`), "$1 或 $2", false},
 	{regexp.MustCompile(`^ALIPAY_PUBLIC_KEY or ALIPAY_PUBLIC_KEY_PATH \(or, for certificate mode, .+\)$`), "ALIPAY_PUBLIC_KEY 或 ALIPAY_PUBLIC_KEY_PATH（证书模式则为 ALIPAY_APP_CERT、ALIPAY_PUBLIC_CERT、ALIPAY_ROOT_CERT 或它们的 _PATH）", false},
 }
 

@@ -445,12 +445,12 @@ func TestAChineseLocaleIsAnsweredInChinese(t *testing.T) {
 
 // english matches what no Chinese sentence of the report holds: words of English
 // prose.
-var english = regexp.MustCompile(`\b(the|is|not|it|of|and|this|that|from|here|has|found|key|certificate)\b`)
+var english = regexp.MustCompile(`\b(the|is|not|it|of|and|or|but|in|an?|this|that|from|here|has|found|private|public|keys?|things|text|certificates?)\b`)
 
 // Whatever the library says of the settings has a translation.
 func TestEveryMistakeHasItsChinese(t *testing.T) {
 	for text, want := range map[string]string{
-		"found an RSA-2048 public key (SPKI, PEM); the application's private key (应用私钥) belongs here, which the key tool (密钥工具) made beside the public one": "发现RSA-2048 公钥（SPKI, PEM）；这里要填应用私钥，它和公钥一起由密钥工具生成",
+		"found an RSA-2048 public key (SPKI, PEM); the application's private key (应用私钥) belongs here, which the key tool (密钥工具) made beside the public one": "发现 RSA-2048 公钥（SPKI、PEM）；这里要填应用私钥，它和公钥一起由密钥工具生成",
 		"the RSA key has 1024 bits; the platform asks for RSA2 with 2048 bits or more":                                                                      "RSA 密钥只有 1024 位；平台要求 2048 位以上的 RSA2 密钥",
 		"a sentence that nobody has translated": "a sentence that nobody has translated",
 	} {
@@ -476,6 +476,11 @@ func TestEveryMistakeHasItsChinese(t *testing.T) {
 		func(c *alipay.AlipayConfig) { c.PrivateKey = c.PrivateKey[:900] },
 		func(c *alipay.AlipayConfig) { c.PrivateKey = cert.AppCertContent },
 		func(c *alipay.AlipayConfig) { c.PrivateKey = "words" },
+		func(c *alipay.AlipayConfig) { c.PrivateKey += c.PrivateKey },
+		func(c *alipay.AlipayConfig) { c.PrivateKey += "\n" + cert.AppCertContent },
+		func(c *alipay.AlipayConfig) { c.PrivateKey = "" },
+		func(c *alipay.AlipayConfig) { c.AlipayPublicKey = "" },
+		func(c *alipay.AlipayConfig) { *c = cert; c.AlipayPublicCertContent = "" },
 		func(c *alipay.AlipayConfig) { c.PrivateKey = read1(t, vectors+"ec_private.pem") },
 		func(c *alipay.AlipayConfig) { c.PrivateKey = read1(t, vectors+"rsa1024_private_pkcs8.pem") },
 		func(c *alipay.AlipayConfig) { c.PrivateKey = "app_private_key.pem" },

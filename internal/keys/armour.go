@@ -109,7 +109,7 @@ func unescape(text string) string {
 
 // unquote strips blanks and quotes around text.
 func unquote(text string) string {
-	return strings.TrimFunc(text, func(r rune) bool { return blank(r) || strings.ContainsRune("\"'`", r) })
+	return strings.TrimFunc(text, func(r rune) bool { return blank(r) || strings.ContainsRune("\"'`“”‘’", r) })
 }
 
 // blank is every character that shows as nothing; beside white space, the marks

@@ -112,6 +112,7 @@ func forms(tb testing.TB, pemText string) map[string]string {
 		"bare indented":                  "   " + wrap(bare, 64, "\n   ") + "  ",
 		"bare with BOM":                  "\ufeff" + bare,
 		"bare in double quotes":          `"` + bare + `"`,
+		"bare in curly quotes":           "“" + bare + "”",
 		"bare in single quotes, spaced":  ` ' ` + bare + ` ' `,
 		"bare with BOM, quotes and CRLF": "\ufeff\"" + wrap(bare, 64, "\r\n") + "\"\r\n",
 		"bare without padding":           strings.TrimRight(bare, "="),
