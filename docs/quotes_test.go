@@ -101,6 +101,10 @@ func TestErrorTextsAreWhatTheLibrarySays(t *testing.T) {
 			c.PrivateKey = strings.Join(strings.Split(c.PrivateKey, "\n")[1:10], "")
 		}),
 		with(public, func(c *alipay.AlipayConfig) { c.PrivateKey = "/etc/alipay/app_private_key.pem" }),
+		with(public, func(c *alipay.AlipayConfig) { c.PrivateKey = "MIIEvQIBADANBgkq…" }),
+		with(public, func(c *alipay.AlipayConfig) { c.EncryptKey = "%" }),
+		with(public, func(c *alipay.AlipayConfig) { c.AppID = "" }),
+		with(public, func(c *alipay.AlipayConfig) { c.AppID = "2021 0000" }),
 		with(public, func(c *alipay.AlipayConfig) { c.BaseURL = "https://openapi.alipay.com/gateway.do" }),
 		with(certs, func(c *alipay.AlipayConfig) { c.AlipayPublicCertContent = "" }),
 		with(certs, func(c *alipay.AlipayConfig) { c.AlipayPublicKey = public.AlipayPublicKey }),
@@ -108,6 +112,11 @@ func TestErrorTextsAreWhatTheLibrarySays(t *testing.T) {
 		rotated(t),
 		query(public, "token-2", alipay.WithClock(func() time.Time { return time.Now().Add(-time.Hour) })),
 		meeting(t, alipaytest.GatewayError(http.StatusBadRequest, alipay.CodeMissingTimestamp, "缺少时间戳参数")),
+		meeting(t, alipaytest.GatewayError(http.StatusBadRequest, alipay.CodeParamError, "参数错误")),
+		func() error {
+			_, err := client.ZhimaCreditPayafteruseCreditagreement.Sign(t.Context(), &alipay.CreditAgreementSignParams{OutAgreementNo: "1"})
+			return err
+		}(),
 		func() error {
 			gateway.Inject(alipaytest.LostAnswer, 1)
 			_, err := client.ZhimaCustomerJobworthAuthentication.WaitForResult(t.Context(),
