@@ -114,6 +114,7 @@ func TestAnAnswerAboutAnotherUserIsRefused(t *testing.T) {
 		"not told":             {alipay.QueryParams{UserID: "1", OpenID: "a"}, waitingBody, true},
 		"told as null":         {alipay.QueryParams{UserID: "1"}, `{"user_id":null}`, true},
 		"padded":               {alipay.QueryParams{UserID: " 1 "}, `{"user_id":"1"}`, true},
+		"padded in the answer": {alipay.QueryParams{UserID: "1"}, `{"user_id":" 1 "}`, true},
 		"another user":         {alipay.QueryParams{UserID: "1"}, `{"user_id":"2"}`, false},
 		"another number":       {alipay.QueryParams{UserID: "1"}, `{"user_id":2}`, false},
 		"another open id":      {alipay.QueryParams{OpenID: "a"}, `{"open_id":"A"}`, false},
@@ -166,11 +167,20 @@ func TestAnAnswerAboutAnotherUserIsRefused(t *testing.T) {
 	})
 	t.Run("another agreement", func(t *testing.T) {
 		s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
-			answer(w, 200, `{"out_agreement_no":"2","agreement_status":"VALID"}`)
+			answer(w, 200, `{"out_agreement_no":"2","credit_agreement_id":"2","agreement_status":"VALID"}`)
 		})
-		got, err := newClient(t, s.URL).ZhimaCreditPayafteruseCreditagreement.Query(t.Context(), &alipay.CreditAgreementQueryParams{OutAgreementNo: "1"})
-		require.ErrorIs(t, err, alipay.ErrResponseMismatch)
-		assert.Nil(t, got)
+		client := newClient(t, s.URL)
+		for _, asked := range []alipay.CreditAgreementQueryParams{
+			{OutAgreementNo: "1"}, {CreditAgreementID: "1"}, {OutAgreementNo: "1", CreditAgreementID: "2"}, {OutAgreementNo: "2", CreditAgreementID: "1"},
+		} {
+			got, err := client.ZhimaCreditPayafteruseCreditagreement.Query(t.Context(), &asked)
+			require.ErrorIs(t, err, alipay.ErrResponseMismatch)
+			assert.Nil(t, got)
+			out := alipay.CreditAgreementQueryResponse{OpenID: "before"}
+			_, err = client.Do(t.Context(), &alipay.Request{Path: "/v3/x", Query: asked}, &out)
+			require.ErrorIs(t, err, alipay.ErrResponseMismatch)
+			assert.Equal(t, alipay.CreditAgreementQueryResponse{OpenID: "before"}, out, "left as it was")
+		}
 	})
 }
 

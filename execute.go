@@ -1,6 +1,7 @@
 package alipay
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -215,7 +216,7 @@ func encodeBizContent(content any) ([]byte, error) {
 	default:
 		encoded, err = encodeJSON(v)
 	}
-	if err != nil || len(encoded) == 0 || encoded[0] != '{' || !utf8.Valid(encoded) {
+	if err != nil || !bytes.HasPrefix(encoded, []byte("{")) || !utf8.Valid(encoded) {
 		return nil, errArgument("ExecuteRequest.BizContent", "it is not a JSON object in UTF-8, and does not encode to one")
 	}
 	return encoded, nil

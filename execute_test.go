@@ -1,10 +1,12 @@
 package alipay_test
 
 import (
+	"context"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"html"
 	"net/url"
 	"regexp"
@@ -128,9 +130,54 @@ func TestAPageIsAURLOrAFormThatSubmitsItself(t *testing.T) {
 	assert.NotContains(t, form, "<script>alert")
 	assert.Equal(t, 1, strings.Count(form, "<script>"))
 
+	form, err = client.PageExecute(t.Context(), "POST", &alipay.ExecuteRequest{Method: "m"})
+	require.NoError(t, err)
+	assert.NotContains(t, form, "biz_content", "there is none")
+
 	for _, method := range []string{"", "PUT", "get"} {
 		_, err = client.PageExecute(t.Context(), method, req)
 		assertArgument(t, err, "method")
+	}
+}
+
+func TestNothingIsSignedWithoutAClientAContextAndARequest(t *testing.T) {
+	client, req := orderClient(t, nil), &alipay.ExecuteRequest{Method: "m"}
+	for argument, sign := range map[string]func(method string) (string, error){
+		"Client":                func(m string) (string, error) { return (*alipay.Client)(nil).PageExecute(t.Context(), m, req) },
+		"Client, zero":          func(m string) (string, error) { return new(alipay.Client).PageExecute(t.Context(), m, req) },
+		"ctx":                   func(m string) (string, error) { return client.PageExecute(noContext, m, req) },
+		"ExecuteRequest":        func(m string) (string, error) { return client.PageExecute(t.Context(), m, nil) },
+		"ExecuteRequest.Method": func(m string) (string, error) { return client.PageExecute(t.Context(), m, new(alipay.ExecuteRequest)) },
+	} {
+		argument, _, _ = strings.Cut(argument, ",")
+		for _, method := range []string{"GET", "POST"} {
+			page, err := sign(method)
+			assertArgument(t, err, argument)
+			assert.Empty(t, page)
+		}
+	}
+}
+
+// TestAnOrderIsSignedWithinTheTimeOfACall: the Signer may be far away.
+func TestAnOrderIsSignedWithinTheTimeOfACall(t *testing.T) {
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	order, err := orderClient(t, nil).SDKExecute(ended, &alipay.ExecuteRequest{Method: "m"})
+	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorIs(t, err, alipay.ErrNotDelivered)
+	assert.True(t, alipay.Retryable(err), "it was no mistake")
+	assert.Empty(t, order)
+}
+
+func TestBizContentIsAnObjectInWhateverFormItComes(t *testing.T) {
+	for _, content := range []any{
+		`{ "a": "<1>" }`, []byte(`{"a": "<1>"}`), json.RawMessage("{\n\"a\":\"<1>\"\n}"), map[string]string{"a": "<1>"}, struct {
+			A string `json:"a"`
+		}{"<1>"},
+	} {
+		order, err := orderClient(t, nil).SDKExecute(t.Context(), &alipay.ExecuteRequest{Method: "m", BizContent: content})
+		require.NoError(t, err)
+		assert.Equal(t, `{"a":"<1>"}`, openOrder(t, order)["biz_content"], "%T", content)
 	}
 }
 
@@ -149,7 +196,7 @@ func assertArgument(t testing.TB, err error, argument string) {
 func TestWhatTheLibrarySetsIsRefusedInParams(t *testing.T) {
 	client := orderClient(t, nil)
 	names := []string{"sign", "sign_type", "app_id", "method", "timestamp", "biz_content", "charset", "version", "format", "alipay_sdk",
-		"app_cert_sn", "alipay_root_cert_sn", "encrypt_type", "notify_url", "return_url", "app_auth_token", "", "a=b", "a&b", "a\nb", "a b", "名"}
+		"app_cert_sn", "alipay_root_cert_sn", "alipay_cert_sn", "encrypt_type", "notify_url", "return_url", "app_auth_token", "", "a=b", "a&b", "a\nb", "a b", "名"}
 	for _, name := range names {
 		_, err := client.SDKExecute(t.Context(), &alipay.ExecuteRequest{Method: "m", Params: map[string]string{name: "value-of-caller"}})
 		assertArgument(t, err, "ExecuteRequest.Params")
@@ -172,6 +219,8 @@ func TestWhatTheLibrarySetsIsRefusedInParams(t *testing.T) {
 	}
 	_, err := client.SDKExecute(t.Context(), &alipay.ExecuteRequest{Method: "m", NotifyURL: "https://merchant.example/\xff"})
 	assertArgument(t, err, "ExecuteRequest.NotifyURL")
+	_, err = client.SDKExecute(t.Context(), &alipay.ExecuteRequest{Method: "m m"})
+	assertArgument(t, err, "ExecuteRequest.Method")
 	for _, content := range []any{"", "x", "[]", "null", json.RawMessage("{"), []byte(nil), func() {}, "{\"a\":\"\xff\"}"} {
 		_, err := client.SDKExecute(t.Context(), &alipay.ExecuteRequest{Method: "m", BizContent: content})
 		assertArgument(t, err, "ExecuteRequest.BizContent")
@@ -218,6 +267,16 @@ func TestTheAgreementsOrderStringHasWhatTheAPIAsksFor(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, `{"out_agreement_no":"1","zm_service_id":"2"}`, openOrder(t, order)["biz_content"])
 
+	for _, extra := range []any{`{ "a": 1 }`, []byte(`{"a": 1}`), json.RawMessage(`{"a" :1}`), map[string]int{"a": 1}, ""} {
+		order, err = service.Sign(t.Context(), &alipay.CreditAgreementSignParams{OutAgreementNo: "1", ZmServiceID: "2", ExtraParam: extra})
+		require.NoError(t, err)
+		want := `{"out_agreement_no":"1","zm_service_id":"2"`
+		if extra != any("") {
+			want += `,"extra_param":"{\"a\":1}"`
+		}
+		assert.Equal(t, want+"}", openOrder(t, order)["biz_content"], "%T", extra)
+	}
+
 	const p = "CreditAgreementSignParams"
 	_, err = service.Sign(t.Context(), nil)
 	assertArgument(t, err, p)
@@ -255,6 +314,22 @@ func TestOrdersPrintRedacted(t *testing.T) {
 	for _, v := range values {
 		assertKeepsSecret(t, printed(v), testCertNo, testToken, testUserID, testOpenID, testConnKey, testAuthTok)
 	}
+	answer := alipay.CreditAgreementQueryResponse{
+		AgreementStatus: alipay.AgreementStatusInvalid, AlipayUserID: "1", OpenID: "2", BizTime: "3", CreditAgreementID: "4", OutAgreementNo: "5", ExtInfo: "6",
+		Extra: map[string]json.RawMessage{"a": nil}, Meta: alipay.Response{StatusCode: 200, RequestID: "r", Attempts: 1},
+	}
+	at := time.Date(2027, 4, 1, 1, 30, 0, 0, time.FixedZone("", 8*60*60))
+	for want, v := range map[string]fmt.Stringer{
+		"alipay.CreditAgreementSignParams{OutAgreementNo:[redacted] ProductCode:ZHIMA_AUTH ExtraParam:[redacted]}": alipay.CreditAgreementSignParams{OutAgreementNo: "1", ProductCode: alipay.ProductCodeZhimaAuth, ExtraParam: 0},
+		"alipay.CreditAgreementSignParams{}":                              alipay.CreditAgreementSignParams{},
+		"alipay.CreditAgreementQueryParams{CreditAgreementID:[redacted]}": alipay.CreditAgreementQueryParams{CreditAgreementID: "1"},
+		"alipay.CreditAgreementQueryResponse{AgreementStatus:INVALID AlipayUserID:[redacted] OpenID:[redacted] BizTime:[redacted] CreditAgreementID:[redacted] OutAgreementNo:[redacted] ExtInfo:[redacted] Extra:1 StatusCode:200 RequestID:r Attempts:1}": answer,
+		"alipay.Notification{ID:1 Method:m AppID:2021 Time:2027-03-31T17:30:00Z Values:1}": alipay.Notification{ID: "1", Method: "m", AppID: "2021", Time: at, Values: url.Values{"a": nil}},
+		"alipay.Notification{}": alipay.Notification{},
+	} {
+		assert.Equal(t, want, v.String())
+		assert.Equal(t, want, fmt.Sprintf("%+v", v))
+	}
 }
 
 func TestTheAgreementsAnswerIsReadAsThePlatformWritesIt(t *testing.T) {
@@ -271,6 +346,33 @@ func TestTheAgreementsAnswerIsReadAsThePlatformWritesIt(t *testing.T) {
 	before := got
 	require.Error(t, json.Unmarshal([]byte(`{"agreement_status":{}}`), &got))
 	assert.Equal(t, mustJSON(t, before), mustJSON(t, got))
-	_, err := orderClient(t, nil).ZhimaCreditPayafteruseCreditagreement.Query(t.Context(), &alipay.CreditAgreementQueryParams{})
-	assertArgument(t, err, "CreditAgreementQueryParams")
+	got.Meta.TraceID = "kept"
+	require.NoError(t, json.Unmarshal([]byte("null"), &got))
+	assert.Equal(t, mustJSON(t, before), mustJSON(t, got), "null changes nothing")
+	require.NoError(t, json.Unmarshal([]byte(`{"ext_info":"x"}`), &got))
+	assert.Equal(t, alipay.CreditAgreementQueryResponse{ExtInfo: "x", Meta: alipay.Response{TraceID: "kept"}}, got, "what did not come is empty")
+}
+
+func TestTheAgreementIsAskedForByItsNumbers(t *testing.T) {
+	s, last := checking(t, "", `{"agreement_status":"VALID","out_agreement_no":"1"}`)
+	service := newClient(t, s.URL).ZhimaCreditPayafteruseCreditagreement
+	for query, params := range map[string]*alipay.CreditAgreementQueryParams{
+		"credit_agreement_id=2&out_agreement_no=1": {OutAgreementNo: "1", CreditAgreementID: "2"},
+		"out_agreement_no=1":                       {OutAgreementNo: "1"},
+		"credit_agreement_id=2":                    {CreditAgreementID: "2"},
+	} {
+		got, err := service.Query(t.Context(), params)
+		require.NoError(t, err)
+		assert.Equal(t, alipay.AgreementStatusValid, got.AgreementStatus)
+		assert.Equal(t, "GET /v3/zhima/credit/payafteruse/creditagreement/query?"+query, last().method+" "+last().target)
+		assert.Equal(t, 200, got.Meta.StatusCode)
+		assert.Equal(t, "21140000test", got.Meta.TraceID)
+	}
+	for _, params := range []*alipay.CreditAgreementQueryParams{nil, {}} {
+		_, err := service.Query(t.Context(), params)
+		assertArgument(t, err, "CreditAgreementQueryParams")
+	}
+	got, err := newClient(t, serve(t, signed(200, `{"agreement_status":{}}`)).URL).ZhimaCreditPayafteruseCreditagreement.Query(t.Context(), &alipay.CreditAgreementQueryParams{OutAgreementNo: "1"})
+	require.ErrorIs(t, err, alipay.ErrOutcomeUnknown)
+	assert.Nil(t, got)
 }

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -169,4 +171,66 @@ func TestZeroMeansTheDefault(t *testing.T) {
 	assert.Equal(t, want, got)
 	assert.EqualValues(t, 1<<20, got.maxResponseBytes)
 	assert.Equal(t, 10*time.Minute, got.maxClockSkew)
+}
+
+// TestAFieldThatIsCutOffOrOutOfBoundsFailsTheReader, and it stays failed: a field
+// that can be read says nothing any more.
+func TestAFieldThatIsCutOffOrOutOfBoundsFailsTheReader(t *testing.T) {
+	varint := func(r *fieldReader) { r.varint() }
+	uvarint := func(r *fieldReader) { r.uvarint(300) }
+	text := func(r *fieldReader) { r.bytes() }
+	take := func(n int) func(*fieldReader) { return func(r *fieldReader) { r.take(n) } }
+	overflow := strings.Repeat("\xff", 10) + "\x01"
+	for name, tt := range map[string]struct {
+		read   func(*fieldReader)
+		stored string
+		rest   string // "failed" for a failure
+	}{
+		"varint":               {varint, "\x80\x01x", "x"},
+		"varint, nothing":      {varint, "", "failed"},
+		"varint, cut off":      {varint, "\x80", "failed"},
+		"varint, too large":    {varint, overflow, "failed"},
+		"uvarint":              {uvarint, "\x07x", "x"},
+		"uvarint, the limit":   {uvarint, "\xac\x02", ""},
+		"uvarint, beyond it":   {uvarint, "\xad\x02", "failed"},
+		"uvarint, nothing":     {uvarint, "", "failed"},
+		"uvarint, cut off":     {uvarint, "\x80", "failed"},
+		"uvarint, too large":   {uvarint, overflow, "failed"},
+		"bytes, none":          {text, "\x00x", "x"},
+		"bytes, all":           {text, "\x02xy", ""},
+		"bytes, more":          {text, "\x03xy", "failed"},
+		"take nothing":         {take(0), "", ""},
+		"take all":             {take(2), "xy", ""},
+		"take more":            {take(3), "xy", "failed"},
+		"take a negative many": {take(-1), "xy", "failed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := &fieldReader{rest: []byte(tt.stored)}
+			tt.read(r)
+			require.Equal(t, tt.rest == "failed", r.failed)
+			if !r.failed {
+				assert.Equal(t, tt.rest, string(r.rest))
+				return
+			}
+			r.rest = []byte("\x01\x01\x01x")
+			for _, read := range []func(*fieldReader){varint, uvarint, text} {
+				read(r)
+				assert.True(t, r.failed)
+			}
+			assert.Nil(t, r.take(1))
+		})
+	}
+}
+
+func TestEachByteIsAControlVisibleAndPartOfATokenOrNot(t *testing.T) {
+	for c := range rune(0x180) {
+		text := "a" + string(c) + "a"
+		assert.Equal(t, c < utf8.RuneSelf && unicode.IsControl(c), hasControl(text), "%q", c)
+		visible := c < utf8.RuneSelf && unicode.IsGraphic(c) && c != ' '
+		assert.Equal(t, visible, isVisibleASCII(text), "%q", c)
+		alphanumeric := c < utf8.RuneSelf && (unicode.IsLetter(c) || unicode.IsDigit(c))
+		assert.Equal(t, alphanumeric || strings.ContainsRune("!#$%&'*+-.^_`|~", c), isToken(text), "%q", c)
+	}
+	assert.False(t, isToken(""))
+	assert.True(t, isVisibleASCII(""))
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"io"
 	"log/slog"
@@ -12,6 +14,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -80,6 +83,34 @@ func TestANotificationIsBelievedInEveryFormThatIsSigned(t *testing.T) {
 		assert.Equal(t, tt.form, n.Values)
 		n.Values.Set("app_id", "x")
 		assert.Equal(t, "2021000000000001", tt.form.Get("app_id"), "the caller's form is left alone")
+	}
+}
+
+// TestANotificationSaysWhatItsParametersSay: which of two parameters is read, and
+// what a parameter that cannot be read leaves.
+func TestANotificationSaysWhatItsParametersSay(t *testing.T) {
+	millis, other := time.UnixMilli(1806514200123), orderTime.Add(time.Hour)
+	for name, tt := range map[string]struct {
+		set     url.Values
+		method  string
+		at      time.Time
+		content string
+	}{
+		"a message":                  {message(), "zhima.credit.payafteruse.creditagreement.changed", millis, message().Get("biz_content")},
+		"both times":                 {url.Values{"utc_timestamp": {"1806514200123"}, "notify_time": {protocol.FormatOldTime(other)}}, "", millis, ""},
+		"a time that cannot be read": {url.Values{"utc_timestamp": {"x"}, "notify_time": {protocol.FormatOldTime(other)}}, "", other, ""},
+		"no time that can be read":   {url.Values{"utc_timestamp": {"x"}, "notify_time": {"x"}}, "", time.Time{}, ""},
+		"both methods":               {url.Values{"msg_method": {"a"}, "notify_type": {"b"}}, "a", time.Time{}, ""},
+		"no JSON":                    {url.Values{"biz_content": {"x"}}, "", time.Time{}, ""},
+	} {
+		tt.set.Set("app_id", "2021000000000001")
+		form := signedForm(t, tt.set, alipayKey(), "sign_type")
+		form.Del("sign_type") // which not every notification has
+		n, err := orderClient(t, nil).VerifyNotification(form)
+		require.NoError(t, err, name)
+		assert.Equal(t, tt.method, n.Method, name)
+		assert.True(t, tt.at.Equal(n.Time), "%s: %s", name, n.Time)
+		assert.Equal(t, tt.content, string(n.BizContent), name)
 	}
 }
 
@@ -177,6 +208,59 @@ func TestANotificationChangedAnywhereIsRefused(t *testing.T) {
 	}
 }
 
+func TestANotificationIsBelievedUntilItsCertificateExpires(t *testing.T) {
+	block, _ := pem.Decode([]byte(vector(t, "alipay_public_cert.crt")))
+	cert, err := x509.ParseCertificate(block.Bytes)
+	require.NoError(t, err)
+	now := orderTime
+	config := testConfig(t, "https://gateway.example")
+	config.AlipayPublicKey = ""
+	config.AppCertContent, config.AlipayPublicCertContent, config.RootCertContent = vector(t, "app_public_cert.crt"), vector(t, "alipay_public_cert.crt"), vector(t, "root_bundle.crt")
+	client, err := alipay.NewClient(config, alipay.WithClock(func() time.Time { return now }))
+	require.NoError(t, err)
+	form := signedForm(t, message(), alipayKey())
+	now = cert.NotAfter
+	_, err = client.VerifyNotification(form)
+	require.NoError(t, err)
+	now = now.Add(1)
+	_, err = client.VerifyNotification(form)
+	require.ErrorIs(t, err, alipay.ErrUnknownCertificate)
+	require.ErrorIs(t, err, alipay.ErrNotificationSignature)
+}
+
+func TestNoNotificationIsBelievedWithoutAClient(t *testing.T) {
+	form := signedForm(t, message(), alipayKey())
+	for _, client := range []*alipay.Client{nil, new(alipay.Client)} {
+		n, err := client.VerifyNotification(form)
+		assertArgument(t, err, "Client")
+		assert.Nil(t, n)
+		status, answer := post(t, client.NotificationHandler(nil), "POST", "/", form.Encode())
+		assert.Equal(t, 400, status)
+		assert.Equal(t, "fail", answer)
+	}
+}
+
+func TestTheAnswerToANotificationIsPlainText(t *testing.T) {
+	handler := orderClient(t, nil).NotificationHandler(func(context.Context, *alipay.Notification) error { return nil })
+	believed := signedForm(t, message(), alipayKey()).Encode()
+	for name, tt := range map[string]struct {
+		method string
+		body   io.Reader
+		status int
+		allow  string
+	}{
+		"success":            {"POST", strings.NewReader(believed), 200, ""},
+		"a GET":              {"GET", nil, 405, "POST"},
+		"one that broke off": {"POST", io.MultiReader(strings.NewReader(believed), iotest.ErrReader(io.ErrUnexpectedEOF)), 400, ""},
+	} {
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, httptest.NewRequest(tt.method, "/", tt.body))
+		assert.Equal(t, tt.status, w.Code, name)
+		assert.Equal(t, "text/plain; charset=utf-8", w.Header().Get("Content-Type"), name)
+		assert.Equal(t, tt.allow, w.Header().Get("Allow"), name)
+	}
+}
+
 func post(t testing.TB, handler http.Handler, method, target, body string) (int, string) {
 	server := httptest.NewServer(handler)
 	defer server.Close()
@@ -211,6 +295,7 @@ func TestSuccessIsAnsweredOnlyAfterTheFunctionReturnedNil(t *testing.T) {
 		"no function":  {"POST", "/", believed, nil, 500, false},
 		"changed":      {"POST", "/", changed, nil, 400, false},
 		"no form":      {"POST", "/", "%zz", nil, 400, false},
+		"half a form":  {"POST", "/", believed + "&%zz", nil, 400, false},
 		"in the query": {"POST", "/?" + believed, "", nil, 400, false},
 		"a GET":        {"GET", "/?" + believed, "", nil, 405, false},
 		"too large":    {"POST", "/", believed + "&x=" + strings.Repeat("x", 1<<20), nil, 413, false},
@@ -229,7 +314,14 @@ func TestSuccessIsAnsweredOnlyAfterTheFunctionReturnedNil(t *testing.T) {
 		assert.Equal(t, map[bool]string{true: "success", false: "fail"}[tt.status == 200], answer, name)
 		assert.Equal(t, tt.handled, handled, name)
 	}
-	assert.Equal(t, 8, strings.Count(log.String(), "alipay: notification refused"))
+	assert.Equal(t, 9, strings.Count(log.String(), "alipay: notification refused"))
+	for _, line := range []string{
+		`status=405 error="the request is not a POST"`, `status=413 error="the body is larger than 1 MiB"`, `status=400 error="the body is not a form"`,
+		`status=400 error="the notification is not believed: `, `status=500 error="the handler panicked with a string"`,
+		`status=500 error="the handler returned a *errors.errorString"`,
+	} {
+		assert.Contains(t, log.String(), `level=WARN msg="alipay: notification refused" app_id=2021000000000001 `+line)
+	}
 	assertKeepsSecret(t, map[string]string{"log": log.String()}, testCertNo, testConnKey, "2026-1", "2026-9")
 }
 

@@ -227,23 +227,15 @@ func (c *Client) encodeURL(path string, values url.Values) (*url.URL, error) {
 // escapeRest escapes what cannot stand in a path, and leaves what is escaped
 // already.
 func escapeRest(path string) string {
-	stands := func(c byte) bool { return redact.IsWordByte(c) || strings.IndexByte("-._~!$&'()*+,;=:@[]/%", c) >= 0 }
-	i := 0
-	for i < len(path) && stands(path[i]) {
-		i++
-	}
-	if i == len(path) {
-		return path
-	}
-	var b strings.Builder
-	for _, c := range []byte(path) {
-		if stands(c) {
-			b.WriteByte(c)
-		} else {
-			fmt.Fprintf(&b, "%%%02X", c)
+	var escaped []byte
+	copied := 0
+	for i := range len(path) {
+		if c := path[i]; !redact.IsWordByte(c) && strings.IndexByte("-._~!$&'()*+,;=:@[]/%", c) < 0 {
+			escaped = fmt.Appendf(append(escaped, path[copied:i]...), "%%%02X", c)
+			copied = i + 1
 		}
 	}
-	return b.String()
+	return string(escaped) + path[copied:]
 }
 
 // encodeQuery returns the parameters, and those of WithQueryParam in place of any

@@ -249,6 +249,46 @@ func TestSomebodyElsesAnswerIsNotSealed(t *testing.T) {
 	assert.Nil(t, sealedIn(err))
 }
 
+// TestAnAnswerThatNamesAnotherUserIsNotSealed, whatever else is wrong with it.
+func TestAnAnswerThatNamesAnotherUserIsNotSealed(t *testing.T) {
+	const hour = time.Hour
+	asked := alipay.QueryParams{UserID: "1", OpenID: "a"}
+	cipher, err := aescbc.New(newAESKey)
+	require.NoError(t, err)
+	for name, tt := range map[string]struct {
+		path, body string
+		age        time.Duration
+		sealed     bool
+	}{
+		"stale, another user":          {jobworthPath, `{"open_id":"a","user_id":"2"}`, hour, false},
+		"stale, another user first":    {jobworthPath, `{"user_id":"2","open_id":"a"}`, hour, false},
+		"stale, another open id":       {jobworthPath, `{"user_id":"1","open_id":"b"}`, hour, false},
+		"not decodable, another user":  {jobworthPath, `{"identity_result":{},"user_id":2}`, 0, false},
+		"stale, the same user":         {jobworthPath, `{"user_id":"1","open_id":"a","merchant_identity_id":"3"}`, hour, true},
+		"stale, no user":               {jobworthPath, waitingBody, hour, true},
+		"stale and not JSON":           {jobworthPath, `<html>`, hour, true},
+		"stale, cannot be decrypted":   {jobworthPath, string(cipher.Encrypt([]byte(`{"user_id":"2"}`))), hour, true},
+		"not decodable, the same user": {jobworthPath, `{"identity_result":{},"user_id":1}`, 0, true},
+		"stale, of another API":        {"/v3/x", `{"user_id":"2"}`, hour, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+				signHeader(w.Header(), []byte(tt.body), time.Now().Add(-tt.age))
+				_, _ = io.WriteString(w, tt.body)
+			})
+			config := testConfig(t, s.URL)
+			config.EncryptKey = oldAESKey
+			client, err := alipay.NewClient(config)
+			require.NoError(t, err)
+			defer client.CloseIdleConnections()
+			_, err = client.Do(t.Context(), &alipay.Request{Path: tt.path, Query: asked}, new(alipay.QueryResponse))
+			require.Equal(t, alipay.OutcomeUnknown, alipay.OutcomeOf(err), "%v", err)
+			assert.Equal(t, tt.sealed, sealedIn(err) != nil)
+			assert.Equal(t, !tt.sealed, errors.Is(err, alipay.ErrResponseMismatch))
+		})
+	}
+}
+
 func TestAnOpenedAnswerMeansWhatACallsAnswerMeans(t *testing.T) {
 	t.Run("SYSTEM_ERROR", func(t *testing.T) {
 		const body = `{"code":"SYSTEM_ERROR","message":"try 420192931233123123 later","links":"https://a"}`
@@ -275,6 +315,9 @@ func TestAnOpenedAnswerMeansWhatACallsAnswerMeans(t *testing.T) {
 		_, err = small.Open(answer, nil)
 		require.ErrorIs(t, err, alipay.ErrResponseTooLarge)
 		assert.Same(t, answer, sealedIn(err))
+		exact := newClient(t, "https://gateway.example", alipay.WithMaxClockSkew(2*time.Hour), alipay.WithMaxResponseBytes(int64(len(successBody))))
+		_, err = exact.Open(answer, nil)
+		require.NoError(t, err)
 	})
 	t.Run("freshness goes by when it came", func(t *testing.T) {
 		came := time.Now().Add(-100 * 24 * time.Hour)
@@ -377,6 +420,42 @@ func TestAStoredAnswerFromANewerVersionSaysSo(t *testing.T) {
 	require.NoError(t, err)
 	data[len("alipay-answer")]++
 	assert.ErrorContains(t, new(alipay.SealedAnswer).UnmarshalBinary(data), "newer version")
+	tooShort := append([]byte("alipay-answer"), bytes.Repeat([]byte{0xff}, sha256.Size)...)
+	assert.ErrorContains(t, new(alipay.SealedAnswer).UnmarshalBinary(tooShort), "no sealed answer", "a hash and no version")
+}
+
+// TestAStoredAnswerIsReadWithinItsBounds also where its hash fits, as that of a
+// program which writes the bytes itself.
+func TestAStoredAnswerIsReadWithinItsBounds(t *testing.T) {
+	fit := func(content string) []byte {
+		sum := sha256.Sum256([]byte(content))
+		return append([]byte(content), sum[:]...)
+	}
+	const (
+		head     = "alipay-answer\x01"
+		unix     = "\x00" // 1970
+		nanos    = "\xff\x93\xeb\xdc\x03"
+		attempts = "\x80\x80\x80\x80\x04"
+		texts    = "\x02id\x00\x00\x00\x00\x00" // the request's id and the header lines
+		body     = "\x02{}"
+		whole    = head + unix + nanos + attempts + texts + body
+	)
+	answer := new(alipay.SealedAnswer)
+	require.NoError(t, answer.UnmarshalBinary(fit(whole)))
+	assert.Equal(t, "alipay.SealedAnswer{Received:1970-01-01T00:00:00Z RequestID:id Attempts:1073741824 BodyBytes:2}", answer.String())
+	for name, content := range map[string]string{
+		"version 0":                "alipay-answer\x00" + unix + nanos + attempts + texts + body,
+		"a second of nanoseconds":  head + unix + "\x80\x94\xeb\xdc\x03" + attempts + texts + body,
+		"too many attempts":        head + unix + nanos + "\x81\x80\x80\x80\x04" + texts + body,
+		"a byte more":              whole + "\x00",
+		"a body longer than it is": head + unix + nanos + attempts + texts + "\x03{}",
+	} {
+		assert.Error(t, answer.UnmarshalBinary(fit(content)), name)
+	}
+	for n := range len(whole) {
+		require.Error(t, answer.UnmarshalBinary(fit(whole[:n])), "cut to %d bytes", n)
+	}
+	require.NoError(t, answer.UnmarshalBinary(fit(whole)))
 }
 
 func TestAStoredAnswerIsCompactAndHoldsNothingOfTheRequest(t *testing.T) {
