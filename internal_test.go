@@ -187,6 +187,7 @@ func TestAFieldThatIsCutOffOrOutOfBoundsFailsTheReader(t *testing.T) {
 		rest   string // "failed" for a failure
 	}{
 		"varint":               {varint, "\x80\x01x", "x"},
+		"varint, of one byte":  {varint, "\x01", ""},
 		"varint, nothing":      {varint, "", "failed"},
 		"varint, cut off":      {varint, "\x80", "failed"},
 		"varint, too large":    {varint, overflow, "failed"},
@@ -217,6 +218,7 @@ func TestAFieldThatIsCutOffOrOutOfBoundsFailsTheReader(t *testing.T) {
 				read(r)
 				assert.True(t, r.failed)
 			}
+			assert.Equal(t, "\x01\x01\x01x", string(r.rest))
 			assert.Nil(t, r.take(1))
 		})
 	}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -358,8 +359,15 @@ func TestACallThatCannotBeSentEndsTheWait(t *testing.T) {
 	_, err := service.WaitForResult(t.Context(), testParams(), quickly, alipay.WithRequestID("not valid"))
 	require.ErrorIs(t, err, alipay.ErrNotDelivered)
 	assert.NotErrorIs(t, err, alipay.ErrStillWaiting)
-	_, err = service.WaitForResult(t.Context(), testParams(), alipay.PollPolicy{Max: -1})
-	require.ErrorIs(t, err, alipay.ErrNotDelivered)
+	for _, policy := range []alipay.PollPolicy{{Initial: -1}, {Max: -1}, {Timeout: -1}} {
+		got, err := service.WaitForResult(t.Context(), testParams(), policy)
+		assertArgument(t, err, "PollPolicy")
+		assert.Nil(t, got)
+	}
+	_, err = service.WaitForResult(noContext, testParams(), quickly)
+	assertArgument(t, err, "ctx")
+	_, err = alipay.WaitForResult(t.Context(), nil, testParams(), quickly)
+	assertArgument(t, err, "querier")
 	assert.Zero(t, s.requests.Load())
 }
 
@@ -490,10 +498,14 @@ func TestAnyEndAfterALostPollIsInDoubt(t *testing.T) {
 	assert.NotContains(t, err.Error(), cause.Error())
 	assert.Contains(t, err.Error(), "an earlier answer was lost (the connection was closed")
 
-	for name, last := range map[string]error{
-		"a no":                  &alipay.APIError{StatusCode: 403, Code: alipay.CodeUserNotAuthorize},
-		"a code alone":          alipay.CodeTokenInvalid,
-		"an argument's mistake": errors.Join(&alipay.ArgumentError{Argument: "x"}, alipay.ErrNotDelivered),
+	for name, tt := range map[string]struct {
+		last error
+		says string
+	}{
+		"a no":                  {&alipay.APIError{StatusCode: 403, Code: alipay.CodeUserNotAuthorize}, "and asking again ended with: USER_NOT_AUTHORIZE (403); outcome unknown"},
+		"the token is spent":    {&alipay.APIError{StatusCode: 400, Code: alipay.CodeTokenInvalid}, "and now the token is spent: the result was probably delivered and lost: TOKEN_INVALID (400); outcome unknown"},
+		"a code alone":          {alipay.CodeTokenInvalid, "and now the token is spent: the result was probably delivered and lost: TOKEN_INVALID; outcome unknown"},
+		"an argument's mistake": {errors.Join(&alipay.ArgumentError{Argument: "x"}, alipay.ErrNotDelivered), "and asking again ended with *errors.joinError; outcome unknown"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			polls := 0
@@ -501,11 +513,68 @@ func TestAnyEndAfterALostPollIsInDoubt(t *testing.T) {
 				if polls++; polls == 1 {
 					return nil, errors.New("whatever: nothing is known of it")
 				}
-				return nil, last
+				return nil, tt.last
 			}}, nil, alipay.PollPolicy{})
 			assert.Equal(t, "unknown", meaning(t, err), name)
+			assert.Contains(t, err.Error(), "alipay: an earlier answer was lost (*errors.errorString), "+tt.says, name)
 			assert.Equal(t, 2, polls)
 			assert.NotContains(t, err.Error(), "whatever")
+		})
+	}
+}
+
+func TestAQuerierThatReturnsNothingEndsTheWaitInDoubt(t *testing.T) {
+	polls := 0
+	got, err := alipay.WaitForResult(t.Context(), alipaytest.StubQuerier{QueryFunc: func(context.Context, *alipay.QueryParams, ...alipay.RequestOption) (*alipay.QueryResponse, error) {
+		polls++
+		return nil, nil
+	}}, nil, quickly)
+	assert.Nil(t, got)
+	assert.ErrorContains(t, err, "the querier returned neither an answer nor an error")
+	assert.Equal(t, "unknown", meaning(t, err))
+	assert.Equal(t, 1, polls)
+}
+
+// TestTheErrorOfAWaitIsAboutItsLastPoll: address, status and the ids that Alipay's
+// support asks for are those of the poll that it ended with. One that ends with an
+// answer of waiting has that answer's ids.
+func TestTheErrorOfAWaitIsAboutItsLastPoll(t *testing.T) {
+	stale := dated(200, -time.Hour)
+	foreignNo := func(w http.ResponseWriter, _ *http.Request) {
+		signAs(w.Header(), rsaKey(t, "testdata/vectors/app_private_pkcs8.pem"), "", "{}", time.Now())
+		w.Header().Set("alipay-trace-id", "of the foreign one")
+		w.WriteHeader(400)
+		_, _ = io.WriteString(w, "{}")
+	}
+	for name, tt := range map[string]struct {
+		steps   []http.HandlerFunc
+		trace   string
+		status  int
+		waiting bool
+	}{
+		"the token is spent":    {[]http.HandlerFunc{hangUp, tampered(400, `{"code":"TOKEN_INVALID"}`, "alipay-trace-id", "of the no")}, "of the no", 400, false},
+		"with an answer kept":   {[]http.HandlerFunc{stale, foreignNo}, "of the foreign one", 400, false},
+		"the last one lost":     {[]http.HandlerFunc{waiting, hangUp}, "", 0, false},
+		"a 502":                 {[]http.HandlerFunc{waiting, unsigned(502, "")}, "trace-1", 502, false},
+		"none delivered":        {[]http.HandlerFunc{unsigned(429, "")}, "trace-1", 429, false},
+		"waiting, refused then": {[]http.HandlerFunc{waiting, unsigned(429, "")}, "21140000test", 0, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, tt.steps, func(t *testing.T, client *alipay.Client, asked func() []time.Duration) {
+				_, err := client.ZhimaCustomerJobworthAuthentication.WaitForResult(t.Context(), testParams(), alipay.PollPolicy{Timeout: time.Minute}, alipay.WithRequestID("id"))
+				var failed *alipay.CallError
+				require.ErrorAs(t, err, &failed)
+				assert.Equal(t, tt.trace, failed.TraceID)
+				assert.Equal(t, 1, failed.Attempts)
+				if tt.waiting {
+					assert.Equal(t, "id", failed.RequestID)
+					return
+				}
+				assert.Equal(t, "id-"+strconv.Itoa(len(asked())), failed.RequestID)
+				assert.Equal(t, tt.status, failed.StatusCode)
+				assert.Equal(t, "GET 127.0.0.1"+jobworthPath, failed.Method+" "+failed.Host+failed.Path)
+				assert.Contains(t, err.Error(), "[app 2021000000000001]")
+			})
 		})
 	}
 }
