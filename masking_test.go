@@ -130,15 +130,15 @@ func TestGatewayMessageMasksWhatWasSent(t *testing.T) {
 	t.Run("names that were given at run time", func(t *testing.T) {
 		e := apiErrorOf(t, 400, `{"code":"X","message":"unknown parameter mobile-13912345678, once_token, user_id"}`, params, alipay.WithQueryParam("mobile-13912345678", "1"))
 		assert.Equal(t, "unknown parameter ***, once_token, user_id", e.Message)
-		s := serve(t, signed(400, `{"code":"X","message":"unknown members Zhang San, 13912345678 of cert_no"}`))
+		s := serve(t, signed(400, `{"code":"X","message":"unknown members Zhang San, 13912345678 of cert_no, credit_agreement_id"}`))
 		for _, request := range []*alipay.Request{
-			{Path: "/v3/x", Query: url.Values{"Zhang San": {"x"}, "13912345678": {"y"}, "cert_no": {"z"}}},
-			{Method: "POST", Path: "/v3/x", Body: map[string]any{"Zhang San": map[string]int{"13912345678": 1}, "cert_no": nil}},
-			{Method: "POST", Path: "/v3/x", Body: json.RawMessage(`{"Zhang San":{"13912345678":1},"cert_no":null}`)},
+			{Path: "/v3/x", Query: url.Values{"Zhang San": {"x"}, "13912345678": {"y"}, "cert_no": {"z"}, "credit_agreement_id": {"z"}}},
+			{Method: "POST", Path: "/v3/x", Body: map[string]any{"Zhang San": map[string]int{"13912345678": 1}, "cert_no": nil, "credit_agreement_id": nil}},
+			{Method: "POST", Path: "/v3/x", Body: json.RawMessage(`{"Zhang San":{"13912345678":1},"cert_no":null,"credit_agreement_id":null}`)},
 		} {
 			_, err := newClient(t, s.URL).Do(t.Context(), request, nil)
 			require.ErrorIs(t, err, alipay.ErrorCode("X"))
-			assert.Contains(t, err.Error(), "unknown members ***, *** of cert_no")
+			assert.Contains(t, err.Error(), "unknown members ***, *** of cert_no, credit_agreement_id")
 		}
 	})
 	for name, tc := range map[string]struct{ sent, message string }{

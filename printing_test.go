@@ -177,6 +177,18 @@ func TestQueryResponseJSONIsFaithful(t *testing.T) {
 		UserID: "1", Extra: map[string]json.RawMessage{"x": json.RawMessage("[1,2]"), "open_id": json.RawMessage(`"shadow"`)},
 	}), "an unknown member cannot stand in for a known one")
 	assert.JSONEq(t, `{"status":200,"body":"{}","attempts":0}`, mustJSON(t, alipay.Response{StatusCode: 200, Body: []byte("{}")}))
+	var meta alipay.Response
+	require.NoError(t, json.Unmarshal([]byte(mustJSON(t, r.Meta)), &meta))
+	assert.Equal(t, r.Meta, meta)
+	require.Error(t, json.Unmarshal([]byte(`{"status":"x"}`), &meta))
+	assert.Equal(t, r.Meta, meta, "left as it was")
+
+	_, err := json.Marshal(alipay.QueryResponse{Extra: map[string]json.RawMessage{"x": json.RawMessage("{")}})
+	require.Error(t, err)
+	require.NoError(t, json.Unmarshal([]byte("null"), &r))
+	assert.Equal(t, testOpenID, r.OpenID, "null changes nothing")
+	require.NoError(t, json.Unmarshal([]byte(`{"user_id":"1"}`), &r))
+	assert.Equal(t, alipay.QueryResponse{UserID: "1", Meta: r.Meta}, r, "what did not come is empty")
 }
 
 func TestGobCarriesNoKeysAndNoAnswers(t *testing.T) {

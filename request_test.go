@@ -172,6 +172,9 @@ func TestRequestOptionsReachTheWireAndNothingElse(t *testing.T) {
 	assert.Equal(t, "t1", last().header.Get("X-Trace"))
 	assert.Equal(t, "r-1", last().header.Get("alipay-request-id"))
 	assert.Equal(t, url.Values{"once_token": {"from the request"}}, q, "the caller's map")
+	_, err = client.Do(t.Context(), &alipay.Request{Path: jobworthPath}, nil, alipay.WithQueryParam("alone", "1"))
+	require.NoError(t, err)
+	assert.Equal(t, jobworthPath+"?alone=1", last().target)
 }
 
 func TestWhatIsNotTheCallersToSetIsRefusedBeforeSending(t *testing.T) {
@@ -256,6 +259,21 @@ func TestWhatIsNotTheCallersToSetIsRefusedBeforeSending(t *testing.T) {
 
 var noContext context.Context
 
+func TestAServiceThatBelongsToNoClientSaysSo(t *testing.T) {
+	sign, agreement := &alipay.CreditAgreementSignParams{OutAgreementNo: "1", ZmServiceID: "2"}, &alipay.CreditAgreementQueryParams{OutAgreementNo: "1"}
+	for _, s := range []*alipay.ZhimaCustomerJobworthAuthentication{nil, {}} {
+		const name = "ZhimaCustomerJobworthAuthentication"
+		assertArgument(t, second(s.Query(t.Context(), nil)), name)
+		assertArgument(t, second(s.Open(new(alipay.SealedAnswer))), name)
+		assertArgument(t, second(s.WaitForResult(t.Context(), nil, quickly)), name)
+	}
+	for _, s := range []*alipay.ZhimaCreditPayafteruseCreditagreement{nil, {}} {
+		const name = "ZhimaCreditPayafteruseCreditagreement"
+		assertArgument(t, second(s.Query(t.Context(), agreement)), name)
+		assertArgument(t, second(s.Sign(t.Context(), sign)), name)
+	}
+}
+
 func TestABodyOnTheWireIsTheBodySigned(t *testing.T) {
 	s, last := checking(t, "", `{"ok":true}`)
 	client := newClient(t, s.URL)
@@ -267,6 +285,7 @@ func TestABodyOnTheWireIsTheBodySigned(t *testing.T) {
 			"struct":      {struct{ A string }{"单品 <满10减1> & \u2028"}, "{\"A\":\"单品 <满10减1> & \\u2028\"}"},
 			"raw message": {json.RawMessage(`{ "activity_name": "单品特价满10减1活动"}`), `{ "activity_name": "单品特价满10减1活动"}`},
 			"bytes":       {[]byte(`[1, 2]`), `[1, 2]`},
+			"a number":    {7, "7"},
 			"nil":         {nil, ""},
 		} {
 			t.Run(method+" "+name, func(t *testing.T) {
@@ -276,6 +295,7 @@ func TestABodyOnTheWireIsTheBodySigned(t *testing.T) {
 				assert.True(t, out.OK)
 				assert.Equal(t, 200, resp.StatusCode)
 				assert.Equal(t, tt.want, last().body)
+				assert.Equal(t, tt.want != "", last().header.Get("Content-Type") == "application/json")
 				assert.Equal(t, method, last().method)
 				assert.Equal(t, "/v3/a?auth_token=123", last().target)
 			})
@@ -289,13 +309,15 @@ func TestPathParametersStayAsTheCallerEscapedThem(t *testing.T) {
 		for _, base := range []string{s.URL + prefix, s.URL + prefix + "/"} {
 			client := newClient(t, base)
 			for path, want := range map[string]string{
-				"/v3/a":                "/v3/a",
-				"/v3/a%2Fb%20c/%E4%B8": "/v3/a%2Fb%20c/%E4%B8",
-				"/v3/中 文":              "/v3/%E4%B8%AD%20%E6%96%87",
-				"//elsewhere/v3":       "//elsewhere/v3",
-				"/v3/../x":             "/v3/../x",
-				"/v3/a:b@c;d=e":        "/v3/a:b@c;d=e",
-				"/v3/a%2Fb/单 x":        "/v3/a%2Fb/%E5%8D%95%20x",
+				"/v3/a":                        "/v3/a",
+				"/v3/a%2Fb%20c/%E4%B8":         "/v3/a%2Fb%20c/%E4%B8",
+				"/v3/中 文":                      "/v3/%E4%B8%AD%20%E6%96%87",
+				"//elsewhere/v3":               "//elsewhere/v3",
+				"/v3/../x":                     "/v3/../x",
+				"/v3/a:b@c;d=e":                "/v3/a:b@c;d=e",
+				"/v3/a%2Fb/单 x":                "/v3/a%2Fb/%E5%8D%95%20x",
+				"/v3/-._~!$&'()*+,;=:@[]/aZ09": "/v3/-._~!$&'()*+,;=:@[]/aZ09",
+				"/v3/\"<\\^`{|}>":              "/v3/%22%3C%5C%5E%60%7B%7C%7D%3E",
 			} {
 				_, err := client.Do(t.Context(), &alipay.Request{Path: path}, nil)
 				require.NoError(t, err, path)
