@@ -8,6 +8,7 @@ import (
 	"fmt"
 	mathrand "math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -141,7 +142,6 @@ func TestSoakWithChangingKeys(t *testing.T) {
 		t.Skip("takes all processors")
 	}
 	t.Parallel()
-	length := max(*soak, 500*time.Millisecond)
 	gateway := alipaytest.NewGateway(t, alipaytest.WithHistory(0))
 	misbehave(gateway, []alipaytest.Fault{
 		alipaytest.Drop, alipaytest.DropReset, alipaytest.LostAnswer, alipaytest.HalfAnswer, alipaytest.TooManyRequests, alipaytest.TooManyRequests,
@@ -149,7 +149,7 @@ func TestSoakWithChangingKeys(t *testing.T) {
 	outdated := gateway.CertConfig()
 	var mu sync.Mutex
 	complete := outdated // with every certificate there has been
-	opts := []alipay.Option{alipay.WithHTTPClient(gateway.HTTPClient()), alipay.WithTimeout(5 * time.Second), alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Millisecond})}
+	opts := []alipay.Option{alipay.WithHTTPClient(gateway.HTTPClient()), alipay.WithTimeout(time.Minute), alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Millisecond})}
 	clients := make([]*alipay.Client, 2)
 	for i := range clients {
 		var err error
@@ -157,35 +157,40 @@ func TestSoakWithChangingKeys(t *testing.T) {
 		require.NoError(t, err)
 		defer clients[i].CloseIdleConnections()
 	}
-	end := time.Now().Add(length)
-	done := make(chan struct{})
-	var changes, all sync.WaitGroup
-	every := func(pause time.Duration, f func(n int)) {
-		changes.Go(func() {
-			for n := 0; ; n++ {
-				select {
-				case <-done:
+	// How far it is: by the calls that were made, or by the time with -soak.
+	const calls = 4 * callers
+	var made atomic.Int64
+	began := time.Now()
+	progress := func() float64 {
+		if *soak > 0 {
+			return float64(time.Since(began)) / float64(*soak)
+		}
+		return float64(made.Load()) / calls
+	}
+	news := make(chan struct{}, 1)
+	var operator, all sync.WaitGroup
+	operator.Go(func() {
+		for n := range 4 * rotations {
+			for progress() < float64(n+1)/(4*rotations) {
+				if _, more := <-news; !more {
 					return
-				case <-time.After(pause):
-					f(n)
 				}
 			}
-		})
-	}
-	every(length/rotations, func(int) {
-		mu.Lock()
-		defer mu.Unlock()
-		gateway.RotateCertificate()
-		complete.AlipayPublicCertContent += gateway.CertConfig().AlipayPublicCertContent
-	})
-	every(length/rotations/4, func(n int) { // the operator is late, and now and then takes the old file again
-		mu.Lock()
-		config := complete
-		mu.Unlock()
-		if n%5 == 4 {
-			config = outdated
+			mu.Lock()
+			if n%4 == 0 {
+				gateway.RotateCertificate()
+				complete.AlipayPublicCertContent += gateway.CertConfig().AlipayPublicCertContent
+			}
+			config := complete
+			mu.Unlock()
+			switch { // the operator is late, and now and then takes the old file again
+			case n%4 == 0:
+				continue
+			case n%5 == 4:
+				config = outdated
+			}
+			assert.NoError(t, clients[n%2].Reload(config))
 		}
-		assert.NoError(t, clients[n%2].Reload(config))
 	})
 
 	type told struct {
@@ -196,12 +201,12 @@ func TestSoakWithChangingKeys(t *testing.T) {
 	for caller := range callers {
 		client := clients[caller%2]
 		all.Go(func() {
-			for time.Now().Before(end) {
+			for progress() < 1 {
 				params := &alipay.QueryParams{OnceToken: "token-" + rand.Text()}
 				var err error
 				if caller%3 == 0 {
 					gateway.SetResult(params.OnceToken, alipaytest.Result{IdentityResult: alipay.IdentityResultSuccess, WaitingPolls: mathrand.N(3)})
-					_, err = client.ZhimaCustomerJobworthAuthentication.WaitForResult(t.Context(), params, alipay.PollPolicy{Initial: time.Millisecond, Max: time.Millisecond, Timeout: 5 * time.Second})
+					_, err = client.ZhimaCustomerJobworthAuthentication.WaitForResult(t.Context(), params, alipay.PollPolicy{Initial: time.Millisecond, Max: time.Millisecond, Timeout: time.Minute})
 				} else {
 					gateway.SetResult(params.OnceToken, alipaytest.Result{IdentityResult: alipay.IdentityResultSuccess})
 					_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), params)
@@ -209,12 +214,17 @@ func TestSoakWithChangingKeys(t *testing.T) {
 				mu.Lock()
 				outcomes[params.OnceToken] = told{err, client}
 				mu.Unlock()
+				made.Add(1)
+				select {
+				case news <- struct{}{}:
+				default: // the operator has one to look at
+				}
 			}
 		})
 	}
 	all.Wait()
-	close(done)
-	changes.Wait()
+	close(news)
+	operator.Wait()
 
 	for _, client := range clients {
 		require.NoError(t, client.Reload(complete))
