@@ -1,6 +1,9 @@
 package alipay
 
 import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"encoding/json"
 	"net/http"
@@ -16,6 +19,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-39a49030/alipay/internal/backoff"
 	"github.com/seed-39a49030/alipay/internal/credentials"
 	"github.com/seed-39a49030/alipay/internal/delivery"
 	"github.com/seed-39a49030/alipay/internal/lenient"
@@ -235,4 +239,76 @@ func TestEachByteIsAControlVisibleAndPartOfATokenOrNot(t *testing.T) {
 	}
 	assert.False(t, isToken(""))
 	assert.True(t, isVisibleASCII(""))
+}
+
+func TestTheRetryPolicysDefaults(t *testing.T) {
+	want := RetryPolicy{MaxAttempts: 3, BaseDelay: 200 * time.Millisecond, MaxDelay: 2 * time.Second, MaxTokens: 10, TokenRatio: 0.1}
+	assert.Equal(t, want, RetryPolicy{}.withDefaults())
+	assert.Equal(t, want, want.withDefaults())
+}
+
+func TestWhatIsRepeatedAndWhen(t *testing.T) {
+	notDelivered := func(change func(*CallError)) error {
+		e := &CallError{}
+		change(e)
+		return e.withOutcome(OutcomeNotDelivered)
+	}
+	atOnce := notDelivered(func(e *CallError) { e.retryAtOnce = true })
+	throttled := &APIError{StatusCode: 429, Header: http.Header{"Retry-After": {"30"}}}
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	expired, cancel := context.WithTimeout(t.Context(), 0)
+	defer cancel()
+	for name, tt := range map[string]struct {
+		ctx   context.Context
+		next  int
+		err   error
+		pause time.Duration // 0: no attempt; -1: that of the policy
+		left  int           // retries of other calls, of four
+	}{
+		"nothing failed":                {t.Context(), 2, nil, 0, 4},
+		"the outcome is unknown":        {t.Context(), 2, ErrOutcomeUnknown, 0, 4},
+		"a mistake of the caller's":     {t.Context(), 2, notDelivered(func(e *CallError) { e.mistake = true }), 0, 4},
+		"the caller gave up":            {cancelled, 2, throttled, 0, 4},
+		"the time is over":              {expired, 2, notDelivered(func(*CallError) {}), -1, 3},
+		"not delivered":                 {t.Context(), 2, notDelivered(func(*CallError) {}), -1, 3},
+		"the last attempt of three":     {t.Context(), 3, notDelivered(func(*CallError) {}), -1, 3},
+		"a fourth of three":             {t.Context(), 4, notDelivered(func(*CallError) {}), 0, 3},
+		"a dead connection":             {t.Context(), 3, atOnce, time.Nanosecond, 4},
+		"a dead connection, the fourth": {t.Context(), 4, atOnce, 0, 4},
+		"as the gateway asks":           {t.Context(), 2, throttled, 30 * time.Second, 3},
+	} {
+		s, err := newSettings(nil)
+		require.NoError(t, err)
+		c := &Client{settings: s, budget: backoff.NewBudget(s.retry.MaxTokens, s.retry.TokenRatio)}
+		pause, again := c.pauseBefore(tt.ctx, tt.next, tt.err)
+		assert.Equal(t, tt.pause != 0, again, name)
+		switch {
+		case !again:
+		case tt.pause < 0:
+			step := s.retry.BaseDelay << (tt.next - 2)
+			assert.GreaterOrEqual(t, pause, step/2, name)
+			assert.LessOrEqual(t, pause, step, name)
+		default:
+			assert.Equal(t, tt.pause, pause, name)
+		}
+		left := 0
+		for c.budget.Failed() {
+			left++
+		}
+		assert.Equal(t, tt.left, left, name)
+	}
+}
+
+func TestDiagnoseTellsWhoseKeyItIs(t *testing.T) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(t, err)
+	other, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(t, err)
+	s := &signer{appID: "1", key: key, clock: time.Now}
+	_, signed, err := s.sign(t.Context(), "GET", "/", nil, "")
+	require.NoError(t, err)
+	assert.Equal(t, errOtherKeyOnFile, s.diagnose(signed))
+	s.key = other
+	assert.Equal(t, errSignerMethod, s.diagnose(signed))
 }
