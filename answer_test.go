@@ -215,6 +215,7 @@ func TestEveryAnswerHasOneOfThreeMeanings(t *testing.T) {
 }
 
 func TestFreshnessIsCheckedBothWaysWithinTheSkew(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		off   time.Duration
 		opts  []alipay.Option
@@ -273,6 +274,7 @@ func TestAnswersAreReadAsLenientlyAsTheJavaSDKDoes(t *testing.T) {
 }
 
 func TestAPIErrorHoldsAllThatTheGatewaySaid(t *testing.T) {
+	t.Parallel()
 	linkForms := map[string]struct {
 		links string
 		want  []alipay.ErrorLink
@@ -330,6 +332,7 @@ func TestAMockedAPIErrorMeansWhatARealOneDoes(t *testing.T) {
 }
 
 func TestATraceIDOfNullIsNone(t *testing.T) {
+	t.Parallel()
 	for _, handler := range []http.HandlerFunc{
 		tampered(200, successBody, "alipay-trace-id", "null"),
 		tampered(400, `{"code":"TOKEN_INVALID"}`, "alipay-trace-id", "null"),
@@ -353,6 +356,7 @@ func TestTheLargestLimitIsNoMistake(t *testing.T) {
 }
 
 func TestASuccessIsAJSONObjectAlsoForThoseWhoReadTheBody(t *testing.T) {
+	t.Parallel()
 	for body, fits := range map[string]bool{`{"a":1}`: true, "": false, "[]": false, "{}x": false, "<html>": false} {
 		client := newClient(t, serve(t, signed(200, body)).URL)
 		resp, err := client.Do(t.Context(), &alipay.Request{Path: "/v3/x"}, nil)
@@ -384,6 +388,7 @@ func TestACancelledPauseSatisfiesTheContextsError(t *testing.T) {
 }
 
 func TestExactlyTheLimitIsFine(t *testing.T) {
+	t.Parallel()
 	body := `{"x":"` + strings.Repeat("a", 1000) + `"}`
 	for name, handler := range map[string]http.HandlerFunc{
 		"with Content-Length": signed(200, body),
@@ -411,6 +416,7 @@ func TestExactlyTheLimitIsFine(t *testing.T) {
 }
 
 func TestConnectionsAreReusedAfterErrors(t *testing.T) {
+	t.Parallel()
 	for name, handler := range map[string]http.HandlerFunc{
 		"400":       unsigned(400, `{"code":"X"}`),
 		"500":       unsigned(500, "<html>"),
@@ -460,6 +466,7 @@ func TestABodyThatIsNotWantedTakesASecondAtMost(t *testing.T) {
 }
 
 func TestRedirectsReachNoSecondHost(t *testing.T) {
+	t.Parallel()
 	second := serve(t, func(http.ResponseWriter, *http.Request) {})
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		first := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -482,6 +489,7 @@ func TestRedirectsReachNoSecondHost(t *testing.T) {
 }
 
 func TestTheTimeoutCoversTheWholeCall(t *testing.T) {
+	t.Parallel()
 	slow := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	trickle := func(w http.ResponseWriter, r *http.Request) {
 		signHeader(w.Header(), []byte(successBody), time.Now())
@@ -542,6 +550,7 @@ func TestTheTimeoutCoversTheWholeCall(t *testing.T) {
 }
 
 func TestAnErrorToALargeRequestIsMaskedInBounds(t *testing.T) {
+	t.Parallel()
 	echo := func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		unsigned(400, `{"code":"X","message":`+string(body[:min(len(body), 900_000)])+`"}`)(w, r)

@@ -51,6 +51,7 @@ func alwaysAnswering(t testing.TB, answer string) string {
 }
 
 func TestASignedAnswerIsTakenOnce(t *testing.T) {
+	t.Parallel()
 	for name, answer := range map[string]string{
 		"a result":                 resultOf(testUserID),
 		"an answer without a user": waitingBody,
@@ -102,6 +103,7 @@ func TestASignedAnswerIsTakenOnce(t *testing.T) {
 }
 
 func TestAnAnswerAboutAnotherUserIsRefused(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		asked  alipay.QueryParams
 		answer string
@@ -268,6 +270,7 @@ func (c *cachingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func TestACacheAnswersNoCall(t *testing.T) {
+	t.Parallel()
 	t.Run("it is told so", func(t *testing.T) {
 		var header atomic.Value
 		s := serve(t, func(w http.ResponseWriter, r *http.Request) {

@@ -168,6 +168,7 @@ func TestCertificateModeOnTheWire(t *testing.T) {
 func answerPlain(w http.ResponseWriter) { answer(w, 200, successBody) }
 
 func TestAnswersAreMatchedToACertificate(t *testing.T) {
+	t.Parallel()
 	base, p := certModeConfig(t)
 	oldSN, newSN := testpki.Must(alipay.CertSN([]byte(p.alipayFile))), testpki.Must(alipay.CertSN([]byte(p.nextFile)))
 	middleSN := testpki.Must(alipay.CertSN([]byte(p.middle.PEM)))
@@ -248,6 +249,7 @@ func (s *fakeSigner) Sign(random io.Reader, digest []byte, opts crypto.SignerOpt
 }
 
 func TestSignerSignsInPlaceOfAPrivateKey(t *testing.T) {
+	t.Parallel()
 	certMode, p := certModeConfig(t)
 	verified := 0
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {

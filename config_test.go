@@ -56,6 +56,7 @@ func assertMistake(t *testing.T, err error, c alipay.AlipayConfig, field string,
 // TestAMistakeInAnyFieldIsAConfigError: what is said of each is for
 // internal/credentials to test.
 func TestAMistakeInAnyFieldIsAConfigError(t *testing.T) {
+	t.Parallel()
 	const nonsense = "n0nsense\x00七"
 	certMode, _ := certModeConfig(t)
 	tested := 1 // Signer
@@ -90,6 +91,7 @@ func TestAMistakeInAnyFieldIsAConfigError(t *testing.T) {
 }
 
 func TestAConfigIsReadFromTheFieldOrItsFile(t *testing.T) {
+	t.Parallel()
 	certMode, _ := certModeConfig(t)
 	for content, path := range inPathForm {
 		config := testConfig(t, "")
@@ -107,6 +109,7 @@ func TestAConfigIsReadFromTheFieldOrItsFile(t *testing.T) {
 }
 
 func TestDatesAreComparedWithTheClientsClock(t *testing.T) {
+	t.Parallel()
 	config := vectorCertConfig(t)
 	for year, valid := range map[int]bool{2020: false, 2030: true, 2046: false} {
 		_, err := alipay.NewClient(config, alipay.WithClock(func() time.Time { return time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC) }))
@@ -124,6 +127,7 @@ func TestBaseURLsAreThoseOfTheCredentials(t *testing.T) {
 }
 
 func TestPlainHTTPIsForLoopbackOnly(t *testing.T) {
+	t.Parallel()
 	for host, loopback := range map[string]bool{
 		"127.0.0.1:8080": true, "127.8.9.10": true, "[::1]:8080": true, "LocalHost": true,
 		"127.0.0.1.example.com": false, "[::ffff:127.0.0.1]": false, "127.1": false, "10.0.0.1": false, "0.0.0.0": false, "localhost.": false,
@@ -166,6 +170,7 @@ func TestConfigFromEnv(t *testing.T) {
 }
 
 func TestExportedSNsAreThoseOfTheVectors(t *testing.T) {
+	t.Parallel()
 	var want struct {
 		CertSN     map[string]string `json:"cert_sn"`
 		RootCertSN map[string]string `json:"root_cert_sn"`

@@ -75,6 +75,7 @@ func TestAConnectionWhoseAnswerWasNotAcceptedIsNotUsedAgain(t *testing.T) {
 // TestNothingIsSentWhileAnAnswerIsUndecided: net/http lets the next request have
 // a connection before anybody can know whether the answer on it was right.
 func TestNothingIsSentWhileAnAnswerIsUndecided(t *testing.T) {
+	t.Parallel()
 	for name, accepted := range map[string]bool{"accepted": true, "refused": false} {
 		t.Run(name, func(t *testing.T) {
 			s := serve(t, func(w http.ResponseWriter, _ *http.Request) {

@@ -174,6 +174,7 @@ func TestQueryIsDeliveredAtMostOnceOverHTTP2(t *testing.T) {
 }
 
 func TestTriesAtTheSameTimeAreOneRequest(t *testing.T) {
+	t.Parallel()
 	for name, configure := range map[string]func(*httptest.Server){
 		"HTTP/1.1": func(s *httptest.Server) { s.Start() }, "HTTP/1.1 TLS": overTLS, "HTTP/2": func(s *httptest.Server) { s.EnableHTTP2 = true; s.StartTLS() },
 	} {
@@ -213,6 +214,7 @@ func TestTriesAtTheSameTimeAreOneRequest(t *testing.T) {
 }
 
 func TestARefusedHTTP2StreamIsTriedAgainWithANewSignature(t *testing.T) {
+	t.Parallel()
 	for name, refuse := range map[string]func(h2conn, uint32){
 		"REFUSED_STREAM": func(c h2conn, stream uint32) { c.reset(stream, codeRefused) },
 		"GOAWAY":         func(c h2conn, stream uint32) { c.goAway(0, codeNo) },
@@ -258,6 +260,7 @@ func TestNoBodyAndNoBodyHeadersAreOnTheWire(t *testing.T) {
 }
 
 func TestWhatDidNotLeaveIsTriedAgain(t *testing.T) {
+	t.Parallel()
 	t.Run("no connection", func(t *testing.T) {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
@@ -294,6 +297,7 @@ func TestWhatDidNotLeaveIsTriedAgain(t *testing.T) {
 }
 
 func TestATransportThatHidesItsTraceCountsAsSent(t *testing.T) {
+	t.Parallel()
 	hide := func(err error, reads bool) []alipay.Option {
 		return []alipay.Option{
 			alipay.WithHTTPClient(&http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
@@ -370,6 +374,7 @@ func TestTLSBelow12IsRefused(t *testing.T) {
 }
 
 func TestCloseIdleConnectionsClosesThem(t *testing.T) {
+	t.Parallel()
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, waitingBody) })
 	for name, opts := range map[string][]alipay.Option{
 		"default":  nil,
@@ -408,6 +413,7 @@ type nowhere struct{ net.Conn }
 func (nowhere) RemoteAddr() net.Addr { return nil }
 
 func TestAConnectionWithoutAnAddressCountsAsAny(t *testing.T) {
+	t.Parallel()
 	for name, options := range callers() {
 		t.Run(name, func(t *testing.T) {
 			var requests atomic.Int64

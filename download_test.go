@@ -153,6 +153,7 @@ func certificateAnswer(pem string) http.HandlerFunc {
 // with a real application certificate, and answers both the call and the
 // download. Each condition of trust is what stops one of his attempts.
 func TestAnAttackerWithACertificateUnderTheSameRootIsNotBelieved(t *testing.T) {
+	t.Parallel()
 	key := func(name string) *rsa.PrivateKey { return rsaKey(t, name) }
 	alipayKey, nextKey, attacker := alipayKey(), key("alipaytest/testkeys/alipay_next_private_key.pem"), key("alipaytest/testkeys/foreign_private_key.pem")
 	now := time.Now()
@@ -225,6 +226,7 @@ func TestAnAttackerWithACertificateUnderTheSameRootIsNotBelieved(t *testing.T) {
 }
 
 func TestADownloadThatFailsIsTheErrorOfTodayWithItsReason(t *testing.T) {
+	t.Parallel()
 	p := present()
 	sn, err := alipay.CertSN([]byte(p.next.PEM))
 	require.NoError(t, err)
@@ -293,6 +295,7 @@ func TestTheDownloadEndsWithTheCall(t *testing.T) {
 }
 
 func TestNoCertificateIsAskedForWithoutNeed(t *testing.T) {
+	t.Parallel()
 	p := present()
 	for name, tt := range map[string]struct {
 		sn   string
@@ -326,6 +329,7 @@ func TestNoCertificateIsAskedForWithoutNeed(t *testing.T) {
 // TestConnectionsThatWereGivenUpCostNoAttempt: net/http hands them out for a
 // moment yet, and there may be more of them than a call has attempts.
 func TestConnectionsThatWereGivenUpCostNoAttempt(t *testing.T) {
+	t.Parallel()
 	const callers = 32
 	var good atomic.Bool
 	var came sync.WaitGroup

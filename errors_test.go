@@ -69,6 +69,7 @@ func TestOutcomeOfSaysInOneWordWhatAnErrorMeans(t *testing.T) {
 // TestErrorsOfCallsHaveOneShape: the members of both types, in JSON and under
 // slog, are the same, so that an index of logs sees one mapping.
 func TestErrorsOfCallsHaveOneShape(t *testing.T) {
+	t.Parallel()
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Query().Get("once_token") == "no" {
 			answer(w, 400, `{"code":"TOKEN_INVALID","message":"token无效","links":[{"link":"https://open.example","desc":"d"}]}`)
@@ -258,6 +259,7 @@ func TestAClientNamesItsApplication(t *testing.T) {
 }
 
 func TestPOSTWithoutABodySaysSo(t *testing.T) {
+	t.Parallel()
 	for method, want := range map[string]int{"POST": 1, "PUT": 1, "PATCH": 1, "DELETE": 0, "GET": 0} {
 		heads := make(chan string, 1)
 		base := rawServer(t, func(conn net.Conn, _ int) {
@@ -280,6 +282,7 @@ func TestPOSTWithoutABodySaysSo(t *testing.T) {
 // TestACallerWhoGivesUpTakesNoRetryFromOthers: only what the gateway or the
 // network refused draws on the budget.
 func TestACallerWhoGivesUpTakesNoRetryFromOthers(t *testing.T) {
+	t.Parallel()
 	var n int
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		if n++; n == 1 {
@@ -303,6 +306,7 @@ func TestACallerWhoGivesUpTakesNoRetryFromOthers(t *testing.T) {
 // TestTheBudgetEndsRetriesForAllCallsOfAClient: at MaxTokens 4 two failed
 // attempts leave half, and half is not enough.
 func TestTheBudgetEndsRetriesForAllCallsOfAClient(t *testing.T) {
+	t.Parallel()
 	for maxTokens, want := range map[float64]int64{4: 11, -1: 30} {
 		s := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(429) })
 		client := newClient(t, s.URL, alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Microsecond, MaxTokens: maxTokens}))
@@ -340,6 +344,7 @@ func TestAnObserverIsGivenNoAnswerInsideAnotherError(t *testing.T) {
 
 // TestAReloadChangesTheAppAuthTokenOfTheNextAttempt: an attempt is of one config.
 func TestAReloadChangesTheAppAuthTokenOfTheNextAttempt(t *testing.T) {
+	t.Parallel()
 	var tokens []string
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		tokens = append(tokens, r.Header.Get("alipay-app-auth-token"))

@@ -301,6 +301,7 @@ func TestWhatIsRepeatedAndWhen(t *testing.T) {
 }
 
 func TestDiagnoseTellsWhoseKeyItIs(t *testing.T) {
+	t.Parallel()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	require.NoError(t, err)
 	other, err := rsa.GenerateKey(rand.Reader, 2048)

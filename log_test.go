@@ -18,6 +18,7 @@ import (
 )
 
 func TestEachAttemptIsLoggedWithoutAnythingPersonal(t *testing.T) {
+	t.Parallel()
 	gateway := alipaytest.NewGateway(t)
 	var log bytes.Buffer
 	logger := slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.Level(-100)}))

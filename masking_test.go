@@ -28,6 +28,7 @@ func apiErrorOf(t *testing.T, status int, body string, params *alipay.QueryParam
 }
 
 func TestAPIErrorNeverShowsHeaderOrBody(t *testing.T) {
+	t.Parallel()
 	body := `{"code":"PARAM_ERROR","message":"参数错误 once_token=` + testToken + `","links":[{"link":"https://open.example/?cert_no=` + testCertNo + `","desc":"` + testUserID + `"}],"details":{"mobile":"13912345678"}}`
 	e := apiErrorOf(t, 400, body, testParams(), alipay.WithAppAuthToken(testAuthTok))
 	secrets := append(personalValues(), testAuthTok, "13912345678", "very-secret-cookie", e.Header.Get("Alipay-Signature"))
@@ -171,6 +172,7 @@ func TestGatewayMessageMasksWhatWasSent(t *testing.T) {
 // TestAnErrorAnswerIsBounded: reading, masking and printing one takes no longer
 // and gives no more than the caller can bear.
 func TestAnErrorAnswerIsBounded(t *testing.T) {
+	t.Parallel()
 	var links []alipay.ErrorLink
 	for n := range 40_000 {
 		links = append(links, alipay.ErrorLink{Link: fmt.Sprint("https://x.example/", n), Desc: "d"})

@@ -57,6 +57,7 @@ func certificateClient(t testing.TB) *alipay.Client {
 }
 
 func TestANotificationIsBelievedInEveryFormThatIsSigned(t *testing.T) {
+	t.Parallel()
 	sn, err := alipay.CertSN([]byte(vector(t, "alipay_public_cert.crt")))
 	require.NoError(t, err)
 	named := func(form url.Values, sn string) url.Values { form.Set("alipay_cert_sn", sn); return form }
@@ -89,6 +90,7 @@ func TestANotificationIsBelievedInEveryFormThatIsSigned(t *testing.T) {
 // TestANotificationSaysWhatItsParametersSay: which of two parameters is read, and
 // what a parameter that cannot be read leaves.
 func TestANotificationSaysWhatItsParametersSay(t *testing.T) {
+	t.Parallel()
 	millis, other := time.UnixMilli(1806514200123), orderTime.Add(time.Hour)
 	for name, tt := range map[string]struct {
 		set     url.Values
@@ -117,6 +119,7 @@ func TestANotificationSaysWhatItsParametersSay(t *testing.T) {
 // A value of only white space is signed by some signers and not by others. One
 // that is not signed does not stand for one that is.
 func TestANotificationIsBelievedWhetherBlankValuesAreSignedOrNot(t *testing.T) {
+	t.Parallel()
 	for _, client := range []*alipay.Client{orderClient(t, nil), certificateClient(t)} {
 		form := trade()
 		form.Set("body", " ")
@@ -144,6 +147,7 @@ func TestANotificationIsBelievedWhetherBlankValuesAreSignedOrNot(t *testing.T) {
 }
 
 func TestANotificationIsNotBelievedOtherwise(t *testing.T) {
+	t.Parallel()
 	sign := func(change func(url.Values)) url.Values {
 		form := message()
 		change(form)

@@ -44,6 +44,7 @@ func fullConfig(t *testing.T) (alipay.AlipayConfig, []string) {
 }
 
 func TestConfigNeverShowsWhatIsSet(t *testing.T) {
+	t.Parallel()
 	c, secrets := fullConfig(t)
 	for name, v := range map[string]any{
 		"value": c, "pointer": &c, "slice": []alipay.AlipayConfig{c}, "slice of pointers": []*alipay.AlipayConfig{&c},
@@ -87,6 +88,7 @@ func TestConfigShowsWhereCallsGoAndWhatIsSet(t *testing.T) {
 type nilSigner struct{ crypto.Signer }
 
 func TestQueryParamsAreNeverShown(t *testing.T) {
+	t.Parallel()
 	p := testParams()
 	misplaced := &alipay.QueryParams{QueryType: testToken, IdentityType: testUserID, CertType: testCertNo}
 	for name, v := range map[string]any{
@@ -135,6 +137,7 @@ func fullResponse(t *testing.T) (alipay.QueryResponse, []string) {
 }
 
 func TestAnswersAreNeverShown(t *testing.T) {
+	t.Parallel()
 	r, secrets := fullResponse(t)
 	other := alipay.QueryResponse{IdentityResult: "13912345678", TokenStatus: testToken}
 	for name, v := range map[string]any{

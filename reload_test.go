@@ -39,6 +39,7 @@ func signedBySwapped(t testing.TB, body string) http.HandlerFunc {
 }
 
 func TestARefusedReloadChangesNothing(t *testing.T) {
+	t.Parallel()
 	s := serve(t, signed(200, successBody))
 	client := newClient(t, s.URL)
 	for name, tt := range map[string]struct {
@@ -87,6 +88,7 @@ func TestOneGatewayMayBeSpelledInSeveralWays(t *testing.T) {
 // TestACallUnderWayIsHeldAgainstTheKeysOfBothMoments: an answer may be under the
 // keys that the attempt began with, or under those that came with Reload.
 func TestACallUnderWayIsHeldAgainstTheKeysOfBothMoments(t *testing.T) {
+	t.Parallel()
 	encryptedBy := func(key string) http.HandlerFunc { return encrypted(key, successBody) }
 	for name, tt := range map[string]struct {
 		before, after func(*alipay.AlipayConfig)
@@ -146,6 +148,7 @@ func aesKey(key string) func(*alipay.AlipayConfig) {
 
 // TestTheNextAttemptIsSignedWithTheNewKeys: and, in a wait, the next poll.
 func TestTheNextAttemptIsSignedWithTheNewKeys(t *testing.T) {
+	t.Parallel()
 	app, other := rsaKey(t, "testdata/vectors/app_private_pkcs8.pem"), alipayKey()
 	signer := func(r *http.Request) string {
 		c, err := protocol.ParseAuthorization(r.Header.Get("Authorization"))
@@ -182,6 +185,7 @@ func TestTheNextAttemptIsSignedWithTheNewKeys(t *testing.T) {
 }
 
 func TestReloadChangesTheMode(t *testing.T) {
+	t.Parallel()
 	gateway := alipaytest.NewGateway(t)
 	client, err := alipay.NewClient(gateway.Config(), alipay.WithHTTPClient(gateway.HTTPClient()))
 	require.NoError(t, err)
@@ -194,6 +198,7 @@ func TestReloadChangesTheMode(t *testing.T) {
 
 // TestADownloadedCertificateSurvivesReload as far as the new config trusts it too.
 func TestADownloadedCertificateSurvivesReload(t *testing.T) {
+	t.Parallel()
 	gateway := alipaytest.NewGateway(t)
 	outdated := gateway.CertConfig()
 	client := certClient(t, gateway)
@@ -216,6 +221,7 @@ func TestADownloadedCertificateSurvivesReload(t *testing.T) {
 }
 
 func TestADownloadedCertificateDoesNotSurviveAConfigWithOtherNames(t *testing.T) {
+	t.Parallel()
 	config, p := certModeConfig(t)
 	s := tamper(t, p.nextKey, testpki.Must(alipay.CertSN([]byte(p.next.PEM))), certificateAnswer(p.nextFile))
 	config.BaseURL = s.URL
@@ -278,6 +284,7 @@ func TestReloadAmidstManyCallers(t *testing.T) {
 }
 
 func TestACertificateThatHasEndedIsNotTrustedAnyMore(t *testing.T) {
+	t.Parallel()
 	config, p := certModeConfig(t)
 	sn := testpki.Must(alipay.CertSN([]byte(p.alipay.PEM)))
 	var now atomic.Pointer[time.Time]
@@ -306,6 +313,7 @@ func TestACertificateThatHasEndedIsNotTrustedAnyMore(t *testing.T) {
 // TestTheEndOfACertificateIsSeenComing: in the log once a day, and in what the
 // Observer is told of each call.
 func TestTheEndOfACertificateIsSeenComing(t *testing.T) {
+	t.Parallel()
 	config, p := certModeConfig(t)
 	sn := testpki.Must(alipay.CertSN([]byte(p.alipay.PEM)))
 	ends := p.alipay.Cert.NotAfter

@@ -58,6 +58,7 @@ func checking(t testing.TB, prefix, body string) (*server, func() received) {
 }
 
 func TestWhatIsSignedIsWhatIsOnTheWire(t *testing.T) {
+	t.Parallel()
 	s, last := checking(t, "", waitingBody)
 	client := newClient(t, s.URL)
 	values := []string{
@@ -102,6 +103,7 @@ func TestTheVectorsQueryGoesOutAsItsRequestURI(t *testing.T) {
 }
 
 func TestNilAndEmptyParamsSendNoQuery(t *testing.T) {
+	t.Parallel()
 	s, last := checking(t, "", successBody)
 	client := newClient(t, s.URL)
 	for _, params := range []*alipay.QueryParams{nil, {}} {
@@ -112,6 +114,7 @@ func TestNilAndEmptyParamsSendNoQuery(t *testing.T) {
 }
 
 func TestEveryRequestCarriesTheHeadersOfTheProtocol(t *testing.T) {
+	t.Parallel()
 	s, last := checking(t, "", successBody)
 	client := newClient(t, s.URL)
 	seen := map[string]bool{}
@@ -140,6 +143,7 @@ func TestEveryRequestCarriesTheHeadersOfTheProtocol(t *testing.T) {
 }
 
 func TestTheAppAuthTokenIsSignedPerClientAndPerCall(t *testing.T) {
+	t.Parallel()
 	s, last := checking(t, "", successBody)
 	config := testConfig(t, s.URL)
 	config.AppAuthToken = "of-the-client"
@@ -275,6 +279,7 @@ func TestAServiceThatBelongsToNoClientSaysSo(t *testing.T) {
 }
 
 func TestABodyOnTheWireIsTheBodySigned(t *testing.T) {
+	t.Parallel()
 	s, last := checking(t, "", `{"ok":true}`)
 	client := newClient(t, s.URL)
 	for _, method := range []string{"POST", "PUT", "PATCH", "DELETE"} {
@@ -304,6 +309,7 @@ func TestABodyOnTheWireIsTheBodySigned(t *testing.T) {
 }
 
 func TestPathParametersStayAsTheCallerEscapedThem(t *testing.T) {
+	t.Parallel()
 	for _, prefix := range []string{"", "/proxy", "/a%2Fb/c"} {
 		s, last := checking(t, prefix, `{}`)
 		for _, base := range []string{s.URL + prefix, s.URL + prefix + "/"} {
@@ -328,6 +334,7 @@ func TestPathParametersStayAsTheCallerEscapedThem(t *testing.T) {
 }
 
 func TestContentEncryptionOnGetAndOnBodies(t *testing.T) {
+	t.Parallel()
 	const key = "AAECAwQFBgcICQoLDA0ODw=="
 	cipher, err := aescbc.New(key)
 	require.NoError(t, err)
@@ -419,6 +426,7 @@ func TestContentEncryptionOnGetAndOnBodies(t *testing.T) {
 }
 
 func TestEachAttemptIsSignedAnew(t *testing.T) {
+	t.Parallel()
 	for name, opts := range map[string][]alipay.RequestOption{
 		"random request id": nil,
 		"fixed request id":  {alipay.WithRequestID("fixed")},
@@ -512,6 +520,7 @@ func TestDoLeavesWhatAnInterfacePointsToAsItWas(t *testing.T) {
 }
 
 func TestConcurrentCallersShareOneClient(t *testing.T) {
+	t.Parallel()
 	s, _ := checking(t, "", successBody)
 	client := newClient(t, s.URL)
 	var all sync.WaitGroup
@@ -537,6 +546,7 @@ func TestASlowServerThatHangsUpMidHeadIsUnknown(t *testing.T) {
 }
 
 func TestMalformedAnswersDoNotShow(t *testing.T) {
+	t.Parallel()
 	for _, garbage := range []string{
 		testCertNo + " garbage\r\n\r\n", "HTTP/1.1 " + testCertNo + " OK\r\n\r\n", "HTTP/1.1 200 OK\r\n" + testCertNo + "\r\n\r\n",
 		"HTTP/1.1 200 OK\r\nContent-Length: " + testCertNo + "x\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: " + testCertNo + "\r\n\r\n",

@@ -40,6 +40,7 @@ func repeating(base http.RoundTripper, prepare func(*http.Request) *http.Request
 // TestAnHTTPTransportWithARoundTripperInsideIsNotTrusted: an *http.Transport may
 // have been given another RoundTripper for the scheme, which may do anything.
 func TestAnHTTPTransportWithARoundTripperInsideIsNotTrusted(t *testing.T) {
+	t.Parallel()
 	ownBody := func(r *http.Request) *http.Request {
 		again := r.Clone(r.Context())
 		again.Body, again.TransferEncoding = http.NoBody, nil
@@ -89,6 +90,7 @@ func TestAnHTTPTransportWithARoundTripperInsideIsNotTrusted(t *testing.T) {
 // of its own takes the hooks away. What is left is that the body cannot be read
 // again.
 func TestABodyIsSentOnce(t *testing.T) {
+	t.Parallel()
 	inBackground := func(r *http.Request) *http.Request { return r.Clone(context.Background()) }
 	t.Run("a request with a body", func(t *testing.T) {
 		var requests atomic.Int64
@@ -127,6 +129,7 @@ func TestABodyIsSentOnce(t *testing.T) {
 }
 
 func TestARoundTripperThatRewritesItsRequestReachesNoOther(t *testing.T) {
+	t.Parallel()
 	var targets []string
 	var mu sync.Mutex
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {

@@ -65,6 +65,7 @@ const (
 // lost to the caller, the config is put right, and the stored bytes give the
 // result.
 func TestAnAnswerThatCouldNotBeAcceptedIsOpenedOnceItsCauseIsRemoved(t *testing.T) {
+	t.Parallel()
 	foreign := func(t testing.TB) string {
 		data, err := os.ReadFile("testdata/vectors/app_public.pem")
 		require.NoError(t, err)
@@ -156,6 +157,7 @@ func alipaytestPrivateKey(t testing.TB) string {
 }
 
 func TestAnAnswerUnderAnUnknownCertificateIsOpenedWithTheNewOne(t *testing.T) {
+	t.Parallel()
 	gateway := alipaytest.NewGateway(t)
 	gateway.SetResult(testToken, alipaytest.Result{IdentityResult: alipay.IdentityResultSuccess})
 	client, err := alipay.NewClient(gateway.CertConfig(), alipay.WithHTTPClient(gateway.HTTPClient()), alipay.WithCertificateDownload(false))
@@ -195,6 +197,7 @@ func TestAMemberOfAnUnexpectedShapeIsReadFromTheSealedAnswer(t *testing.T) {
 }
 
 func TestOnlyASignedWholeSuccessIsSealed(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		handler http.HandlerFunc
 		sealed  bool
@@ -229,6 +232,7 @@ func TestOnlyASignedWholeSuccessIsSealed(t *testing.T) {
 // TestSomebodyElsesAnswerIsNotSealed, even where nobody can verify it yet: opened
 // later it would be given to two people.
 func TestSomebodyElsesAnswerIsNotSealed(t *testing.T) {
+	t.Parallel()
 	h := http.Header{}
 	signAs(h, rsaKey(t, "testdata/vectors/app_private_pkcs8.pem"), "", successBody, time.Now())
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -251,6 +255,7 @@ func TestSomebodyElsesAnswerIsNotSealed(t *testing.T) {
 
 // TestAnAnswerThatNamesAnotherUserIsNotSealed, whatever else is wrong with it.
 func TestAnAnswerThatNamesAnotherUserIsNotSealed(t *testing.T) {
+	t.Parallel()
 	const hour = time.Hour
 	asked := alipay.QueryParams{UserID: "1", OpenID: "a"}
 	cipher, err := aescbc.New(newAESKey)
@@ -290,6 +295,7 @@ func TestAnAnswerThatNamesAnotherUserIsNotSealed(t *testing.T) {
 }
 
 func TestAnOpenedAnswerMeansWhatACallsAnswerMeans(t *testing.T) {
+	t.Parallel()
 	t.Run("SYSTEM_ERROR", func(t *testing.T) {
 		const body = `{"code":"SYSTEM_ERROR","message":"try 420192931233123123 later","links":"https://a"}`
 		client := newClient(t, serve(t, encrypted(newAESKey, body)).URL)
@@ -344,6 +350,7 @@ func reloadable(config alipay.AlipayConfig, client *alipay.Client) alipay.Alipay
 }
 
 func TestThereIsNothingToOpen(t *testing.T) {
+	t.Parallel()
 	client := newClient(t, "https://gateway.example")
 	var out []byte
 	for name, err := range map[string]error{
@@ -380,6 +387,7 @@ func oneSealed(t testing.TB) *alipay.SealedAnswer {
 // each byte. None may pass UnmarshalBinary; not even those that the signature
 // does not cover, such as when the answer came.
 func TestEveryChangedOrShortenedStoredAnswerIsRefused(t *testing.T) {
+	t.Parallel()
 	data, err := oneSealed(t).MarshalBinary()
 	require.NoError(t, err)
 	kept := oneSealed(t)
@@ -505,6 +513,7 @@ func TestASealedAnswerTravelsThroughGob(t *testing.T) {
 }
 
 func TestASealedAnswerIsNeverShown(t *testing.T) {
+	t.Parallel()
 	answer := oneSealed(t)
 	resp, err := newClient(t, "https://gateway.example").Open(answer, nil)
 	require.NoError(t, err)

@@ -27,6 +27,7 @@ type veiled struct{ net.Conn }
 // TestADiallersConnectionIsHeldToTLS12: through DialTLSContext a caller decides
 // what https is.
 func TestADiallersConnectionIsHeldToTLS12(t *testing.T) {
+	t.Parallel()
 	type dial = func(ctx context.Context, network, addr string) (net.Conn, error)
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, waitingBody) }, func(s *httptest.Server) {
 		s.TLS = &tls.Config{MinVersion: tls.VersionTLS10}
@@ -85,6 +86,7 @@ func TestADiallersConnectionIsHeldToTLS12(t *testing.T) {
 }
 
 func TestNotAByteIsWrittenToAConnectionWithoutTLS(t *testing.T) {
+	t.Parallel()
 	for caller, options := range callers() {
 		t.Run(caller, func(t *testing.T) {
 			received := make(chan []byte, 8)

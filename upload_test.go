@@ -19,6 +19,7 @@ import (
 // TestFilesAreUploadedBesideTheSignedData takes the request apart by hand: the
 // signature covers the content of the part data, and no byte of the files.
 func TestFilesAreUploadedBesideTheSignedData(t *testing.T) {
+	t.Parallel()
 	const key = "AAECAwQFBgcICQoLDA0ODw=="
 	image := []byte("\x89PNG\r\n\x1a\n\x00--boundary")
 	for name, tt := range map[string]struct {

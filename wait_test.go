@@ -45,6 +45,7 @@ var (
 )
 
 func TestWaitForResultAsksUntilTheAnswerIsFinal(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		steps []http.HandlerFunc
 		polls int64
@@ -67,6 +68,7 @@ func TestWaitForResultAsksUntilTheAnswerIsFinal(t *testing.T) {
 }
 
 func TestTokenInvalidAfterALostPollIsDoubt(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		steps []http.HandlerFunc
 		doubt bool
@@ -230,6 +232,7 @@ func TestAPollThatTheEndOfTheWaitCutsOffIsLost(t *testing.T) {
 }
 
 func TestPollsComeAtOnceAndThenEverMoreSlowly(t *testing.T) {
+	t.Parallel()
 	bubble(t, []http.HandlerFunc{waiting}, func(t *testing.T, client *alipay.Client, asked func() []time.Duration) {
 		_, err := client.ZhimaCustomerJobworthAuthentication.WaitForResult(t.Context(), testParams(), alipay.PollPolicy{})
 		require.ErrorIs(t, err, alipay.ErrStillWaiting)
@@ -250,6 +253,7 @@ func TestPollsComeAtOnceAndThenEverMoreSlowly(t *testing.T) {
 // an unknown certificate once made 22 requests, and each could have been the one
 // that spent the token.
 func TestAnAnswerThatCanNeverBeAcceptedEndsTheWaitAtOnce(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		handler http.HandlerFunc
 		cause   error
@@ -293,6 +297,7 @@ func TestAnAnswerThatCanNeverBeAcceptedEndsTheWaitAtOnce(t *testing.T) {
 // TestAWaitPassesOnTheLastAnswerThatCame to a poll that was lost, for as long as
 // it may be the result.
 func TestAWaitPassesOnTheLastAnswerThatCame(t *testing.T) {
+	t.Parallel()
 	stale, staleWaiting := dated(200, -time.Hour), func(w http.ResponseWriter, _ *http.Request) {
 		signHeader(w.Header(), []byte(waitingBody), time.Now().Add(-time.Hour))
 		_, _ = io.WriteString(w, waitingBody)
@@ -384,6 +389,7 @@ func TestAContextThatHasEndedAsksNothing(t *testing.T) {
 }
 
 func TestAPauseLongerThanTheTimeoutEndsWithIt(t *testing.T) {
+	t.Parallel()
 	for name, policy := range map[string]alipay.PollPolicy{
 		"the default pause": {Timeout: 100 * time.Millisecond},
 		"an hour":           {Initial: time.Hour, Max: time.Hour, Timeout: 20 * time.Minute},
@@ -410,6 +416,7 @@ func TestAPauseLongerThanTheTimeoutEndsWithIt(t *testing.T) {
 }
 
 func TestWhatTheLastPollMetStaysReachable(t *testing.T) {
+	t.Parallel()
 	policy := alipay.PollPolicy{Timeout: time.Minute}
 	for name, tt := range map[string]struct {
 		handler http.HandlerFunc
@@ -449,6 +456,7 @@ func TestWhatTheLastPollMetStaysReachable(t *testing.T) {
 
 // TestEveryPollOfAWaitHasARequestIDOfItsOwn, also where the caller gave one.
 func TestEveryPollOfAWaitHasARequestIDOfItsOwn(t *testing.T) {
+	t.Parallel()
 	long := strings.Repeat("x", 32)
 	for given, want := range map[string][]string{
 		"order-4711": {"order-4711", "order-4711-2", "order-4711-3"},
@@ -539,6 +547,7 @@ func TestAQuerierThatReturnsNothingEndsTheWaitInDoubt(t *testing.T) {
 // support asks for are those of the poll that it ended with. One that ends with an
 // answer of waiting has that answer's ids.
 func TestTheErrorOfAWaitIsAboutItsLastPoll(t *testing.T) {
+	t.Parallel()
 	stale := dated(200, -time.Hour)
 	foreignNo := func(w http.ResponseWriter, _ *http.Request) {
 		signAs(w.Header(), rsaKey(t, "testdata/vectors/app_private_pkcs8.pem"), "", "{}", time.Now())
