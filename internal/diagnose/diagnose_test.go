@@ -2,14 +2,19 @@ package diagnose
 
 import (
 	"bytes"
+	"cmp"
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/sha512"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/pem"
+	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -51,54 +56,6 @@ func TestARightSignatureHasNoDiagnosis(t *testing.T) {
 	require.Zero(t, Explain(r, Keys{App: &key.PublicKey}))
 }
 
-// Mistakes beyond those of the test gateway's own table.
-func TestMistakesAreNamed(t *testing.T) {
-	key := readKey(t, "app_private_pkcs8.pem")
-	keys := Keys{App: &key.PublicKey}
-	const auth, target = "app_id=1,nonce=n,timestamp=1700000000000", "/v3/a?b=1&c=%20"
-	for _, tc := range []struct{ signed, says string }{
-		{auth + "\nGET\n/proxy" + target + "\n\n", "path prefix of the base URL (/proxy)"},
-		{auth + "\nGET\nhttp://127.0.0.1:80/proxy" + target + "\n\n", "scheme and host (http://127.0.0.1:80)"},
-		{auth + "\nGET\n127.0.0.1/proxy" + target + "\n\n", "the host (127.0.0.1) was signed along"},
-		{auth + "\nGET\nv3/a?b=1&c=%20\n\n", "the slash that the path begins with"},
-		{auth + "\nGET\n/a?b=1&c=%20\n\n", "/v3 was left out"},
-		{auth + "\nGET\n/v3/a/?b=1&c=%20\n\n", "a slash stands between path and query"},
-		{auth + "\nGET\n/v3/a?\n\n", "only the ? in front of it"},
-		{auth + "\nGET\nb=1&c=%20\n\n", "only the query was signed"},
-		{auth + "\nGET\n" + target + "\nb=1&c=%20\n", "the query was signed twice"},
-		{auth + "\nGET\n/v3/a\nb=1&c= \n", "the decoded query was signed as the body"},
-		{auth + "\nGET\n/v3/a?b=1&c=%2520\n\n", "encoded twice"},
-		{auth + "\nGET\n/v3/a?b=1&c=%20&d=undefined\n\n", "with the word undefined as their value"},
-		{auth + "\n\n" + target + "\n\n", "an empty line was signed in the place of the method"},
-		{auth + "\n" + target + "\n\n", "the line with the method is missing"},
-		{auth + "\nGET\n\n", "the line with path and query is missing"},
-		{auth + "\n" + target + "\nGET\n\n", "path and method were signed in each other's place"},
-		{"GET\n" + target + "\n" + auth + "\n\n", "authString was signed behind method and path"},
-		{"\n" + auth + "\nGET\n" + target + "\n\n", "begins with a line feed"},
-		{auth + "GET" + target, "without line feeds"},
-		{auth + "&GET&" + target + "&", "joined by &"},
-		{auth, "only authString was signed"},
-		{"", "an empty string was signed"},
-		{auth + "\nGET\n" + target + "\n\nnull\n", "the word null was signed as the app auth token"},
-		{auth + ",sign=\nGET\n" + target + "\n\n", "an empty sign at its end"},
-		{"Authorization: ALIPAY-SHA256withRSA " + auth + "\nGET\n" + target + "\n\n", "the whole Authorization header"},
-		{`app_id="1",nonce="n",timestamp="1700000000000"` + "\nGET\n" + target + "\n\n", "in quotes, and sent without"},
-		{"app_id=1&nonce=n&timestamp=1700000000000\nGET\n" + target + "\n\n", "signed with & between them"},
-		{"app_id=1\nnonce=n\ntimestamp=1700000000000\nGET\n" + target + "\n\n", "signed with line feeds between them"},
-		{"app_id=1,app_cert_sn=0123456789abcdef0123456789abcdef,nonce=n,timestamp=1700000000000\nGET\n" + target + "\n\n", "app_cert_sn was signed and not sent"},
-		{strings.ToUpper(auth + "\nGET\n" + target + "\n\n"), "none of the usual mistakes explains"},
-	} {
-		r := request()
-		r.Signature = sign(t, key, tc.signed)
-		f := Explain(r, keys)
-		assert.Contains(t, f.Text, tc.says)
-		assert.NotEmpty(t, f.TextZH)
-		if f.Signed != nil {
-			assert.Equal(t, tc.signed, string(f.Signed))
-		}
-	}
-}
-
 func TestAPathOfTheBaseURLIsSeen(t *testing.T) {
 	key := readKey(t, "app_private_pkcs8.pem")
 	for prefix, says := range map[string]string{
@@ -131,31 +88,99 @@ func TestFormsOfASignature(t *testing.T) {
 	digest := sha256.Sum256(r.stringToSign())
 	full, err := rsa.SignPSS(rand.Reader, key, crypto.SHA256, digest[:], nil)
 	require.NoError(t, err)
+	info := "\x30\x2f\x30\x0b\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x04\x20" // of SHA-256, without its NULL
+	bare, err := rsa.SignPKCS1v15(nil, key, 0, slices.Concat([]byte(info), digest[:]))
+	require.NoError(t, err)
+	long := sha512.Sum512(r.stringToSign())
+	sha512, err := rsa.SignPKCS1v15(nil, key, crypto.SHA512, long[:])
+	require.NoError(t, err)
+	encoded := base64.StdEncoding.EncodeToString
 	for signature, says := range map[string]string{
-		`"` + right + `"`: "quotes or spaces around its base64",
-		right[:len(right)-2] + strings.Repeat("=", strings.Count(right, "=")/2): "The",
-		strings.TrimRight(right, "="):                                           "the padding (=) of the base64 in sign is missing",
-		base64.StdEncoding.EncodeToString([]byte(right)):                        "encoded as base64 twice",
-		right[:76] + `\n` + right[76:]:                                          `sign holds \n`,
-		base64.StdEncoding.EncodeToString(full):                                 "the padding is PSS",
-		base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{0x30}, 71)):       "ECDSA or SM2",
-		base64.StdEncoding.EncodeToString(make([]byte, 512)):                    "as an RSA key of 4096 bits gives",
-		base64.StdEncoding.EncodeToString(make([]byte, 100)):                    "100 bytes instead of 256",
-		sign(t, other, string(r.stringToSign())):                                "signed with another key",
-		"undefined":                                                             "sign is the word undefined",
-		"?":                                                                     "sign is not base64",
-		"":                                                                      "sign is empty",
-		base64.StdEncoding.EncodeToString(append([]byte{1}, bytes.Repeat([]byte{7}, 255)...)): "it comes from another RSA key",
+		`"` + right + `"`:                                               "quotes or spaces around its base64",
+		"\t'" + right + "' ":                                            "quotes or spaces around its base64",
+		strings.ReplaceAll(right, "+", " "):                             "the + of the base64 in sign became spaces",
+		strings.NewReplacer("+", "-", "/", "_").Replace(right):          "sign is URL-safe base64",
+		strings.NewReplacer("+", "-", "/", "_", "=", "").Replace(right): "sign is URL-safe base64",
+		url.QueryEscape(right):                                          "sign is percent-encoded",
+		strings.TrimRight(right, "="):                                   "the padding (=) of the base64 in sign is missing",
+		encoded([]byte(right)):                                          "encoded as base64 twice",
+		right[:76] + `\n` + right[76:]:                                  `sign holds \n`,
+		`\n` + right:                                                    `sign holds \n`,
+		encoded(full):                                                   "the padding is PSS",
+		encoded(bare):                                                   "the NULL is missing",
+		encoded(sha512):                                                 "with SHA-512; v3 wants SHA-256",
+		sign(t, other, string(r.stringToSign())):                        "signed with another key",
+		"undefined":                                                     "sign is the word undefined",
+		"null":                                                          "sign is the word null", // although it is base64
+		"nil":                                                           "sign is the word nil",
+		"[object Object]":                                               "sign is the word [object Object]",
+		"b'x'":                                                          "sign is the Python form of bytes",
+		`b"x"y`:                                                         "sign is the Python form of bytes",
+		"?":                                                             "sign is not base64",
+		"":                                                              "sign is empty",
+		`""`:                                                            "sign is empty",
+		encoded(append([]byte{1}, bytes.Repeat([]byte{7}, 255)...)): "it comes from another RSA key",
 	} {
 		r.Signature = signature
 		assert.Contains(t, Explain(r, keys).Text, says)
 	}
 }
 
+func TestASignatureOfAnUnknownKeyIsDescribed(t *testing.T) {
+	key := readKey(t, "app_private_pkcs8.pem").PublicKey
+	for _, tc := range []struct {
+		size, first int
+		says        string
+	}{
+		{256, 0x30, "it has the right length"},
+		{63, 0x30, "63 bytes instead of 256"}, {64, 0x30, "ECDSA or SM2"}, {71, 0x30, "ECDSA or SM2"}, {80, 0x30, "ECDSA or SM2"}, {81, 0x30, "81 bytes instead of 256"},
+		{64, 0x31, "as an RSA key of 512 bits gives; the application's has 2048 bits"}, {71, 0x31, "71 bytes instead of 256"},
+		{16, 0x30, "it has 16 bytes, as a plain hash"}, {20, 0x30, "it has 20 bytes, as a plain hash"}, {32, 0x30, "it has 32 bytes, as a plain hash"},
+		{512, 0x30, "as an RSA key of 4096 bits gives"}, {100, 0, "100 bytes instead of 256"},
+	} {
+		raw := make([]byte, tc.size)
+		raw[0] = byte(tc.first)
+		assert.Contains(t, strange(&key, raw).en, tc.says, tc.size)
+	}
+	assert.Contains(t, strange(&key, nil).en, "0 bytes instead of 256")
+}
+
+// What people hash in place of the string, whichever hash function they use.
+func TestDigestsOfDigestsAreNamed(t *testing.T) {
+	r := request()
+	text := r.stringToSign()
+	for _, hash := range []crypto.Hash{0, crypto.SHA1, crypto.SHA256} {
+		of := func(content []byte) []byte {
+			h := cmp.Or(hash, crypto.SHA256).New()
+			h.Write(content)
+			return h.Sum(nil)
+		}
+		for says, signed := range map[string][]byte{
+			"":                                    text,
+			"the digest was hashed once more":     of(text),
+			"the hexadecimal text of the digest":  []byte(hex.EncodeToString(of(text))),
+			"the base64 of the digest was signed": []byte(base64.StdEncoding.EncodeToString(of(text))),
+			"the base64 of the string was signed": []byte(base64.StdEncoding.EncodeToString(text)),
+		} {
+			s := &search{r: &r, digest: protocol.Digest{Hash: hash, Sum: of(signed)}, hashed: maxHashed, compared: maxCompared}
+			f, ok := s.find()
+			require.True(t, ok, says)
+			assert.Equal(t, says != "", f.en != "", says)
+			assert.Contains(t, f.en, says)
+			assert.Equal(t, text, f.content)
+		}
+	}
+}
+
+func TestAnExplanationQuotesTheBeginningOfALongRequest(t *testing.T) {
+	assert.Len(t, shown(make([]byte, 600)), 600)
+	assert.Equal(t, strings.Repeat("x", 600)+"…", string(shown([]byte(strings.Repeat("x", 601)))))
+}
+
 // A search ends, however long the request.
 func TestASearchIsBounded(t *testing.T) {
 	key, r := readKey(t, "app_private_pkcs8.pem"), request()
-	cipher, err := aescbc.New("AAECAwQFBgcICQoLDA0ODw==")
+	cipher, err := aescbc.New(aesKey)
 	require.NoError(t, err)
 	r.Signature = sign(t, key, "something else")
 	raw, err := base64.StdEncoding.DecodeString(r.Signature)
@@ -179,7 +204,7 @@ func TestASearchIsBounded(t *testing.T) {
 
 func FuzzExplain(f *testing.F) {
 	key := readKey(f, "app_private_pkcs8.pem")
-	cipher, err := aescbc.New("AAECAwQFBgcICQoLDA0ODw==")
+	cipher, err := aescbc.New(aesKey)
 	require.NoError(f, err)
 	keys := Keys{App: &key.PublicKey, Cipher: cipher}
 	f.Fuzz(func(t *testing.T, method, target, auth, token, signature string, body []byte) {

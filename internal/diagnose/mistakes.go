@@ -112,7 +112,7 @@ func (m *maker) target() {
 		set(path+"/?"+query, "a slash stands between path and query in what was signed", "签名的路径末尾多了 /")
 	} else {
 		set(path+"?", "a ? was signed behind the path, and not sent", "签名时路径后多了 ?，发送时没有")
-		if body, ok := m.c.get(bodyLine); ok && body != "" {
+		if body, _ := m.c.get(bodyLine); body != "" {
 			set(path+"?"+body, "the body was signed as the query", "body 被当作查询串签名")
 			m.add(m.c.with(targetLine, path+"?"+body).with(bodyLine, ""), "the body was signed as the query, in place of the body", "body 被当作查询串签名，body 行为空")
 		}
@@ -243,9 +243,9 @@ func percent(s, plain, space string) string {
 
 // query is about the parameters behind the path.
 func (m *maker) query() {
-	target, ok := m.c.get(targetLine)
-	path, query, has := strings.Cut(target, "?")
-	if !ok || !has || query == "" {
+	target, _ := m.c.get(targetLine)
+	path, query, _ := strings.Cut(target, "?")
+	if query == "" {
 		return
 	}
 	set := func(query, en, zh string) { m.set(targetLine, path+"?"+query, en, zh) }
@@ -403,9 +403,7 @@ func (m *maker) body() {
 		set(hex.EncodeToString(sum5[:]), "the MD5 of the body was signed in its place; v3 signs the body itself", "签的是 body 的 MD5；v3 直接对 body 签名")
 		set(base64.StdEncoding.EncodeToString([]byte(body)), "the base64 of the body was signed in its place", "签的是 body 的 base64")
 		set("biz_content="+body, "the body was signed as the parameter biz_content, as on the old gateway", "body 按旧网关的 biz_content 参数签名")
-		if encoded := url.QueryEscape(body); encoded != body {
-			set(encoded, "the body was signed percent-encoded", "body 签名时做了 URL 编码")
-		}
+		set(url.QueryEscape(body), "the body was signed percent-encoded", "body 签名时做了 URL 编码")
 		if plain, err := url.QueryUnescape(body); err == nil {
 			set(plain, "the body was signed decoded, and sent percent-encoded", "body 按解码后的样子签名，却以 URL 编码发送")
 		}
@@ -530,10 +528,8 @@ func (m *maker) whole() {
 		return
 	}
 	r := m.s.r
-	auth, query := membersOf(r.AuthString, ","), ""
-	if _, q, ok := strings.Cut(r.Target, "?"); ok {
-		query = q
-	}
+	auth := membersOf(r.AuthString, ",")
+	_, query, _ := strings.Cut(r.Target, "?")
 	values := make(map[string]string)
 	for _, member := range auth {
 		_, values[member.name], _ = strings.Cut(member.text, "=")

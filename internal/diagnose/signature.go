@@ -26,8 +26,11 @@ func decode(signature string) (wrong phrase, readings []reading) {
 			add(raw, p)
 		}
 	}
-	standard(signature, phrase{})
 	trimmed := strings.Trim(signature, "\"' \t")
+	if slices.Contains(noSignature, trimmed) { // null is base64, too
+		return unreadable(trimmed), nil
+	}
+	standard(signature, phrase{})
 	if trimmed != signature {
 		standard(trimmed, phrase{"sign has quotes or spaces around its base64", "sign 的 base64 带了引号或空格"})
 	}
@@ -72,12 +75,15 @@ func decode(signature string) (wrong phrase, readings []reading) {
 	return phrase{}, readings
 }
 
+// noSignature are the words that stand in sign where there is no signature.
+var noSignature = []string{"undefined", "null", "None", "nil", "NaN", "false", "[object Promise]", "[object Object]"}
+
 // unreadable says what stands in sign in place of a signature.
 func unreadable(text string) phrase {
 	switch {
 	case text == "":
 		return phrase{"sign is empty", "sign 是空的"}
-	case slices.Contains([]string{"undefined", "null", "None", "nil", "NaN", "false", "[object Promise]", "[object Object]"}, text):
+	case slices.Contains(noSignature, text):
 		return phrase{"sign is the word " + text + ": the signing function gave nothing, or its result was not awaited", "sign 是 " + text + "：签名函数没有返回值，或没有等待它的结果"}
 	case strings.HasPrefix(text, "b'"), strings.HasPrefix(text, "b\""):
 		return phrase{"sign is the Python form of bytes (b'…'); decode it to a str first", "sign 是 Python 的 bytes 写法（b'…'），请先 decode 成 str"}
