@@ -263,32 +263,29 @@ func decodeMembers(object []byte, member func(name []byte) *string, extra *map[s
 // encodeMembers writes the known members that are not empty, in the given order,
 // and then those of extra that are not known, in alphabetical order.
 func encodeMembers(known []string, member func(name []byte) *string, extra map[string]json.RawMessage) ([]byte, error) {
+	names := slices.Clone(known)
+	for _, name := range slices.Sorted(maps.Keys(extra)) {
+		if member([]byte(name)) == nil {
+			names = append(names, name)
+		}
+	}
 	out := []byte{'{'}
-	add := func(name string, value any) error {
+	for _, name := range names {
+		var value any = extra[name]
+		if text := member([]byte(name)); text != nil {
+			if *text == "" {
+				continue
+			}
+			value = *text
+		}
 		encoded, err := json.Marshal(map[string]any{name: value})
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if len(out) > 1 {
 			out = append(out, ',')
 		}
 		out = append(out, encoded[1:len(encoded)-1]...)
-		return nil
-	}
-	for _, name := range known {
-		if value := *member([]byte(name)); value != "" {
-			if err := add(name, value); err != nil {
-				return nil, err
-			}
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(extra)) {
-		if member([]byte(name)) != nil {
-			continue
-		}
-		if err := add(name, extra[name]); err != nil {
-			return nil, err
-		}
 	}
 	return append(out, '}'), nil
 }

@@ -221,14 +221,34 @@ func TestWaitForResultReturnsTheLastAnswerWhenItsTimeEnds(t *testing.T) {
 
 func TestAPollThatTheEndOfTheWaitCutsOffIsLost(t *testing.T) {
 	hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
-	bubble(t, []http.HandlerFunc{waiting, hang}, func(t *testing.T, client *alipay.Client, asked func() []time.Duration) {
-		got, err := client.ZhimaCustomerJobworthAuthentication.WaitForResult(t.Context(), testParams(), alipay.PollPolicy{Timeout: 5 * time.Second})
-		require.NotNil(t, got)
-		require.ErrorIs(t, err, alipay.ErrStillWaiting)
-		require.ErrorIs(t, err, context.DeadlineExceeded)
-		assert.Equal(t, alipay.OutcomeUnknown, alipay.OutcomeOf(err))
-		assert.Len(t, asked(), 2)
-	})
+	for name, tt := range map[string]struct {
+		first     http.HandlerFunc
+		cancelled bool
+		says      string
+	}{
+		"after waiting":               {waiting, false, "the last poll was lost ("},
+		"after a lost one":            {hangUp, false, "the last poll was lost (the connection was closed before an answer came)"},
+		"after a lost one, cancelled": {hangUp, true, "the last poll was lost (the connection was closed before an answer came)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, []http.HandlerFunc{tt.first, hang}, func(t *testing.T, client *alipay.Client, asked func() []time.Duration) {
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				want := context.DeadlineExceeded
+				if tt.cancelled {
+					want = context.Canceled
+					time.AfterFunc(3*time.Second, cancel)
+				}
+				got, err := client.ZhimaCustomerJobworthAuthentication.WaitForResult(ctx, testParams(), alipay.PollPolicy{Timeout: 5 * time.Second})
+				assert.Equal(t, name == "after waiting", got != nil)
+				require.ErrorIs(t, err, alipay.ErrStillWaiting)
+				require.ErrorIs(t, err, want)
+				assert.Equal(t, alipay.OutcomeUnknown, alipay.OutcomeOf(err))
+				assert.Contains(t, err.Error(), tt.says, "what the end of the wait met says nothing new")
+				assert.Len(t, asked(), 2)
+			})
+		})
+	}
 }
 
 func TestPollsComeAtOnceAndThenEverMoreSlowly(t *testing.T) {
