@@ -7,6 +7,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -266,6 +267,76 @@ func TestADownloadThatFailsIsTheErrorOfTodayWithItsReason(t *testing.T) {
 			assert.EqualValues(t, 1, s.downloads.Load())
 		})
 	}
+}
+
+// TestADownloadIsRepeatedSoonOnlyWhenItFailedOnTheWay: a certificate that is not
+// trusted would be the same one again.
+func TestADownloadIsRepeatedSoonOnlyWhenItFailedOnTheWay(t *testing.T) {
+	p := present()
+	sn, err := alipay.CertSN([]byte(p.next.PEM))
+	require.NoError(t, err)
+	config, _ := certModeConfig(t)
+	config.BaseURL = "http://127.0.0.1"
+	now := time.Now() // the certificates are not valid in the bubble's year
+	for name, tt := range map[string]struct {
+		download http.HandlerFunc
+		want     int64
+	}{
+		"failed on the way": {http.NotFound, 2},
+		"not trusted":       {certificateAnswer(p.app.PEM), 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var downloads atomic.Int64
+			var clock func() time.Time
+			handler := func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/gateway.do" {
+					downloads.Add(1)
+					tt.download(w, r)
+					return
+				}
+				signAs(w.Header(), p.nextKey, sn, successBody, clock())
+				_, _ = io.WriteString(w, successBody)
+			}
+			inBubble(t, handler, func(t *testing.T, transport *http.Transport) {
+				began := time.Now()
+				clock = func() time.Time { return now.Add(time.Since(began)) }
+				client, err := alipay.NewClient(config, alipay.WithHTTPClient(&http.Client{Transport: transport}), alipay.WithClock(clock))
+				require.NoError(t, err)
+				for range 2 {
+					_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil)
+					require.ErrorIs(t, err, alipay.ErrUnknownCertificate)
+					time.Sleep(10 * time.Second)
+				}
+				assert.Equal(t, tt.want, downloads.Load())
+			})
+		})
+	}
+}
+
+func TestADownloadThatCannotBeSignedIsNotSent(t *testing.T) {
+	p := present()
+	sn, err := alipay.CertSN([]byte(p.next.PEM))
+	require.NoError(t, err)
+	s := tamper(t, p.nextKey, sn, certificateAnswer(p.nextFile))
+	config, _ := certModeConfig(t)
+	config.BaseURL = s.URL
+	cause, signing := errors.New("the KMS says no"), 0
+	config.PrivateKey, config.Signer = "", &doubtfulSigner{Signer: rsaKey(t, "testdata/vectors/app_private_pkcs8.pem"), fail: func() error {
+		if signing++; signing > 1 {
+			return cause
+		}
+		return nil
+	}}
+	client, err := alipay.NewClient(config)
+	require.NoError(t, err)
+	defer client.CloseIdleConnections()
+	signing = 0 // whatever NewClient has signed
+	_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil)
+	require.ErrorIs(t, err, alipay.ErrUnknownCertificate)
+	assert.ErrorIs(t, err, cause)
+	assert.NotContains(t, err.Error(), cause.Error())
+	assert.Zero(t, s.downloads.Load())
+	require.NotNil(t, sealedIn(err))
 }
 
 func TestTheDownloadEndsWithTheCall(t *testing.T) {

@@ -128,6 +128,12 @@ func TestGatewayMessageMasksWhatWasSent(t *testing.T) {
 		e := apiErrorOf(t, 400, `{"code":"X","message":"token `+testAuthTok+`"}`, params, alipay.WithAppAuthToken(testAuthTok))
 		assert.Equal(t, "token ***", e.Message)
 	})
+	t.Run("a header line and the name of a file", func(t *testing.T) {
+		s := serve(t, signed(400, `{"code":"X","message":"header 13912345678, file zhang-san.png, a.png"}`))
+		_, err := newClient(t, s.URL).Do(t.Context(), &alipay.Request{Method: "POST", Path: "/v3/x", Files: []alipay.File{{Field: "f", Name: "zhang-san.png"}}}, nil, alipay.WithHeader("X-Mobile", "13912345678"))
+		require.ErrorIs(t, err, alipay.ErrorCode("X"))
+		assert.Contains(t, err.Error(), "header ***, file ***, a.png")
+	})
 	t.Run("names that were given at run time", func(t *testing.T) {
 		e := apiErrorOf(t, 400, `{"code":"X","message":"unknown parameter mobile-13912345678, once_token, user_id"}`, params, alipay.WithQueryParam("mobile-13912345678", "1"))
 		assert.Equal(t, "unknown parameter ***, once_token, user_id", e.Message)

@@ -186,7 +186,8 @@ func TestQueryResponseJSONIsFaithful(t *testing.T) {
 	require.Error(t, json.Unmarshal([]byte(`{"status":"x"}`), &meta))
 	assert.Equal(t, r.Meta, meta, "left as it was")
 
-	_, err := json.Marshal(alipay.QueryResponse{Extra: map[string]json.RawMessage{"x": json.RawMessage("{")}})
+	assert.Equal(t, `{"open_id":"a"}`, mustJSON(t, alipay.QueryResponse{OpenID: "a", Extra: map[string]json.RawMessage{"open_id": json.RawMessage(`"shadow"`)}}), "nor beside it")
+	_, err := alipay.QueryResponse{Extra: map[string]json.RawMessage{"x": json.RawMessage("{")}}.MarshalJSON()
 	require.Error(t, err)
 	require.NoError(t, json.Unmarshal([]byte("null"), &r))
 	assert.Equal(t, testOpenID, r.OpenID, "null changes nothing")
