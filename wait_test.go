@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"net"
@@ -561,6 +562,20 @@ func TestAQuerierThatReturnsNothingEndsTheWaitInDoubt(t *testing.T) {
 	assert.ErrorContains(t, err, "the querier returned neither an answer nor an error")
 	assert.Equal(t, "unknown", meaning(t, err))
 	assert.Equal(t, 1, polls)
+}
+
+// TestAnErrorThatEndsTheWaitIsPassedOnAsItCame where an earlier poll has left no
+// answer that it lacks.
+func TestAnErrorThatEndsTheWaitIsPassedOnAsItCame(t *testing.T) {
+	for name, want := range map[string]error{
+		"no answer came": fmt.Errorf("of another querier: %w", alipay.ErrDecrypt),
+		"one of its own": errors.Join(alipay.ErrDecrypt, &alipay.CallError{Answer: oneSealed(t)}),
+	} {
+		_, err := alipay.WaitForResult(t.Context(), alipaytest.StubQuerier{QueryFunc: func(context.Context, *alipay.QueryParams, ...alipay.RequestOption) (*alipay.QueryResponse, error) {
+			return nil, want
+		}}, nil, quickly)
+		assert.Same(t, want, err, name)
+	}
 }
 
 // TestTheErrorOfAWaitIsAboutItsLastPoll: address, status and the ids that Alipay's
