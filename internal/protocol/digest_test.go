@@ -75,10 +75,55 @@ func TestASignatureTellsWhatWasSigned(t *testing.T) {
 			assert.False(t, d.Covers([]byte("other")))
 		}
 	}
-	full, err := rsa.SignPSS(rand.Reader, key, crypto.SHA256, sum(crypto.SHA256, content), nil)
-	require.NoError(t, err)
-	_, ok = SignedDigest(public, full)
-	assert.False(t, ok, "a salt that leaves no room for padding looks like chance")
+	for salt, want := range map[int]bool{214: true, 215: false, rsa.PSSSaltLengthAuto: false} {
+		signature, err := rsa.SignPSS(rand.Reader, key, crypto.SHA256, sum(crypto.SHA256, content), &rsa.PSSOptions{SaltLength: salt})
+		require.NoError(t, err)
+		_, ok = SignedDigest(public, signature)
+		assert.Equal(t, want, ok, "a salt that leaves no room for padding looks like chance: %d", salt)
+	}
+}
+
+// The padding of PSS begins at a bit that depends on the size of the key.
+func TestPSSIsSeenUnderKeysOfAnySize(t *testing.T) {
+	for _, bits := range []int{1025, 1026, 1032} {
+		key, err := rsa.GenerateKey(rand.Reader, bits)
+		require.NoError(t, err)
+		signature, err := rsa.SignPSS(rand.Reader, key, crypto.SHA256, sum(crypto.SHA256, nil), &rsa.PSSOptions{SaltLength: 32})
+		require.NoError(t, err)
+		d, ok := SignedDigest(&key.PublicKey, signature)
+		require.True(t, ok, bits)
+		assert.True(t, d.PSS && d.Covers(nil), bits)
+	}
+}
+
+// opening returns a key of so many bytes, of no use otherwise, and a signature
+// that it opens to message. The cube of root is somewhat above the modulus.
+func opening(root *big.Int, message []byte) (*rsa.PublicKey, []byte) {
+	n := new(big.Int).Exp(root, big.NewInt(3), nil)
+	key := &rsa.PublicKey{N: n.Sub(n, new(big.Int).SetBytes(message)), E: 3}
+	return key, root.FillBytes(make([]byte, key.Size()))
+}
+
+func TestKeysBeyondReasonAreNotUsed(t *testing.T) {
+	padded := func(size int) []byte {
+		return slices.Concat([]byte{0, 1}, bytes.Repeat([]byte{0xff}, size-3), []byte{0})
+	}
+	largest, signature := opening(new(big.Int).Lsh(big.NewInt(5), 5459), padded(2048))
+	require.Equal(t, maxKeyBits, largest.N.BitLen())
+	_, ok := SignedDigest(largest, signature)
+	assert.True(t, ok)
+	larger, signature := opening(new(big.Int).Lsh(big.NewInt(3), 5460), padded(2049))
+	require.Equal(t, maxKeyBits+1, larger.N.BitLen())
+	_, ok = SignedDigest(larger, signature)
+	assert.False(t, ok)
+
+	// One that is shorter than a hash with its padding.
+	message := bytes.Repeat([]byte{0xbc}, 32)
+	message[0] = 0
+	tiny, signature := opening(new(big.Int).Lsh(big.NewInt(5), 83), message)
+	require.Equal(t, 256, tiny.N.BitLen())
+	_, ok = SignedDigest(tiny, signature)
+	assert.False(t, ok)
 }
 
 func TestWhatIsNoSignatureOfTheKeyIsNone(t *testing.T) {
@@ -94,7 +139,7 @@ func TestWhatIsNoSignatureOfTheKeyIsNone(t *testing.T) {
 		"empty key":      {&rsa.PublicKey{}, good},
 		"negative key":   {&rsa.PublicKey{N: new(big.Int).Neg(key.N), E: key.E}, good},
 		"exponent of 0":  {&rsa.PublicKey{N: key.N}, good},
-		"enormous key":   {&rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), maxKeyBits), E: 3}, make([]byte, maxKeyBits/8+1)},
+		"exponent of 1":  {&rsa.PublicKey{N: key.N, E: 1}, slices.Concat([]byte{0, 1}, bytes.Repeat([]byte{0xff}, len(good)-3), []byte{0})},
 		"nothing":        {&key.PublicKey, nil},
 		"too short":      {&key.PublicKey, good[1:]},
 		"too long":       {&key.PublicKey, append(slices.Clone(good), 0)},
@@ -112,15 +157,24 @@ func TestWhatIsNoSignatureOfTheKeyIsNone(t *testing.T) {
 // little padding comes about by chance, and s+n opens as s does.
 func TestTheFormOfASignatureIsStrict(t *testing.T) {
 	key := readKey(t, "app_private_pkcs8.pem")
-	padded := func(ff int) []byte {
-		message := append(bytes.Repeat([]byte{0xff}, ff), 0)
-		message = append([]byte{0, 1}, append(message, bytes.Repeat([]byte{7}, key.Size()-3-ff)...)...)
+	padded := func(ff int, end ...byte) []byte {
+		message := slices.Concat([]byte{0, 1}, bytes.Repeat([]byte{0xff}, ff), end, bytes.Repeat([]byte{7}, key.Size()-2-ff-len(end)))
 		return new(big.Int).Exp(new(big.Int).SetBytes(message), key.D, key.N).FillBytes(make([]byte, key.Size()))
 	}
-	_, ok := SignedDigest(&key.PublicKey, padded(8))
+	_, ok := SignedDigest(&key.PublicKey, padded(8, 0))
 	assert.True(t, ok)
-	_, ok = SignedDigest(&key.PublicKey, padded(7))
-	assert.False(t, ok)
+	for name, signature := range map[string][]byte{
+		"seven":       padded(7, 0),
+		"without end": padded(key.Size() - 2),
+		"another end": padded(100, 1),
+	} {
+		_, ok = SignedDigest(&key.PublicKey, signature)
+		assert.False(t, ok, name)
+	}
+	short := slices.Concat(digestInfos[crypto.SHA256][0], make([]byte, 31))
+	d, ok := SignedDigest(&key.PublicKey, raw(t, key, short))
+	require.True(t, ok)
+	assert.Equal(t, Digest{Sum: short}, d, "what is no digest of the hash that is named")
 
 	for i := byte(0); ; i++ {
 		s := new(big.Int).SetBytes(raw(t, key, []byte{i}))
@@ -144,6 +198,7 @@ func TestUsualChangesOfAnAnswerAreNamed(t *testing.T) {
 	}
 	plain := signed(at, nonce, explained)
 	lines := strings.ReplaceAll(explained, ",", ",\n")
+	most := strings.Repeat("x", 4<<10)
 	for _, tc := range []struct{ timestamp, nonce, body, signature, says string }{
 		{at, nonce, explained, plain, ""},
 		{at, nonce, explained + "\n", plain, "signed without a line feed at the end and arrived with one"},
@@ -161,6 +216,18 @@ func TestUsualChangesOfAnAnswerAreNamed(t *testing.T) {
 		{at + "000", nonce, explained, plain, "timestamp in seconds"},
 		{at[:10], nonce, explained, signed(at[:10]+"000", nonce, explained), "timestamp in milliseconds"},
 		{at[:10] + "000", nonce, explained, plain, "rounded to a second"},
+		{at[:10] + "000", nonce, explained, signed(at[:10]+"905", nonce, explained), "rounded to a second"},
+		{at[:10] + "000", nonce, explained, signed(at[:10]+"999", nonce, explained), "rounded to a second"},
+		{at[:10] + "000", nonce, most, signed(at[:10]+"001", nonce, most), "rounded to a second"},
+		{at[:10] + "000", nonce, most + "x", signed(at[:10]+"001", nonce, most+"x"), ""},
+		{at, nonce, explained, signed(at, "", explained), "signed without a nonce"},
+		{at, nonce, explained, signed("", "", explained), "signed without timestamp and nonce"},
+		{at, nonce, explained, signed("null", nonce, explained), "signed with null as its timestamp"},
+		{at, nonce, explained, signed(at, "null", explained), "signed with null as its nonce"},
+		{"1234", nonce, explained, signed("1", nonce, explained), "timestamp in seconds"},
+		{"123", nonce, explained, signed("1", nonce, explained), ""},
+		{at, nonce, explained, signed(at, "F3B1C2D4", explained), "nonce in capitals"},
+		{at, "f3b1-c2d4", explained, plain, "nonce without hyphens"},
 		{at, nonce, explained, signed("", nonce, explained), "signed without a timestamp"},
 		{at, nonce, explained, signed(nonce, at, explained), "nonce before its timestamp"},
 		{at + "000", nonce, explained + "\n", plain, "at the end and arrived with one; it was also signed with its timestamp in seconds"},
@@ -174,7 +241,7 @@ func TestUsualChangesOfAnAnswerAreNamed(t *testing.T) {
 		if tc.says == "" {
 			assert.Empty(t, change)
 		}
-		assert.Contains(t, change, tc.says)
+		assert.Contains(t, change, tc.says, "%.100q", tc)
 	}
 
 	content := SignedContent(at, nonce, []byte(explained))

@@ -104,6 +104,12 @@ func TestAuthorizationMembersMayComeInAnyOrder(t *testing.T) {
 		AuthString: "expired_seconds=600,timestamp=1,nonce=n,app_cert_sn=s,app_id=a",
 		AppID:      "a", AppCertSN: "s", Nonce: "n", Timestamp: "1", Signature: "ab+/==",
 	}, c)
+	c, err = ParseAuthorization(" " + Scheme + "  app_id=a, nonce = n,sign=old,sign=x ")
+	require.NoError(t, err)
+	assert.Equal(t, Credentials{AuthString: "app_id=a, nonce = n,sign=old", AppID: "a", Nonce: " n", Signature: "x"}, c)
+	c, err = ParseAuthorization(Scheme + " ,sign=x")
+	require.NoError(t, err)
+	assert.Equal(t, Credentials{Signature: "x"}, c)
 	_, err = ParseAuthorization("Bearer x")
 	assert.ErrorIs(t, err, ErrScheme)
 }

@@ -1,0 +1,79 @@
+package protocol
+
+import (
+	"crypto/rsa"
+	"fmt"
+	"net/http"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var received = time.UnixMilli(1_700_000_000_000)
+
+// answered are the headers of an answer to "body" that was signed at that time.
+func answered(t testing.TB, key *rsa.PrivateKey, at time.Time, sn string) http.Header {
+	timestamp := strconv.FormatInt(at.UnixMilli(), 10)
+	signature, err := Sign(key, SignedContent(timestamp, "n", []byte("body")))
+	require.NoError(t, err)
+	return http.Header{HeaderTimestamp: {timestamp}, HeaderNonce: {"n"}, HeaderSN: {sn}, HeaderSignature: {signature}}
+}
+
+func TestAnAnswerMayBeAsOldAsAgreedAndNoOlder(t *testing.T) {
+	key := readKey(t, "alipay_private_pkcs8.pem")
+	v := Verifier{Key: &key.PublicKey, MaxSkew: time.Minute}
+	for off, text := range map[time.Duration]string{
+		0: "", time.Minute: "", -time.Minute: "",
+		time.Minute + time.Millisecond:     "its timestamp is 1m0s behind the local clock",
+		-time.Minute - time.Millisecond:    "its timestamp is 1m0s ahead of the local clock",
+		-2 * time.Minute:                   "its timestamp is 2m0s ahead of the local clock",
+		2*time.Minute - 1*time.Millisecond: "its timestamp is 2m0s behind the local clock",
+	} {
+		err := v.Verify(answered(t, key, received.Add(-off), ""), []byte("body"), received)
+		if text == "" {
+			assert.NoError(t, err, off)
+			continue
+		}
+		assert.ErrorIs(t, err, ErrStale, off)
+		assert.ErrorContains(t, err, text, off)
+	}
+}
+
+func TestACertificateIsTrustedToItsLastMoment(t *testing.T) {
+	key := readKey(t, "alipay_private_pkcs8.pem")
+	const sn = "0123456789abcdef0123456789abcdef"
+	for ends, trusted := range map[time.Time]bool{received: true, received.Add(-time.Nanosecond): false} {
+		v := Verifier{Certs: map[string]SigningCert{sn: {&key.PublicKey, ends}}, MaxSkew: time.Minute}
+		for named, why := range map[string]error{sn: ErrUnknownCertificate, "0123456789ABCDEF0123456789ABCDEF": ErrUnknownCertificate, "null": ErrAnswerSignature} {
+			err := v.Verify(answered(t, key, received, named), []byte("body"), received)
+			if trusted {
+				assert.NoError(t, err, named)
+				continue
+			}
+			assert.ErrorIs(t, err, why, named)
+			if named == sn {
+				assert.ErrorContains(t, err, "alipay-sn is "+sn+", which expired on 2023-11-14 22:13:19 UTC; download")
+			}
+		}
+	}
+}
+
+// A stranger chooses alipay-sn, so only what looks like one is shown.
+func TestAnErrorNamesOnlySerialNumbers(t *testing.T) {
+	for came, sn := range map[string]string{
+		"0123456789abcdef0123456789abcdef": "0123456789abcdef0123456789abcdef",
+		"0123456789abcdef0123456789abcde":  "", "0123456789abcdef0123456789abcd": "", "0123456789abcdef0123456789abcdef00": "", "0123456789abcdef0123456789abcdeg": "", "<b>": "",
+	} {
+		e := &UnknownCertificate{came: came, configured: []string{"a", "b"}}
+		assert.Equal(t, sn, e.SN())
+		shown := "alipay-sn is " + sn
+		if sn == "" {
+			shown += "(not a serial number)"
+		}
+		assert.Contains(t, e.Error(), shown+", configured: a, b; download")
+		assert.Equal(t, e.Error(), fmt.Sprintf("%#v", e))
+	}
+}
