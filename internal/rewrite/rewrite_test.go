@@ -36,6 +36,12 @@ func TestUsualChangesAreUndone(t *testing.T) {
 		{`{"a":"<b>"}`, `{"a":"\u003cb\u003e"}`, "with <, > and & escaped"},
 		{`{"a":"\u003Cb\u003E"}`, `{"a":"<b>"}`, "with <, > and & written as they are"},
 		{`{"a":"it's"}`, `{"a":"it\u0027s"}`, "with <, >, &, ' and"},
+		{`{"a":"x=1"}`, `{"a":"x\u003d1"}`, "with <, >, &, ' and = escaped"},
+		{"{\"a\":\"x+`\u007f\"}", `{"a":"x\u002B\u0060\u007F"}`, "with <, >, &, ' and + escaped (\\u… in capitals)"},
+		{`{"a":"<张>+"}`, `{"a":"\u003c\u5f20\u003e\u002b"}`, "with <, >, &, ', + and characters beyond ASCII escaped"},
+		{"\u007f\u0080\uffff\U00010000", "\u007f" + `\u0080\uffff\ud800\udc00`, "with characters beyond ASCII escaped"},
+		{`\u0080\ud800\udc00\ud83d\u0041`, "\u0080\U00010000\ufffd" + `\u0041`, "with characters beyond ASCII written as they are"},
+		{"\u007f\u0080", "\u007f?", "with ? for each character"},
 		{`{"a":"张"}`, `{"a":"\u5f20"}`, "with characters beyond ASCII escaped"},
 		{`{"a":"\u5f20"}`, `{"a":"张"}`, "with characters beyond ASCII written as they are"},
 		{`{"a":"😀"}`, `{"a":"\uD83D\uDE00"}`, "in capitals"},
@@ -48,6 +54,7 @@ func TestUsualChangesAreUndone(t *testing.T) {
 		{`{"a": 1, "b": [1, 2]}`, `{"a":1,"b":[1,2]}`, "as JSON without spaces"},
 		{`{"a":"x:,y","b":[1,2]}`, `{"a": "x:,y", "b": [1, 2]}`, "with a space behind each comma and colon"},
 		{`{"a":1}`, "{\n  \"a\": 1\n}", "indented by 2 spaces"},
+		{`{"a":1}`, "{\n    \"a\": 1\n}", "indented by 4 spaces"},
 		{`{"a":1}`, "{\n\t\"a\": 1\n}", "indented by tabs"},
 		{`{"a":"b"}`, `"{\"a\":\"b\"}"`, "as a JSON string that holds the JSON"},
 		{`"{\"a\":1}"`, `{"a":1}`, "as the JSON itself"},
@@ -62,6 +69,41 @@ func TestUsualChangesAreUndone(t *testing.T) {
 			arrived = "{\"a\":\"å¼\u00a0\"}"
 		}
 		assert.Contains(t, what(t, arrived, tc.signed), tc.says, tc.arrived)
+	}
+}
+
+// textsOf are the rewrites of a text.
+func textsOf(text string) (texts []string) {
+	for _, r := range All([]byte(text)) {
+		texts = append(texts, string(r.Text))
+	}
+	return texts
+}
+
+func TestOfNothingNothingWasMade(t *testing.T) {
+	assert.Empty(t, textsOf(""))
+	assert.NotContains(t, textsOf("Ā"), "\x00", "which is no byte of Latin-1")
+}
+
+func TestWhatIsCutOffBehindABackslashStays(t *testing.T) {
+	assert.Contains(t, textsOf(`\u00e9\`), `é\`)
+	assert.Contains(t, textsOf(`\u00e9\u00e`), `é\u00e`)
+	assert.Contains(t, textsOf(`\/\`), `/\`)
+}
+
+// What is long is looked at in few ways or in none.
+func TestTheWorkOfRewritingIsBounded(t *testing.T) {
+	long := bytes.Repeat([]byte("/"), maxText+1)
+	assert.Len(t, All(long[1:]), 3, "line ends and a byte order mark")
+	assert.Empty(t, All(long))
+	assert.Greater(t, len(All(long[:maxJSON])), 3)
+	assert.Len(t, All(long[:maxJSON+1]), 3)
+	for extra, ok := range []bool{true, false} {
+		_, got := FirstValue([]byte(`"` + strings.Repeat("x", maxJSON-3+extra) + `"x`))
+		assert.Equal(t, ok, got)
+		orders := 0
+		Orders([]byte(`{"a":1,"b":2,"c":3,"d":4,"e":5,"f":"`+strings.Repeat("x", 4<<10-38+extra)+`"}`), func([]byte) bool { orders++; return true })
+		assert.Equal(t, map[bool]int{true: 720}[ok], orders)
 	}
 }
 
