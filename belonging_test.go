@@ -3,6 +3,7 @@ package alipay_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -284,12 +285,20 @@ func TestACacheAnswersNoCall(t *testing.T) {
 	t.Run("one that keeps answers all the same", func(t *testing.T) {
 		s := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, waitingBody) })
 		transport := &cachingTransport{base: http.DefaultTransport}
-		client := newClient(t, s.URL, alipay.WithHTTPClient(&http.Client{Transport: transport}))
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		attempts := 0
+		endAfterTwoPolls := alipay.WithObserver(alipay.Observer{AttemptDone: func(context.Context, alipay.AttemptInfo) {
+			if attempts++; attempts == 4 {
+				cancel()
+			}
+		}})
+		client := newClient(t, s.URL, alipay.WithHTTPClient(&http.Client{Transport: transport}), endAfterTwoPolls)
 		_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
 		require.NoError(t, err)
 		_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
 		require.ErrorIs(t, err, alipay.ErrResponseReplayed)
-		_, err = client.ZhimaCustomerJobworthAuthentication.WaitForResult(t.Context(), testParams(), alipay.PollPolicy{Initial: time.Millisecond, Timeout: 50 * time.Millisecond})
+		_, err = client.ZhimaCustomerJobworthAuthentication.WaitForResult(ctx, testParams(), quickly)
 		require.ErrorIs(t, err, alipay.ErrStillWaiting)
 		assert.Equal(t, "unknown", meaning(t, err), "no poll was answered")
 		// A client that has not seen the answer knows that nothing was sent.

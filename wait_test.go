@@ -9,6 +9,7 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -459,10 +460,16 @@ func TestWhatTheLastPollMetStaysReachable(t *testing.T) {
 		})
 	}
 	t.Run("no connection", func(t *testing.T) {
-		_, err := newClient(t, "http://127.0.0.1:1", once).ZhimaCustomerJobworthAuthentication.WaitForResult(t.Context(), testParams(), alipay.PollPolicy{Timeout: 100 * time.Millisecond})
-		require.ErrorIs(t, err, alipay.ErrStillWaiting)
-		assert.Equal(t, "not delivered", meaning(t, err))
-		assert.ErrorIs(t, err, syscall.ECONNREFUSED)
+		inBubble(t, nil, func(t *testing.T, transport *http.Transport) {
+			transport.DialContext = func(context.Context, string, string) (net.Conn, error) {
+				return nil, &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+			}
+			client := newClient(t, "http://127.0.0.1", alipay.WithHTTPClient(&http.Client{Transport: transport}), once)
+			_, err := client.ZhimaCustomerJobworthAuthentication.WaitForResult(t.Context(), testParams(), policy)
+			require.ErrorIs(t, err, alipay.ErrStillWaiting)
+			assert.Equal(t, "not delivered", meaning(t, err))
+			assert.ErrorIs(t, err, syscall.ECONNREFUSED)
+		})
 	})
 	t.Run("beside TOKEN_INVALID", func(t *testing.T) {
 		s := script(t, signed(500, `{"code":"SYSTEM_ERROR"}`), tokenInvalid)
