@@ -89,11 +89,10 @@ func unescape(s string) (plain string, length int, whole bool) {
 			return none, 1, whole
 		}
 		r, length := rune(n), 6
-		if utf16.IsSurrogate(r) {
-			r = utf8.RuneError
-			if strings.HasPrefix(s[6:], s[:1]) && len(s) > 7 && s[7]|0x20 == 'u' {
-				if low, ok, _ := hex(8, 4); ok {
-					r, length = utf16.DecodeRune(rune(n), rune(low)), 12
+		if strings.HasPrefix(s[6:], s[:1]) && len(s) > 7 && s[7]|0x20 == 'u' {
+			if low, ok, _ := hex(8, 4); ok {
+				if pair := utf16.DecodeRune(r, rune(low)); pair != utf8.RuneError {
+					r, length = pair, 12
 				}
 			}
 		}

@@ -65,6 +65,10 @@ func (m *Mask) addDecoded(value string) {
 	for range maxLayers {
 		text := string(layer.text)
 		bare := strings.Trim(strings.TrimSpace(text), "+") // a plus at an end is easily lost
+		if cut && len(bare) < maxValue {
+			m.blind = true // what follows would not be masked
+			return
+		}
 		m.addFolded(fold(bare))
 		if strings.Trim(text, "+") == text {
 			m.addFolded(fold(text))
@@ -100,17 +104,15 @@ func (m *Mask) AddQuery(query url.Values, known func(name string) bool) {
 // AddJSON looks for the values in a JSON text, and for those of its names that
 // are not known.
 func (m *Mask) AddJSON(text []byte, known func(name string) bool) {
-	switch {
-	case len(text) == 0:
-	case len(text) > maxBody:
+	if len(text) > maxBody {
 		m.blind = true
-	default:
-		decoder := json.NewDecoder(strings.NewReader(string(text)))
-		decoder.UseNumber()
-		var document any
-		if decoder.Decode(&document) == nil {
-			m.addLeaves(document, known)
-		}
+		return
+	}
+	decoder := json.NewDecoder(strings.NewReader(string(text)))
+	decoder.UseNumber()
+	var document any
+	if decoder.Decode(&document) == nil {
+		m.addLeaves(document, known)
 	}
 }
 
@@ -179,7 +181,7 @@ type span struct{ from, to int }
 
 // replaced puts Masked in place of each span, and once where they overlap.
 func replaced(s string, spans []span) string {
-	slices.SortFunc(spans, func(a, b span) int { return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(b.to, a.to)) })
+	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.from, b.from) })
 	var b strings.Builder
 	at := 0
 	for i := 0; i < len(spans); {

@@ -51,6 +51,8 @@ func TestMaskTakesOutEverySpellingOfAValue(t *testing.T) {
 		"quo&quot;te, quo&#x22;te":                                     "***, ***",
 		"it&#x27;s &lt;b&gt;, it&apos;s <b>":                           "***, ***",
 		`it\u0027s \u003cb\u003e`:                                      "***",
+		`%U5F20%U4E09\U4E30\U6536`:                                     "***",
+		"x0420y, 8a04, 049":                                            "x***y, 8a04, 049",
 		`\xe5\xbc\xa0\xe4\xb8\x89\xe4\xb8\xb0\xe6\x94\xb6`:             "***",
 		"%u5f20%u4e09%u4e30%u6536":                                     "***",
 		"uuid 含空格 plus":                                                "***",
@@ -71,10 +73,14 @@ func TestMaskUndoesSurrogatePairs(t *testing.T) {
 		`emoji \ud83d\ude00 in it`:        "***",
 		`emoji \uD83D\uDE00 in it`:        "***",
 		`emoji %uD83D%uDE00 in it`:        "***",
+		`emoji \ud83d\Ude00 in it`:        "***",
+		`emoji \ud83d\tde00 in it`:        `emoji \ud83d\tde00 in it`,
 		`emoji \ud83d in it`:              `emoji \ud83d in it`,
 		`emoji \ud83d\u0041 in it`:        `emoji \ud83d\u0041 in it`,
 		`\ud83dhalf \ud83d\uhalf \ud83d\`: `\ud83d*** \ud83d\u*** \ud83d\`,
 		`half\ud83d`:                      `***\ud83d`,
+		`\ud83d\u0068alf`:                 `\ud83d***`,
+		`\ude00\u0068alf`:                 `\ude00***`,
 	} {
 		assert.Equal(t, want, m.Apply(in, maxText), in)
 	}
@@ -82,11 +88,18 @@ func TestMaskUndoesSurrogatePairs(t *testing.T) {
 
 func TestWhatOnlyLooksLikeAnEscapeStays(t *testing.T) {
 	m := maskOf("secret value")
-	for _, like := range []string{"&nosuch;", "&x", "&", "&#;", "%", "%4", "%zz", "%u5f2z", `\u5f2z`, `\x4`, `\q`, `\`} {
+	for _, like := range []string{"&nosuch;", "&x", "&", "&#;", "%", "%4", "%zz", "%u5f2z", `\u5f2z`, `\x4`, `\q`, `\`, "&" + strings.Repeat("a", maxEntity-1), "&#" + strings.Repeat("0", maxEntity-3) + "65;"} {
 		assert.Equal(t, like+" *** "+like, m.Apply(like+" secret%20value "+like, maxText))
+		assert.Equal(t, like+" ***", m.Apply(like+" secret%20value ", len(like)+len(" secret%20v")), "in a text that is cut off")
+	}
+	m.Add("user name", "xavier x")
+	for _, value := range []string{"secret%20value", "user%20name", "xavier%20x"} {
+		for _, like := range []string{"&", "%", `\q\`, "&#"} {
+			assert.Equal(t, like+"***", m.Apply(like+value, maxText), "and takes nothing along")
+		}
 	}
 	assert.Equal(t, "***", m.Apply("SECRET VALUE", 2*maxText))
-	assert.Len(t, m.Apply(strings.Repeat("z", 2*maxText), 2*maxText), maxText)
+	assert.Equal(t, "***", m.Apply("secret&#"+strings.Repeat("0", maxEntity-4)+"32;value", maxText), "an entity may be so long")
 }
 
 func TestWhatOverlapsIsMaskedOnce(t *testing.T) {
@@ -94,15 +107,34 @@ func TestWhatOverlapsIsMaskedOnce(t *testing.T) {
 	assert.Equal(t, "[***]", m.Apply("[1234%35678]", maxText))
 	assert.Equal(t, "[******]", m.Apply("[1234%357890]", maxText))
 	short := maskOf("A", "Z", "abc")
-	assert.Equal(t, "Aa aA ZA Az *** *** A1 1Z", short.Apply("Aa aA ZA Az A Z A1 1Z", maxText))
+	assert.Equal(t, "Aa aA ZA Az *** *** A0 9Z", short.Apply("Aa aA ZA Az A Z A0 9Z", maxText))
+	assert.Equal(t, "*** ***", m.Apply("aword zword", maxText))
 }
 
 func TestMaskLooksForSoManyValuesAndNoMore(t *testing.T) {
-	var values []string
-	for n := range maxValues / 2 { // each may be looked for in two ways
-		values = append(values, fmt.Sprintf("value-%d-", n))
+	values := func(many int) (values []string) { // each is looked for in two ways
+		for n := range many {
+			values = append(values, fmt.Sprintf("value-%d-", n))
+		}
+		return values
 	}
-	m := maskOf(values...)
+	long := strings.Repeat("x", 1<<10)
+	var many []string
+	for n := range 256 {
+		many = append(many, fmt.Sprint(1000+n)+long)
+	}
+	for name, tt := range map[string]struct {
+		values  []string
+		oneMore string
+	}{
+		"4096":             {values(2048), "odd+"},
+		"4095 and 2":       {append(values(2047), "odd+", "last"), "odd+"},
+		"256 KiB of 1 KiB": {many, "x"},
+	} {
+		assert.Equal(t, "shown", maskOf(tt.values...).Apply("shown", maxText), name)
+		assert.Equal(t, Masked, maskOf(append(tt.values, tt.oneMore)...).Apply("shown", maxText), name)
+	}
+	m := maskOf(values(2048)...)
 	assert.Equal(t, "a *** b", m.Apply("a value-7- b", maxText))
 	m.Add("one more")
 	assert.Equal(t, "a *** b *** c", m.Apply("a value-7- b one more c", maxText))
@@ -111,13 +143,14 @@ func TestMaskLooksForSoManyValuesAndNoMore(t *testing.T) {
 func TestMaskKnowsNamesAndNestedValues(t *testing.T) {
 	known := func(name string) bool { return name == "biz_content" || name == "name" }
 	m := new(Mask)
-	m.AddQuery(url.Values{"biz_content": {`{"name":"Zhang San","13912345678":1,"x":"{\"y\":\"nested value\"}"}`}, "zhang-san": {"v1"}}, known)
-	m.AddJSON([]byte(`{"name":"Li Si","of Li Si":{"name":[88.8000,true,null,"deep down"]}}`), known)
+	m.AddQuery(url.Values{"biz_content": {`{"name":"Zhang San","13912345678":1,"x":"{\"y\":\"nested value\"}"}`}, "zhang-san": {"v1"}, "name": {"Wang Wu"}}, known)
+	m.AddJSON([]byte(`{"name":"Li Si","of Li Si":{"name":[88.8000,true,null,"deep down"," [\"in a list\"]"]}}`), known)
 	for in, want := range map[string]string{
 		"name Zhang San of biz_content": "name *** of biz_content",
 		"13912345678 of zhang-san":      "*** of ***",
 		"nested value, Li Si, of Li Si": "***, ***, ***",
 		"deep down at 88.8000, true":    "*** at ***, true",
+		"in a list, Wang Wu":            "***, ***",
 		`nested\u0020value`:             "***",
 	} {
 		assert.Equal(t, want, m.Apply(in, maxText), in)
@@ -138,7 +171,11 @@ func TestMaskCutsWhatIsLongAndNoValueInHalf(t *testing.T) {
 	for _, r := range value {
 		escaped += fmt.Sprintf(`\\u%04x`, r)
 	}
-	for _, spelled := range []string{value, entities, escaped, url.QueryEscape(url.QueryEscape(value)), html.EscapeString(entities)} {
+	bytes := ""
+	for _, b := range []byte(value) {
+		bytes += fmt.Sprintf(`\x%02x`, b)
+	}
+	for _, spelled := range []string{value, entities, escaped, bytes, url.QueryEscape(url.QueryEscape(value)), html.EscapeString(entities)} {
 		for shift := range len(spelled) + 2 {
 			got := m.Apply(strings.Repeat("x", 1000-shift)+spelled+"tail", 1000)
 			assert.LessOrEqual(t, len(got), 1000+len(Masked))
@@ -146,6 +183,10 @@ func TestMaskCutsWhatIsLongAndNoValueInHalf(t *testing.T) {
 			assert.True(t, shown == "" || strings.HasPrefix(shown, Masked) || strings.HasPrefix(spelled, shown) && len(shown) < 12, "%d: %s", shift, shown)
 		}
 	}
+	m = maskOf("secret value")
+	assert.Equal(t, "a secret", m.Apply("a secret", len("a secret")), "which is not cut off")
+	assert.Equal(t, "a ***", m.Apply("a secret!", len("a secret")))
+	assert.Len(t, m.Apply(strings.Repeat("z", 2*maxText), 2*maxText), 8<<10)
 	long := strings.Repeat("abcdefg", 1000)
 	assert.Equal(t, "x***", maskOf(long).Apply("x"+long+"y", maxText), "of a long value the beginning is found, and the rest goes with it")
 }
@@ -190,6 +231,62 @@ func TestMaskingIsBounded(t *testing.T) {
 	var body Mask
 	body.AddJSON([]byte(`{"a":"`+strings.Repeat("x", maxBody)+`"}`), unknown)
 	assert.Equal(t, Masked, body.Apply("anything", maxText))
+	body = Mask{}
+	body.AddJSON([]byte(`{"a":"secret value"}`+strings.Repeat(" ", 1<<20-len(`{"a":"secret value"}`))), unknown)
+	assert.Equal(t, "x *** y", body.Apply("x secret value y", maxText), "a megabyte is read")
+
+	m := maskOf("secret")
+	assert.Equal(t, "***", m.Apply("secret", maxText))
+	assert.Equal(t, len("secret")+2*len("ecret"), m.steps, "every comparison counts")
+	m = &Mask{steps: 4 << 20}
+	m.Add("secret")
+	assert.Equal(t, "none", m.Apply("none", maxText))
+	assert.Equal(t, Masked, m.Apply("some", maxText))
+}
+
+func TestEveryByteMayBeginAValue(t *testing.T) {
+	for c := range 256 {
+		value := string([]byte{byte(c)}) + "secret"
+		assert.NotContains(t, maskOf(value).Apply("[ "+value+" ]", maxText), "secret", "%q", value)
+	}
+}
+
+func TestSoManyEscapesOverOneAnotherAreUndone(t *testing.T) {
+	spelled := "secret value"
+	for layers := range 7 {
+		want := Masked
+		if layers == 6 {
+			want = spelled
+		}
+		assert.Equal(t, want, maskOf("secret value").Apply(spelled, maxText), layers)
+		spelled = strings.ReplaceAll(url.PathEscape(spelled), "e", "%65")
+	}
+}
+
+// A value is cut before its escapes are undone. Where little is left of it, what
+// followed could not be found.
+func TestOfAValueFullOfEscapesEnoughIsLookedFor(t *testing.T) {
+	for name, tt := range map[string]struct {
+		value, want string
+	}{
+		"a KiB is left":         {strings.Repeat(`\x61`, 2000), "x***"},
+		"nothing is cut off":    {strings.Repeat(`\u0061`, 681) + strings.Repeat("a", 10), "x***x"},
+		"less than a KiB":       {strings.Repeat(`\u0061`, 700), Masked},
+		"much less than that":   {strings.Repeat("%2525252561", 2000), Masked},
+		"white space before it": {strings.Repeat(" ", 4<<10) + "aaaa", Masked},
+	} {
+		n := strings.Count(tt.value, "61") + strings.Count(tt.value, "a")
+		assert.Equal(t, tt.want, maskOf(tt.value).Apply("x"+strings.Repeat("a", n)+"x", maxText), name)
+	}
+}
+
+func TestWordBytesAreLettersAndDigits(t *testing.T) {
+	for _, c := range []byte("09azAZ") {
+		assert.True(t, IsWordByte(c), "%c", c)
+	}
+	for _, c := range []byte("/:@[`{_-\x80") {
+		assert.False(t, IsWordByte(c), "%c", c)
+	}
 }
 
 // spell escapes a value, in ways that a byte each decides.

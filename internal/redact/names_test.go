@@ -1,6 +1,8 @@
 package redact
 
 import (
+	"fmt"
+	"reflect"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -30,4 +32,44 @@ func TestNamesAreThoseOfTheSourceAndNoKeysOfMaps(t *testing.T) {
 	names.Add(map[string]string{"x": "y"})
 	names.Add(7)
 	assert.False(t, names.Has("x"))
+}
+
+func TestTypesThatHoldThemselvesOrOneAnotherEnd(t *testing.T) {
+	type list []list
+	names := Names{}
+	names.Add(list(nil))
+	assert.Empty(t, names)
+	for depth, want := range map[int]bool{16: true, 17: false} {
+		of := reflect.TypeFor[struct{ Inmost int }]()
+		for level := range depth {
+			if level%2 == 0 {
+				of = reflect.SliceOf(of)
+			} else {
+				of = reflect.StructOf([]reflect.StructField{{Name: fmt.Sprint("Level", level), Type: of}})
+			}
+		}
+		names := Names{}
+		names.Add(reflect.Zero(of).Interface())
+		assert.Equal(t, want, names.Has("Inmost"), depth)
+	}
+}
+
+func TestAFieldThatSharesOneNameIsStillLookedInto(t *testing.T) {
+	type first struct {
+		Inner string `json:"inner" url:"inner_value"`
+	}
+	names := Names{}
+	names.Add(first{})
+	names.Add(struct {
+		Inner struct{ ByJSON int } `json:"another" url:"inner_value"`
+	}{})
+	names.Add(struct {
+		Inner struct{ ByURL int } `json:"inner" url:"another_value"`
+	}{})
+	names.Add(struct {
+		Other struct{ ByField int } `json:"inner"`
+	}{})
+	for _, name := range []string{"ByJSON", "ByURL", "ByField"} {
+		assert.True(t, names.Has(name), name)
+	}
 }
