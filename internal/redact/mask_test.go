@@ -94,7 +94,7 @@ func TestWhatOnlyLooksLikeAnEscapeStays(t *testing.T) {
 	}
 	m.Add("user name", "xavier x")
 	for _, value := range []string{"secret%20value", "user%20name", "xavier%20x"} {
-		for _, like := range []string{"&", "%", `\q\`, "&#"} {
+		for _, like := range []string{"&", "%", `\q\`} {
 			assert.Equal(t, like+"***", m.Apply(like+value, maxText), "and takes nothing along")
 		}
 	}
