@@ -38,6 +38,9 @@ func TestARawControlCharacterInsideAStringIsReadAsItStands(t *testing.T) {
 		require.NoError(t, json.Unmarshal(object, &got))
 		assert.Equal(t, map[string]string{"a": want}, got)
 	}
+	object, err := Object([]byte("{\"a\":\"x y\n z\"}"))
+	require.NoError(t, err)
+	assert.Equal(t, `{"a":"x y\u000a z"}`, string(object), "and nothing else changes")
 	for _, body := range []string{"{\"a\x01\":1", "{\"a\":\"x\\\ny\"}", "{\"a\":1\x01}", "{\x01\"a\":1}"} {
 		_, err := Object([]byte(body))
 		assert.Equal(t, ErrNotJSON, err, "%q: only inside strings, and not escaped", body)
@@ -47,6 +50,7 @@ func TestARawControlCharacterInsideAStringIsReadAsItStands(t *testing.T) {
 func TestStringTakesWhatThePlatformWritesForOne(t *testing.T) {
 	for value, want := range map[string]string{
 		`"x"`: "x", `"\u5f20\n\""`: "张\n\"", `"张"`: "张", `12.50`: "12.50", `-1e3`: "-1e3", `true`: "true", `false`: "false", `null`: "", `""`: "",
+		"\"\x80\"": "\ufffd",
 	} {
 		got, err := String([]byte(value))
 		require.NoError(t, err, value)
@@ -67,6 +71,12 @@ func TestEachMemberGivesNamesUnescapedAndValuesAsTheyCame(t *testing.T) {
 	require.NoError(t, EachMember([]byte(" { } "), collect))
 	assert.Empty(t, got)
 	assert.Equal(t, ErrNotAnObject, EachMember([]byte("[]"), collect))
+	got = nil
+	require.NoError(t, EachMember([]byte("{\"a\":1\t,\"b\":2\r,\"c\":3\n,\"d\":4\r\n}"), collect))
+	assert.Equal(t, []string{`a=1`, `b=2`, `c=3`, `d=4`}, got)
+	for broken, want := range map[string]error{`{`: ErrNotJSON, `{"`: ErrNotJSON, `{"\x":1}`: ErrNotJSON, `{"a"`: nil, `{"a":1`: nil, `{"a":"\`: nil, `{"a":[`: nil} {
+		assert.Equal(t, want, EachMember([]byte(broken), collect), broken)
+	}
 	stop := errors.New("stop")
 	calls := 0
 	assert.Equal(t, stop, EachMember([]byte(`{"a":1,"b":2}`), func(_, _ []byte) error { calls++; return stop }))
@@ -89,17 +99,62 @@ func TestDecodeLeavesOutAsItWasWithAnError(t *testing.T) {
 	var behind any = held
 	require.NoError(t, Decode([]byte(`{"b":"y"}`), &behind))
 	assert.Equal(t, &target{A: 7, B: "y"}, held, "into the pointer that an interface holds")
+	assert.Equal(t, ErrNotDecodable, Decode([]byte(`{"b":"z","a":"personal"}`), &behind))
+	assert.Equal(t, &target{A: 7, B: "y"}, held)
+	behind = (*target)(nil)
+	require.NoError(t, Decode([]byte(`{"b":"y"}`), &behind))
+	assert.Equal(t, map[string]any{"b": "y"}, behind)
 	var fresh any
 	require.NoError(t, Decode([]byte(`{"b":"y"}`), &fresh))
 	assert.Equal(t, map[string]any{"b": "y"}, fresh)
 
 	var failing failing
 	assert.Equal(t, ErrNotAString, Decode([]byte(`{}`), &failing))
+	assert.Equal(t, ErrNotJSON, Decode([]byte(`{`), &out))
+	var once once
+	require.NoError(t, Decode([]byte(`{}`), &once), "an empty value is filled once")
+	assert.Equal(t, ErrNotDecodable, Decode([]byte(`{}`), &once))
 }
 
 type failing struct{}
 
 func (*failing) UnmarshalJSON([]byte) error { return ErrNotAString }
+
+// once cannot be decoded into twice.
+type once bool
+
+func (o *once) UnmarshalJSON([]byte) error {
+	if *o {
+		return errors.New("personal")
+	}
+	*o = true
+	return nil
+}
+
+func TestLinksAreReadInEitherForm(t *testing.T) {
+	a, b := Link{Link: "https://a"}, Link{Link: "https://b", Desc: "B"}
+	for value, want := range map[string][]Link{
+		`"https://a"`: {a}, `""`: nil, `null`: nil, `{"link":"https://b","desc":"B","x":1}`: {b}, `{}`: nil, `["`: nil,
+		`["https://a", {"desc":"B","link":"https://b"}]`: {a, b}, `[{}, null, [], {"link":[]}, "https://a"]`: {a},
+	} {
+		assert.Equal(t, want, Links([]byte(value), 2), value)
+	}
+	assert.Equal(t, []Link{a, a}, Links([]byte(`["https://a","https://a","https://a"]`), 2))
+	assert.Empty(t, Links([]byte(`"https://a"`), 0))
+	assert.Len(t, Links([]byte(`"https://a"`), 1), 1)
+	assert.Empty(t, Links([]byte(`["https://a"]`), 0))
+}
+
+func TestWhatStandsForItselfIsNotDecoded(t *testing.T) {
+	object, count := []byte(`{"plain":"text","":"x"}`), func(_, value []byte) error { _, err := String(value); return err }
+	assert.LessOrEqual(t, testing.AllocsPerRun(100, func() { _ = EachMember(object, count) }), 2.0, "at most one for each value")
+}
+
+func TestIsNull(t *testing.T) {
+	for data, want := range map[string]bool{"null": true, " null\n": true, "": false, "nul": false, `"null"`: false} {
+		assert.Equal(t, want, IsNull([]byte(data)), data)
+	}
+}
 
 func FuzzObject(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
