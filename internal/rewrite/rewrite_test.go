@@ -63,6 +63,19 @@ func TestUsualChangesAreUndone(t *testing.T) {
 		{`{"a":1,"c":2,"b":3}`, `{"b":3,"c":2,"a":1}`, "in reverse order"},
 		{`{"a":1,"b":null}`, `{"a":1}`, "without its members that are null"},
 		{`{"a":1,"b":"","c":null}`, `{"a":1}`, "without its empty members"},
+		{"a\rb\r\nc", "abc", "in one line"},
+		{`{"a":"<&>"}`, `{"a":"\u003c\u0026\u003e"}`, "with <, > and & escaped"},
+		{`{"a":"<&='>"}`, `{"a":"\u003c\u0026\u003d\u0027\u003e"}`, "with <, >, &, ' and = escaped"},
+		{`{"a":"<&='+` + "`\u007f" + `>"}`, `{"a":"\u003C\u0026=\u0027\u002B\u0060\u007F\u003E"}`, `with <, >, &, ' and + escaped (\u… in capitals)`},
+		{"{\"a\":\"<张+\u0080\"}", `{"a":"\u003c\u5f20\u002b\u0080"}`, "with <, >, &, ', + and characters beyond ASCII escaped"},
+		{"\uffff\U00010000", `\uffff\ud800\udc00`, "with characters beyond ASCII escaped"},
+		{`\uffe5"\`, "￥\"\\", "with characters beyond ASCII written as they are"},
+		{`\"\u003c`, `\"<`, "with <, > and & written as they are"},
+		{`{"a":"\ud83dx\u0080"}`, "{\"a\":\"\ufffdx\u0080\"}", "with characters beyond ASCII written as they are"},
+		{`\\/\/\`, `\\//\`, "with / written as it is"},
+		{`{"a":"x\",:","b":2}`, `{"a": "x\",:", "b": 2}`, "with a space behind each comma and colon"},
+		{`{"a":1}`, "{\n    \"a\": 1\n}", "indented by 4 spaces"},
+		{`{"b":1.50,"<":{"d":">","c":2}}`, `{"<":{"c":2,"d":">"},"b":1.50}`, "at every depth"},
 	} {
 		arrived := tc.arrived
 		if tc.says == "in UTF-8 / encoded as UTF-8 once more" {
@@ -113,6 +126,50 @@ func TestAnEscapedBackslashIsNoEscape(t *testing.T) {
 	}
 }
 
+func TestWhatNobodySignsIsNotListed(t *testing.T) {
+	assert.Empty(t, All(nil))
+	for arrived, never := range map[string]string{
+		"Ā": "\x00", "é": "\xe9", `\u00gg`: "Ġ", "\xff\\u": "\ufffd",
+	} {
+		for _, r := range All([]byte(arrived)) {
+			assert.NotContains(t, string(r.Text), never, r.Signed)
+		}
+	}
+}
+
+func TestEachRewriteIsListedOnce(t *testing.T) {
+	for _, arrived := range []string{"", "a", " a\r\nb\n", `{"b":"<张+'=/","a":[{"c":null}]}`, `"{\"a\":\"\\/\"}"`} {
+		seen := map[string]bool{arrived: true}
+		for _, r := range All([]byte(arrived)) {
+			assert.False(t, seen[string(r.Text)], "%q: %s", r.Text, r.Signed)
+			assert.NotEmpty(t, r.Text, "%q: %s", arrived, r.Signed)
+			seen[string(r.Text)] = true
+		}
+	}
+}
+
+func TestLongTextsAreRewrittenInFewWaysOrNone(t *testing.T) {
+	object := []byte(`{"a": 1}`)
+	padded := func(n int) []byte { return append(object, bytes.Repeat([]byte{' '}, n-len(object))...) }
+	for n, want := range map[int][2]bool{64 << 10: {true, true}, 64<<10 + 1: {true, false}, 4 << 20: {true, false}, 4<<20 + 1: {false, false}} {
+		var got [2]bool
+		for _, r := range All(padded(n)) {
+			got[0] = got[0] || string(r.Text) == `{"a": 1}`
+			got[1] = got[1] || string(r.Text) == `{"a":1}`
+		}
+		assert.Equal(t, want, got, n)
+	}
+	_, ok := FirstValue(padded(64 << 10))
+	assert.True(t, ok)
+	_, ok = FirstValue(padded(64<<10 + 1))
+	assert.False(t, ok)
+	for n, want := range map[int]int{4 << 10: 1, 4<<10 + 1: 0} {
+		calls := 0
+		Orders(padded(n), func([]byte) bool { calls++; return true })
+		assert.Equal(t, want, calls, n)
+	}
+}
+
 func TestOrdersAreAllOfThem(t *testing.T) {
 	seen := map[string]bool{}
 	Orders([]byte(`{"a": 1, "b": {"c": 2}, "d": "x"}`), func(text []byte) bool {
@@ -121,6 +178,10 @@ func TestOrdersAreAllOfThem(t *testing.T) {
 	})
 	require.Len(t, seen, 6)
 	require.True(t, seen[`{"d":"x","b":{"c":2},"a":1}`])
+
+	clear(seen)
+	Orders([]byte(`{"a":1,"b":2,"c":3,"d":4,"e":5,"f":6}`), func(text []byte) bool { seen[string(text)] = true; return true })
+	require.Len(t, seen, 720)
 
 	calls := 0
 	Orders([]byte(`{"a":1,"b":2,"c":3}`), func([]byte) bool { calls++; return calls < 2 })
