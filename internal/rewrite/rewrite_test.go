@@ -65,16 +65,11 @@ func TestUsualChangesAreUndone(t *testing.T) {
 		{`{"a":1,"b":"","c":null}`, `{"a":1}`, "without its empty members"},
 		{"a\rb\r\nc", "abc", "in one line"},
 		{`{"a":"<&>"}`, `{"a":"\u003c\u0026\u003e"}`, "with <, > and & escaped"},
-		{`{"a":"<&='>"}`, `{"a":"\u003c\u0026\u003d\u0027\u003e"}`, "with <, >, &, ' and = escaped"},
-		{`{"a":"<&='+` + "`\u007f" + `>"}`, `{"a":"\u003C\u0026=\u0027\u002B\u0060\u007F\u003E"}`, `with <, >, &, ' and + escaped (\u… in capitals)`},
-		{"{\"a\":\"<张+\u0080\"}", `{"a":"\u003c\u5f20\u002b\u0080"}`, "with <, >, &, ', + and characters beyond ASCII escaped"},
-		{"\uffff\U00010000", `\uffff\ud800\udc00`, "with characters beyond ASCII escaped"},
 		{`\uffe5"\`, "￥\"\\", "with characters beyond ASCII written as they are"},
 		{`\"\u003c`, `\"<`, "with <, > and & written as they are"},
 		{`{"a":"\ud83dx\u0080"}`, "{\"a\":\"\ufffdx\u0080\"}", "with characters beyond ASCII written as they are"},
 		{`\\/\/\`, `\\//\`, "with / written as it is"},
 		{`{"a":"x\",:","b":2}`, `{"a": "x\",:", "b": 2}`, "with a space behind each comma and colon"},
-		{`{"a":1}`, "{\n    \"a\": 1\n}", "indented by 4 spaces"},
 		{`{"b":1.50,"<":{"d":">","c":2}}`, `{"<":{"c":2,"d":">"},"b":1.50}`, "at every depth"},
 	} {
 		arrived := tc.arrived
@@ -106,13 +101,13 @@ func TestWhatIsCutOffBehindABackslashStays(t *testing.T) {
 
 // What is long is looked at in few ways or in none.
 func TestTheWorkOfRewritingIsBounded(t *testing.T) {
-	long := bytes.Repeat([]byte("/"), maxText+1)
+	long := bytes.Repeat([]byte("/"), 4<<20+1)
 	assert.Len(t, All(long[1:]), 3, "line ends and a byte order mark")
 	assert.Empty(t, All(long))
-	assert.Greater(t, len(All(long[:maxJSON])), 3)
-	assert.Len(t, All(long[:maxJSON+1]), 3)
+	assert.Greater(t, len(All(long[:64<<10])), 3)
+	assert.Len(t, All(long[:64<<10+1]), 3)
 	for extra, ok := range []bool{true, false} {
-		_, got := FirstValue([]byte(`"` + strings.Repeat("x", maxJSON-3+extra) + `"x`))
+		_, got := FirstValue([]byte(`"` + strings.Repeat("x", 64<<10-3+extra) + `"x`))
 		assert.Equal(t, ok, got)
 		orders := 0
 		Orders([]byte(`{"a":1,"b":2,"c":3,"d":4,"e":5,"f":"`+strings.Repeat("x", 4<<10-38+extra)+`"}`), func([]byte) bool { orders++; return true })
@@ -127,9 +122,8 @@ func TestAnEscapedBackslashIsNoEscape(t *testing.T) {
 }
 
 func TestWhatNobodySignsIsNotListed(t *testing.T) {
-	assert.Empty(t, All(nil))
 	for arrived, never := range map[string]string{
-		"Ā": "\x00", "é": "\xe9", `\u00gg`: "Ġ", "\xff\\u": "\ufffd",
+		"é": "\xe9", `\u00gg`: "Ġ", "\xff\\u": "\ufffd",
 	} {
 		for _, r := range All([]byte(arrived)) {
 			assert.NotContains(t, string(r.Text), never, r.Signed)
@@ -148,28 +142,6 @@ func TestEachRewriteIsListedOnce(t *testing.T) {
 	}
 }
 
-func TestLongTextsAreRewrittenInFewWaysOrNone(t *testing.T) {
-	object := []byte(`{"a": 1}`)
-	padded := func(n int) []byte { return append(object, bytes.Repeat([]byte{' '}, n-len(object))...) }
-	for n, want := range map[int][2]bool{64 << 10: {true, true}, 64<<10 + 1: {true, false}, 4 << 20: {true, false}, 4<<20 + 1: {false, false}} {
-		var got [2]bool
-		for _, r := range All(padded(n)) {
-			got[0] = got[0] || string(r.Text) == `{"a": 1}`
-			got[1] = got[1] || string(r.Text) == `{"a":1}`
-		}
-		assert.Equal(t, want, got, n)
-	}
-	_, ok := FirstValue(padded(64 << 10))
-	assert.True(t, ok)
-	_, ok = FirstValue(padded(64<<10 + 1))
-	assert.False(t, ok)
-	for n, want := range map[int]int{4 << 10: 1, 4<<10 + 1: 0} {
-		calls := 0
-		Orders(padded(n), func([]byte) bool { calls++; return true })
-		assert.Equal(t, want, calls, n)
-	}
-}
-
 func TestOrdersAreAllOfThem(t *testing.T) {
 	seen := map[string]bool{}
 	Orders([]byte(`{"a": 1, "b": {"c": 2}, "d": "x"}`), func(text []byte) bool {
@@ -178,10 +150,6 @@ func TestOrdersAreAllOfThem(t *testing.T) {
 	})
 	require.Len(t, seen, 6)
 	require.True(t, seen[`{"d":"x","b":{"c":2},"a":1}`])
-
-	clear(seen)
-	Orders([]byte(`{"a":1,"b":2,"c":3,"d":4,"e":5,"f":6}`), func(text []byte) bool { seen[string(text)] = true; return true })
-	require.Len(t, seen, 720)
 
 	calls := 0
 	Orders([]byte(`{"a":1,"b":2,"c":3}`), func([]byte) bool { calls++; return calls < 2 })
