@@ -105,7 +105,7 @@ func NewClient(config AlipayConfig, opts ...Option) (*Client, error) {
 		appID:     resolved.AppID,
 		keys:      new(atomic.Pointer[keySet]),
 		seen:      new(replay.Memory),
-		downloads: download.NewGate(),
+		downloads: download.NewGate(downloadTimeout),
 		warned:    new(atomic.Int64),
 	}
 	if s.retry.MaxTokens > 0 {

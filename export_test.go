@@ -3,6 +3,7 @@ package alipay
 import (
 	"crypto/x509"
 	"net/http"
+	"time"
 
 	"github.com/seed-39a49030/alipay/internal/delivery"
 )
@@ -19,3 +20,10 @@ func ConfigureOwnForTest(c *Client, configure func(own *http.Transport)) {
 	configure(own)
 	*c.transport.delivery = *delivery.Own(own)
 }
+
+// DefaultTimeout and DownloadTimeout are what they are without tests.
+var DefaultTimeout, DownloadTimeout = defaultTimeout, downloadTimeout
+
+// BePatient makes the default timeouts longer than any test needs, so that none
+// fails on a machine that is busy with something else.
+func BePatient() { defaultTimeout, downloadTimeout = 2*time.Minute, 2*time.Minute }

@@ -148,13 +148,15 @@ func TestTheOwnTransportKeepsConnectionsForEveryCallerAndNotForLong(t *testing.T
 }
 
 func TestTheTimeoutIsTenSecondsByDefault(t *testing.T) {
+	assert.Equal(t, 10*time.Second, DefaultTimeout)
+	assert.Equal(t, 5*time.Second, DownloadTimeout)
 	for name, tt := range map[string]struct {
 		opts []Option
 		want time.Duration
 	}{
-		"default":             {nil, 10 * time.Second},
-		"zero":                {[]Option{WithTimeout(0)}, 10 * time.Second},
-		"a client without":    {[]Option{WithHTTPClient(&http.Client{})}, 10 * time.Second},
+		"default":             {nil, defaultTimeout},
+		"zero":                {[]Option{WithTimeout(0)}, defaultTimeout},
+		"a client without":    {[]Option{WithHTTPClient(&http.Client{})}, defaultTimeout},
 		"the client's":        {[]Option{WithHTTPClient(&http.Client{Timeout: time.Minute})}, time.Minute},
 		"WithTimeout's first": {[]Option{WithTimeout(time.Second), WithHTTPClient(&http.Client{Timeout: time.Minute})}, time.Second},
 	} {

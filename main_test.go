@@ -6,6 +6,8 @@ import (
 	"log"
 	"os"
 	"testing"
+
+	"github.com/seed-39a49030/alipay"
 )
 
 // TestMain lets more tests run side by side than there are processors: most of
@@ -15,11 +17,12 @@ import (
 // unasked on the connections of a caller's transport, which some tests provoke.
 func TestMain(m *testing.M) {
 	log.SetOutput(io.Discard)
+	alipay.BePatient()
 	flag.Parse()
 	given := false
 	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
 	if !given {
-		_ = flag.Set("test.parallel", "16")
+		_ = flag.Set("test.parallel", "8")
 	}
 	os.Exit(m.Run())
 }

@@ -17,9 +17,14 @@ const Version = "0.1.0"
 
 // The defaults of a client.
 const (
-	defaultTimeout          = 10 * time.Second
 	defaultMaxResponseBytes = 1 << 20
 	defaultMaxClockSkew     = 10 * time.Minute
+)
+
+// Variables, because the tests have more patience on a busy machine.
+var (
+	defaultTimeout  = 10 * time.Second // of a call
+	downloadTimeout = 5 * time.Second  // of a certificate, within it
 )
 
 // Option configures a [Client].

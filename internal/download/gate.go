@@ -8,7 +8,6 @@ import (
 )
 
 const (
-	maxDuration = 5 * time.Second  // of one download
 	pause       = 2 * time.Second  // before a download that failed on the way is repeated
 	memory      = 30 * time.Second // how long a failure is remembered
 	maxFailures = 3                // how many downloads may fail in that time
@@ -16,7 +15,7 @@ const (
 
 var (
 	errTooMany = errors.New("too many downloads of certificates have failed within half a minute; it will be asked for again later")
-	errTimeout = errors.New("the download took longer than 5 s")
+	errTimeout = errors.New("the download took longer than 5 s") // the limit that the client sets
 )
 
 // Gate lets one download pass at a time. Calls that need a certificate wait for
@@ -28,6 +27,7 @@ var (
 // that its download failed on the way for 2 s, and after three failures of either
 // kind nothing is downloaded until the first is half a minute old.
 type Gate struct {
+	limit    time.Duration // of one download
 	turn     chan struct{} // holds a value while somebody has the turn
 	failures []failure     // of who has the turn
 }
@@ -43,8 +43,8 @@ type failure struct {
 // stands reports whether the failure answers for another call as well.
 func (f failure) stands() bool { return f.final || !f.ended && time.Since(f.at) < pause }
 
-// NewGate returns an open gate.
-func NewGate() *Gate { return &Gate{turn: make(chan struct{}, 1)} }
+// NewGate returns an open gate that gives one download the time up to limit.
+func NewGate(limit time.Duration) *Gate { return &Gate{limit: limit, turn: make(chan struct{}, 1)} }
 
 // Do calls fetch unless known reports that the certificate is there already. It
 // returns nil when it is there. fetch says whether its error is final: asking again
@@ -71,7 +71,7 @@ func (g *Gate) Do(ctx context.Context, sn string, known func() bool, fetch func(
 	if len(g.failures) >= maxFailures {
 		return errTooMany
 	}
-	fetching, cancel := context.WithTimeout(ctx, maxDuration)
+	fetching, cancel := context.WithTimeout(ctx, g.limit)
 	defer cancel()
 	final, err := fetch(fetching)
 	if err != nil {

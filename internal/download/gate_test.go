@@ -13,11 +13,13 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
+const limit = 5 * time.Second
+
 func never() bool { return false }
 
 func TestOneDownloadHoweverManyWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := NewGate()
+		g := NewGate(limit)
 		var known atomic.Bool
 		var downloads atomic.Int64
 		var all sync.WaitGroup
@@ -38,7 +40,7 @@ func TestOneDownloadHoweverManyWait(t *testing.T) {
 
 func TestAWaiterIsBoundByItsOwnContextAndTheNextTakesOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := NewGate()
+		g := NewGate(limit)
 		var downloads atomic.Int64
 		var known atomic.Bool
 		slow := func(ctx context.Context) (bool, error) {
@@ -74,7 +76,7 @@ func TestAWaiterIsBoundByItsOwnContextAndTheNextTakesOver(t *testing.T) {
 
 func TestAFailureIsRememberedForAWhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := NewGate()
+		g := NewGate(limit)
 		reason := errors.New("no")
 		downloads := 0
 		fail := func(context.Context) (bool, error) { downloads++; return true, reason }
@@ -92,7 +94,7 @@ func TestAFailureIsRememberedForAWhile(t *testing.T) {
 
 func TestADownloadThatFailedOnTheWayIsRepeatedSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := NewGate()
+		g := NewGate(limit)
 		reason := errors.New("reset")
 		downloads := 0
 		broken := func(context.Context) (bool, error) { downloads++; return false, reason }
@@ -107,7 +109,7 @@ func TestADownloadThatFailedOnTheWayIsRepeatedSoon(t *testing.T) {
 
 func TestAFloodOfUnknownSNsIsNoFloodOfDownloads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := NewGate()
+		g := NewGate(limit)
 		downloads := 0
 		fail := func(context.Context) (bool, error) { downloads++; return downloads%2 == 0, errors.New("no") }
 		for i := range 10_000 {
@@ -124,7 +126,7 @@ func TestAFloodOfUnknownSNsIsNoFloodOfDownloads(t *testing.T) {
 
 func TestCallersWhoseTimeIsShortAreNoFloodEither(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := NewGate()
+		g := NewGate(limit)
 		downloads := 0
 		for range 1000 {
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
@@ -137,13 +139,13 @@ func TestCallersWhoseTimeIsShortAreNoFloodEither(t *testing.T) {
 
 func TestADownloadHasAnEndOfItsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := NewGate()
+		g := NewGate(limit)
 		began := time.Now()
 		hang := func(ctx context.Context) (bool, error) { <-ctx.Done(); return false, ctx.Err() }
 		assert.ErrorIs(t, g.Do(t.Context(), "a", never, hang), errTimeout)
-		assert.Equal(t, maxDuration, time.Since(began))
+		assert.Equal(t, limit, time.Since(began))
 		assert.ErrorIs(t, g.Do(t.Context(), "a", never, hang), errTimeout)
-		assert.Equal(t, maxDuration, time.Since(began), "remembered")
+		assert.Equal(t, limit, time.Since(began), "remembered")
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
 		assert.ErrorIs(t, g.Do(ended, "b", never, hang), context.Canceled)
