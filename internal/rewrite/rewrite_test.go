@@ -48,6 +48,8 @@ func TestUsualChangesAreUndone(t *testing.T) {
 		{`{"a":"\ud83d\ude00"}`, `{"a":"😀"}`, "written as they are"},
 		{`{"a":"b/c"}`, `{"a":"b\/c"}`, `with / escaped`},
 		{`{"a":"b\/c"}`, `{"a":"b/c"}`, `with / written as it is`},
+		{`{"a":"\"\/\n"}`, `{"a":"\"/\n"}`, `with / written as it is`},
+		{`<`, `\u003c`, "with <, > and & escaped"},
 		{`{"a":"å¼\u00a0"}`, "{\"a\":\"\xe5\xbc\xa0\"}", "in UTF-8 / encoded as UTF-8 once more"},
 		{`{"a":"张"}`, `{"a":"å¼` + "\u00a0" + `"}`, "encoded as UTF-8 twice"},
 		{`{"a":"张三"}`, `{"a":"??"}`, "with ? for each character"},
@@ -60,6 +62,7 @@ func TestUsualChangesAreUndone(t *testing.T) {
 		{`"{\"a\":1}"`, `{"a":1}`, "as the JSON itself"},
 		{`{"b":1,"a":{"d":1,"c":2}}`, `{"a":{"d":1,"c":2},"b":1}`, "sorted by name /"},
 		{`{"b":1,"a":{"d":1,"c":2}}`, `{"a":{"c":2,"d":1},"b":1}`, "at every depth"},
+		{`{"b":1.0,"a":{"d":"<","c":12345678901234567890}}`, `{"a":{"c":12345678901234567890,"d":"<"},"b":1.0}`, "at every depth"},
 		{`{"a":1,"c":2,"b":3}`, `{"b":3,"c":2,"a":1}`, "in reverse order"},
 		{`{"a":1,"b":null}`, `{"a":1}`, "without its members that are null"},
 		{`{"a":1,"b":"","c":null}`, `{"a":1}`, "without its empty members"},
@@ -91,6 +94,7 @@ func textsOf(text string) (texts []string) {
 func TestOfNothingNothingWasMade(t *testing.T) {
 	assert.Empty(t, textsOf(""))
 	assert.NotContains(t, textsOf("Ā"), "\x00", "which is no byte of Latin-1")
+	assert.NotContains(t, textsOf("Ā"), "")
 }
 
 func TestWhatIsCutOffBehindABackslashStays(t *testing.T) {
