@@ -98,6 +98,10 @@ func TestWhatOnlyLooksLikeAnEscapeStays(t *testing.T) {
 			assert.Equal(t, like+"***", m.Apply(like+value, maxText), "and takes nothing along")
 		}
 	}
+	for _, like := range []string{"&nosuch;", "&x", "&#;", "%4@", "%4g", "%4`", "%4/", "%4:", "%u5f2@", `\x4G`, `\q`} {
+		assert.Equal(t, "***", maskOf(like+"+secret").Apply(like+"%20secret", maxText), like)
+		assert.Equal(t, like[:1]+"***", maskOf(like[1:]+"+secret").Apply(like+"%20secret", maxText), like)
+	}
 	assert.Equal(t, "***", m.Apply("SECRET VALUE", 2*maxText))
 	assert.Equal(t, "***", m.Apply("secret&#"+strings.Repeat("0", maxEntity-4)+"32;value", maxText), "an entity may be so long")
 }
@@ -106,6 +110,7 @@ func TestWhatOverlapsIsMaskedOnce(t *testing.T) {
 	m := maskOf("1234%35", "345678", "7890", "Aword", "Zword")
 	assert.Equal(t, "[***]", m.Apply("[1234%35678]", maxText))
 	assert.Equal(t, "[******]", m.Apply("[1234%357890]", maxText))
+	assert.Equal(t, "x😀😀😀x ***", maskOf("😀😀😀").Apply("x😀😀😀x 😀😀😀", maxText))
 	short := maskOf("A", "Z", "abc")
 	assert.Equal(t, "Aa aA ZA Az *** *** A0 9Z", short.Apply("Aa aA ZA Az A Z A0 9Z", maxText))
 	assert.Equal(t, "*** ***", m.Apply("aword zword", maxText))
