@@ -157,6 +157,17 @@ func TestCipherNeverPrintsItsKey(t *testing.T) {
 	}
 }
 
+func TestWholeBlocksInBase64LookEncrypted(t *testing.T) {
+	for text, want := range map[string]bool{
+		" " + string(newCipher(t, key16).Encrypt([]byte("body"))) + "\n": true,
+		base64.StdEncoding.EncodeToString(make([]byte, 48)):              true,
+		base64.StdEncoding.EncodeToString(make([]byte, 17)):              false,
+		"": false, "AAAA": false, `{"a":1}`: false,
+	} {
+		assert.Equal(t, want, LooksEncrypted([]byte(text)), text)
+	}
+}
+
 func FuzzDecrypt(f *testing.F) {
 	c := newCipher(f, key16)
 	f.Fuzz(func(t *testing.T, text []byte) {

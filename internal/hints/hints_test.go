@@ -114,7 +114,7 @@ func TestAdviceForUnknownCodeGoesByStatus(t *testing.T) {
 			assert.Contains(t, got.ZH, want.ZH, status)
 		}
 	}
-	for _, status := range []int{0, 200, 202, 302, 400, 409, 422} {
+	for _, status := range []int{0, 200, 202, 302, 400, 409, 422, 499} {
 		assert.Empty(t, hints.For("some-new-code", status), status)
 		assert.Empty(t, hints.For("", status), status)
 	}
@@ -128,11 +128,11 @@ func TestAdviceOfTheCodeGoesBeforeTheStatus(t *testing.T) {
 // An APIError calls the outcome unknown at these statuses, whatever the code.
 func TestThrottleAdvicePromisesNothingWhenTheOutcomeIsUnknown(t *testing.T) {
 	for _, code := range []string{"app-call-limited", "method-call-limited"} {
-		for _, status := range []int{202, 302, 399, 408, 500, 503} {
+		for _, status := range []int{100, 202, 302, 399, 408, 500, 503} {
 			assert.Contains(t, hints.For(code, status).EN, "outcome is unknown", status)
 			assert.Contains(t, hints.For(code, status).ZH, "结果未知", status)
 		}
-		for _, status := range []int{0, 99, 400, 403, 429} {
+		for _, status := range []int{0, 99, 400, 403, 429, 499} {
 			assert.Contains(t, hints.For(code, status).EN, "nothing happened", status)
 			assert.Contains(t, hints.For(code, status).ZH, "未被执行", status)
 		}
