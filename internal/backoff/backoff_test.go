@@ -30,11 +30,21 @@ func TestEachPauseLiesBetweenHalfAndAllOfItsStep(t *testing.T) {
 	}
 }
 
+func TestTheShortestPausesAreJitteredToo(t *testing.T) {
+	assert.Zero(t, Jitter(0))
+	seen := map[time.Duration]bool{}
+	for range 200 {
+		seen[Jitter(1)] = true
+	}
+	assert.Equal(t, map[time.Duration]bool{0: true, 1: true}, seen)
+}
+
 func TestStepsNeverOverflow(t *testing.T) {
 	assert.Equal(t, time.Millisecond, Step(time.Millisecond, time.Millisecond, 1<<30))
 	assert.Equal(t, time.Duration(1<<62), Step(1<<61, 1<<62, 9))
 	assert.Equal(t, time.Duration(math.MaxInt64), Step(1<<62, math.MaxInt64, 9))
 	assert.Equal(t, time.Second, Step(3*time.Second, time.Second, 0), "never above the limit")
+	assert.Equal(t, time.Duration(4), Step(2, 5, 1), "half of an odd limit doubles")
 	assert.Equal(t, 4*time.Second, Step(2*time.Second, 4*time.Second, 1), "the limit itself can be reached")
 }
 

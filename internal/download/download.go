@@ -72,9 +72,6 @@ var errNoAnswer = errors.New("the answer to the download is not that of the gate
 // Parse returns the certificates in an answer, as PEM. The error is safe to show.
 func Parse(body []byte) (pem string, err error) {
 	object, err := lenient.Object(body)
-	if err != nil {
-		return "", errNoAnswer
-	}
 	var answer struct {
 		Response *struct {
 			Code    string `json:"code"`
@@ -86,7 +83,7 @@ func Parse(body []byte) (pem string, err error) {
 			SubCode string `json:"sub_code"`
 		} `json:"error_response"`
 	}
-	if json.Unmarshal(object, &answer) != nil {
+	if err != nil || json.Unmarshal(object, &answer) != nil {
 		return "", errNoAnswer
 	}
 	if refused := answer.Error; answer.Response == nil && refused != nil {

@@ -2,10 +2,14 @@ package download
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/base64"
+	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -26,18 +30,20 @@ func answerWith(members string) string {
 func TestTheCertificateIsReadFromTheAnswer(t *testing.T) {
 	encoded := base64.StdEncoding.EncodeToString([]byte(certificate))
 	for name, tt := range map[string]struct{ body, text string }{
-		"as documented":  {answerWith(`"code":"10000","msg":"Success","alipay_cert_content":"` + encoded + `"`), ""},
-		"in lines":       {answerWith(`"code":"10000","alipay_cert_content":"` + encoded[:8] + `\n` + encoded[8:] + `\r\n"`), ""},
-		"refused":        {answerWith(`"code":"40004","sub_code":"isv.cert-not-exist","sub_msg":"m"`), "refused the download 40004 isv.cert-not-exist"},
-		"error_response": {`{"error_response":{"code":"40002","sub_code":"isv.invalid-app-id"}}`, "refused the download 40002 isv.invalid-app-id"},
-		"no code":        {answerWith(`"alipay_cert_content":"` + encoded + `"`), "refused the download"},
-		"a text as code": {answerWith(`"code":"a long text","sub_code":"<b>"`), "refused the download"},
-		"no content":     {answerWith(`"code":"10000"`), "holds no certificate"},
-		"no base64":      {answerWith(`"code":"10000","alipay_cert_content":"%%%"`), "holds no certificate"},
-		"another shape":  {answerWith(`"code":["10000"]`), "not that of the gateway"},
-		"nothing":        {`{}`, "not that of the gateway"},
-		"HTML":           {`<html>secret`, "not that of the gateway"},
-		"empty":          {``, "not that of the gateway"},
+		"as documented":              {answerWith(`"code":"10000","msg":"Success","alipay_cert_content":"` + encoded + `"`), ""},
+		"in lines":                   {answerWith(`"code":"10000","alipay_cert_content":"` + encoded[:8] + `\n` + encoded[8:] + `\r\n"`), ""},
+		"refused":                    {answerWith(`"code":"40004","sub_code":"isv.cert-not-exist","sub_msg":"m"`), "refused the download 40004 isv.cert-not-exist"},
+		"error_response":             {`{"error_response":{"code":"40002","sub_code":"isv.invalid-app-id"}}`, "refused the download 40002 isv.invalid-app-id"},
+		"no code":                    {answerWith(`"alipay_cert_content":"` + encoded + `"`), "refused the download"},
+		"refused in an error beside": {`{"error_response":{"code":"1"},` + answerWith(`"code":"10000","alipay_cert_content":"` + encoded + `"`)[1:], ""},
+		"empty content":              {answerWith(`"code":"10000","alipay_cert_content":" "`), "holds no certificate"},
+		"a text as code":             {answerWith(`"code":"a long text","sub_code":"<b>"`), "refused the download"},
+		"no content":                 {answerWith(`"code":"10000"`), "holds no certificate"},
+		"no base64":                  {answerWith(`"code":"10000","alipay_cert_content":"%%%"`), "holds no certificate"},
+		"another shape":              {answerWith(`"code":["10000"]`), "not that of the gateway"},
+		"nothing":                    {`{}`, "not that of the gateway"},
+		"HTML":                       {`<html>secret`, "not that of the gateway"},
+		"empty":                      {``, "not that of the gateway"},
 	} {
 		pem, err := Parse([]byte(tt.body))
 		if tt.text == "" {
@@ -87,6 +93,89 @@ func TestWhatIsNoAnswerIsNotTaken(t *testing.T) {
 			_, err = Fetch(ended, transport, delivery.Request{Method: http.MethodPost, URL: target, Header: http.Header{}})
 			assert.ErrorIs(t, err, context.Canceled)
 		})
+	}
+}
+
+func TestOnlyCodesAreShownOfARefusal(t *testing.T) {
+	for _, code := range []string{"azAZ09._-", strings.Repeat("x", 64)} {
+		assert.EqualError(t, refusal(code, code), "the gateway refused the download "+code+" "+code)
+	}
+	for _, other := range []string{"", "`", "{", "@", "[", "/", ":", " ", "é", strings.Repeat("x", 65)} {
+		assert.EqualError(t, refusal(other, other), "the gateway refused the download", other)
+	}
+}
+
+func TestAnAnswerMayBeSoLong(t *testing.T) {
+	body := answerWith(`"code":"10000","alipay_cert_content":"` + base64.StdEncoding.EncodeToString([]byte(certificate)) + `"`)
+	for surplus, want := range []string{"", "larger"} {
+		base := answering(body + strings.Repeat(" ", 128<<10-len(body)+surplus))
+		transport, err := delivery.NewTransport(&http.Client{Transport: base}, "http")
+		require.NoError(t, err)
+		pem, err := Fetch(t.Context(), transport, delivery.Request{Method: http.MethodPost, URL: &url.URL{Scheme: "http", Host: "gateway"}, Header: http.Header{}})
+		if want == "" {
+			require.NoError(t, err)
+			assert.Equal(t, certificate, pem)
+		} else {
+			assert.ErrorContains(t, err, want)
+		}
+	}
+}
+
+// answering is a RoundTripper that always gives this body.
+type answering string
+
+func (a answering) RoundTrip(*http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(string(a))), ContentLength: -1}, nil
+}
+
+// roundTripper is a base transport as a function.
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// keptAlive is a connection that speaks TLS 1.3 and leads nowhere.
+type keptAlive struct{ net.Conn }
+
+func (*keptAlive) ConnectionState() tls.ConnectionState {
+	return tls.ConnectionState{Version: tls.VersionTLS13}
+}
+func (*keptAlive) RemoteAddr() net.Addr { return &net.TCPAddr{} }
+func (*keptAlive) Close() error         { return nil }
+
+func TestADownloadIsRepeatedWhileNothingWasWritten(t *testing.T) {
+	broken := errors.New("broken")
+	for name, tt := range map[string]struct {
+		reused bool
+		cause  error
+		sent   bool
+		want   int // requests, when there may be ten
+	}{
+		"dead":                   {true, broken, false, 3},
+		"closed over the answer": {true, net.ErrClosed, false, 10},
+		"new":                    {false, broken, false, 1},
+		"sent":                   {true, broken, true, 1},
+	} {
+		requests := 0
+		var last context.Context
+		base := roundTripper(func(r *http.Request) (*http.Response, error) {
+			last = r.Context()
+			if requests++; requests == 10 {
+				return answering("").RoundTrip(r)
+			}
+			trace := httptrace.ContextClientTrace(r.Context())
+			trace.GetConn("")
+			trace.GotConn(httptrace.GotConnInfo{Conn: &keptAlive{}, Reused: tt.reused})
+			if tt.sent {
+				_, _ = io.Copy(io.Discard, r.Body)
+			}
+			return nil, tt.cause
+		})
+		transport, err := delivery.NewTransport(&http.Client{Transport: base}, "https")
+		require.NoError(t, err)
+		_, err = Fetch(t.Context(), transport, delivery.Request{Method: http.MethodPost, URL: &url.URL{Scheme: "https", Host: "gateway"}, Header: http.Header{}})
+		require.Error(t, err, name)
+		assert.Equal(t, tt.want, requests, name)
+		assert.Error(t, last.Err(), "the attempt has ended")
 	}
 }
 

@@ -2,9 +2,11 @@ package replay
 
 import (
 	"encoding/binary"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/assert"
 )
@@ -39,6 +41,12 @@ func TestTheLast30000AreRememberedAndNoMoreThan65536(t *testing.T) {
 		assert.False(t, m.Add(id(n)), n)
 	}
 	assert.True(t, m.Add(id(0)), "forgotten")
+}
+
+func TestShardsShareNoCacheLine(t *testing.T) {
+	if strconv.IntSize == 64 {
+		assert.EqualValues(t, 64, unsafe.Sizeof(shard{}))
+	}
 }
 
 func TestOfManyCallersWithTheSameAnswerOneIsFirst(t *testing.T) {
