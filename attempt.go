@@ -17,12 +17,12 @@ import (
 	"github.com/seed-39a49030/alipay/internal/redact"
 )
 
-// attempt is one signed request and what became of it.
+// attempt is one signed request and its result.
 type attempt struct {
 	client    *Client
 	ctx       context.Context // of the call, with its deadline
 	call      *call
-	keys      *keySet // those of the moment it began
+	keys      *keySet // the client's when it began
 	number    int
 	requestID string
 
@@ -32,11 +32,11 @@ type attempt struct {
 	traceID string // "" before an answer
 
 	received time.Time     // when the answer had come, by the clock of the client
-	opened   *SealedAnswer // the answer, where this is no call
+	opened   *SealedAnswer // the answer being opened; nil in a call
 
 	mask *redact.Mask // made when the first text has to be shown
 
-	requestIDHeader, authorizationHeader [1]string // spare the header its slices
+	requestIDHeader, authorizationHeader [1]string // save allocating slices for the header
 }
 
 func (c *Client) newAttempt(ctx context.Context, call *call, number int) *attempt {
@@ -70,7 +70,7 @@ func (a *attempt) send() (*http.Response, error) {
 func (a *attempt) handleResponse(resp *http.Response, out any) (*Response, error) {
 	a.status, a.traceID = resp.StatusCode, protocol.HeaderValue(resp.Header, protocol.HeaderTraceID)
 	switch {
-	case a.status < 200: // after 101 the connection is the caller's, and its body heeds no context
+	case a.status < 200: // after 101 no context ends a read of the body
 		return nil, a.notAccepted(errNot200)
 	case isRedirect(a.status):
 		a.report.Drain(resp.Body)
@@ -86,16 +86,16 @@ func (a *attempt) handleResponse(resp *http.Response, out any) (*Response, error
 	a.received = a.client.settings.clock()
 	switch err := a.belongs(resp.Header); err {
 	case nil:
-	case protocol.ErrFromCache: // whose it is cannot be told, so it is not thrown away
+	case protocol.ErrFromCache: // it may be the right answer, so it is kept
 		return nil, a.notUsable(err, resp.Header, raw)
 	default:
-		return nil, a.notAccepted(err) // and not sealed: it is somebody else's
+		return nil, a.notAccepted(err) // not sealed, since it answers another request
 	}
 	return a.accept(resp.Header, raw, out)
 }
 
-// accept verifies, decrypts and decodes an answer that has come whole: that of a
-// call, or a sealed one.
+// accept verifies, decrypts and decodes a complete answer: that of a call, or a
+// sealed one.
 func (a *attempt) accept(header http.Header, raw []byte, out any) (*Response, error) {
 	if err := a.verify(header, raw); err != nil {
 		if errors.Is(err, ErrResponseStale) && a.isAnothersResult(raw) {
@@ -150,23 +150,23 @@ func (a *attempt) read(resp *http.Response) (raw []byte, unread error) {
 	return raw, nil
 }
 
-// verify checks the answer as received. One under a certificate that is not
-// configured is held while that is asked for.
+// verify checks the answer as received. If its certificate is not configured, the
+// answer is held while the certificate is downloaded.
 func (a *attempt) verify(header http.Header, raw []byte) error {
 	err := a.verifyWithKeys(header, raw)
 	if err == nil || a.opened != nil || a.client.settings.noDownload {
 		return err
 	}
-	var unknown *protocol.UnknownCertificate // not sooner: it is on the heap
+	var unknown *protocol.UnknownCertificate // declared here, since it is allocated on the heap
 	if !errors.As(err, &unknown) || unknown.SN() == "" {
 		return err
 	}
-	a.report.Refuse() // until then nobody else may have the connection, and the download needs one
+	a.report.Refuse() // frees those that wait for the connection; the download may be one
 	keys, failed := a.client.learnCertificate(a.ctx, unknown.SN())
 	if failed != nil {
 		return fmt.Errorf("%w; asking Alipay for it did not help: %w", err, failed)
 	}
-	return keys.verifier.Verify(header, raw, a.received) // a Reload may have brought others since
+	return keys.verifier.Verify(header, raw, a.received) // not the present keys: a Reload may have replaced them
 }
 
 // verifyWithKeys checks the answer under the present keys, or else under those
@@ -181,22 +181,22 @@ func (a *attempt) verifyWithKeys(header http.Header, raw []byte) error {
 }
 
 // belongs checks that a signed answer, whether or not it verifies, was made for
-// this request: the protocol signs nothing that names the request. It remembers
-// the answer, so it is called once.
+// this request, since the signature covers nothing that names the request. It
+// remembers the answer, so it must be called only once.
 func (a *attempt) belongs(header http.Header) error {
 	if id, ok := protocol.AnswerID(header); ok && !a.client.seen.Add(id) {
 		return protocol.ErrSeenBefore
 	}
-	// A cache in front of the gateway says 0 of what it has just fetched.
+	// A cache in front of the gateway sends Age: 0 with what it has just fetched.
 	if age := header.Get("Age"); protocol.IsSigned(header) && (age != "" && age != "0" || !a.report.OnTheWire()) {
 		return protocol.ErrFromCache
 	}
 	return nil
 }
 
-// decrypt opens a verified body, with the present key or else with that of the
-// moment when the attempt began. A plain object is a valid answer to an
-// encrypted call, since it is signed.
+// decrypt decrypts a verified body, with the present key or else with the one
+// that the attempt began with. A plain object is a valid answer to an encrypted
+// call, since it is signed.
 func (a *attempt) decrypt(raw []byte) ([]byte, error) {
 	present := a.client.keys.Load()
 	body, err := present.decrypt(raw)
@@ -213,19 +213,19 @@ func (k *keySet) decrypt(raw []byte) ([]byte, error) {
 		return raw, nil
 	}
 	plain, err := k.Cipher.Decrypt(raw)
-	if err != nil || !lenient.StartsObject(plain) { // a wrong key passes for padding once in a while
+	if err != nil || !lenient.StartsObject(plain) { // a wrong key sometimes yields valid padding
 		return nil, ErrDecrypt
 	}
 	return plain, nil
 }
 
-// ownAnswer is an answer of this package: it reads its members by itself, in one
-// pass, and knows whether it can belong to the request.
+// ownAnswer is an answer type of this package. It decodes its members in one
+// pass, and checks that it can belong to the request.
 type ownAnswer interface {
 	decodeAnswer(object []byte, sent url.Values) error
 }
 
-// decode decodes a verified object into out. With an error out is as it was.
+// decode decodes a verified object into out. On an error out is unchanged.
 func (a *attempt) decode(object []byte, out any) error {
 	if own, ok := out.(ownAnswer); ok {
 		return own.decodeAnswer(object, a.call.query)
@@ -236,11 +236,11 @@ func (a *attempt) decode(object []byte, out any) error {
 	return lenient.Decode(object, out)
 }
 
-// saysSystemError reports whether a success is none: the codes that leave the
-// outcome open do so at any status.
+// saysSystemError reports whether an answer with status 200 has a code that leaves
+// the outcome open. Such a code does so at any status.
 func saysSystemError(object []byte) bool {
 	if !bytes.Contains(object, []byte(CodeSystemError)) && !bytes.Contains(object, []byte(CodeUnknowError)) &&
-		!bytes.ContainsRune(object, '\\') { // an escape may spell any of it
+		!bytes.ContainsRune(object, '\\') { // the code may be spelled with escapes
 		return false
 	}
 	var e APIError
@@ -248,13 +248,13 @@ func saysSystemError(object []byte) bool {
 	return e.Code == CodeSystemError || e.Code == CodeUnknowError
 }
 
-// Why an answer is not accepted, beside the exported errors.
+// Why an answer is not accepted, in addition to the exported errors.
 var (
 	errNot200       = errors.New("only 200 is a success")
 	errNoEncryptKey = fmt.Errorf("%w: it is encrypted and EncryptKey is empty; copy the AES key (接口内容加密方式) from the console", ErrDecrypt)
 )
 
-// notAnswered is the error of an attempt to which no answer came.
+// notAnswered is the error of an attempt that got no answer.
 func (a *attempt) notAnswered(err error) error {
 	e := a.callError("")
 	var failed *signerError
@@ -279,7 +279,7 @@ func (a *attempt) notAnswered(err error) error {
 }
 
 // notAccepted is the error of an attempt whose answer cannot be trusted or used.
-// The connection may be out of step, and is given up.
+// The connection may be out of step, so it is closed.
 func (a *attempt) notAccepted(reason error) *CallError {
 	if reason != ErrRedirect && reason != ErrResponseTooLarge {
 		a.report.Refuse()
@@ -292,8 +292,8 @@ func (a *attempt) notAccepted(reason error) *CallError {
 	return e.withOutcome(OutcomeUnknown)
 }
 
-// endedBeforeRetry is the error of a call whose time was over before an attempt
-// that failed could be repeated.
+// endedBeforeRetry is the error of a call whose time ran out before a failed
+// attempt could be retried.
 func (a *attempt) endedBeforeRetry(err error) error {
 	e := a.callError("the time was over before the next attempt")
 	e.reasons = append(e.reasons, err)
@@ -311,12 +311,12 @@ func (a *attempt) callError(what string) *CallError {
 	}
 }
 
-// shownTraceID is the answer's trace id, should it repeat what was sent.
+// shownTraceID is the answer's trace id, masked in case it repeats what was sent.
 func (a *attempt) shownTraceID() string {
 	return a.masked(a.traceID, maxTraceID)
 }
 
-// masked takes out of a text, cut to so many bytes, what the call has sent.
+// masked cuts a text to limit bytes, and masks in it what the call has sent.
 func (a *attempt) masked(text string, limit int) string {
 	if text == "" {
 		return ""
@@ -328,7 +328,7 @@ func (a *attempt) masked(text string, limit int) string {
 	return a.mask.Apply(text, limit)
 }
 
-// apiError decodes an error answer as far as it goes. unread is why its body
+// apiError decodes an error answer as far as possible. unread is why its body
 // could not be read.
 func (a *attempt) apiError(header http.Header, body []byte, unread error, verified bool) *APIError {
 	info := &a.call.info
@@ -342,7 +342,7 @@ func (a *attempt) apiError(header http.Header, body []byte, unread error, verifi
 	if e.Code == CodeInvalidSignature && e.cause == nil {
 		e.cause = a.keys.signer.diagnose(a.signed)
 	}
-	if a.opened != nil { // what was sent, and may be repeated there, is not known any more
+	if a.opened != nil { // they may repeat what was sent, which is no longer known
 		e.Message, e.Links = "", nil
 	}
 	e.Message = a.masked(e.Message, maxMessage)
@@ -355,7 +355,7 @@ func (a *attempt) apiError(header http.Header, body []byte, unread error, verifi
 	return e
 }
 
-// decode reads code, message and links. A body that is no such object leaves
+// decode reads code, message and links. A body that is not a JSON object leaves
 // them empty.
 func (e *APIError) decode(body []byte) {
 	object, err := lenient.Object(body)
@@ -387,8 +387,8 @@ func isRedirect(status int) bool {
 	return false
 }
 
-// What is kept of an error answer's texts, in bytes, and of its links. The answer
-// itself is in APIError.Body.
+// How much is kept of an error answer's texts, in bytes, and how many of its links.
+// The whole answer is in APIError.Body.
 const (
 	maxMessage = 8 << 10
 	maxLink    = 1 << 10

@@ -22,8 +22,8 @@ import (
 )
 
 // Client calls Alipay's OpenAPI v3 for one application. It is safe for
-// concurrent use: make one and share it. Its options never change, its keys only
-// by [Client.Reload].
+// concurrent use: make one and share it. Its options never change; its keys
+// change only through [Client.Reload].
 type Client struct {
 	// ZhimaCustomerJobworthAuthentication is 职得身份认证查询接口.
 	ZhimaCustomerJobworthAuthentication *ZhimaCustomerJobworthAuthentication
@@ -36,12 +36,12 @@ type Client struct {
 	appID     string
 	keys      *atomic.Pointer[keySet] // replaced as a whole
 	budget    *backoff.Budget         // of retries; nil without one
-	seen      *replay.Memory          // which answers it has been given
+	seen      *replay.Memory          // the answers received so far
 	downloads *download.Gate          // of Alipay's certificates
-	warned    *atomic.Int64           // when the log was last told that a certificate ends, in Unix seconds
+	warned    *atomic.Int64           // when a certificate's expiry was last logged, in Unix seconds
 }
 
-// keySet is what one config comes down to. It never changes.
+// keySet is what requests need of one config. It never changes.
 type keySet struct {
 	*credentials.Credentials
 	signer   signer
@@ -130,14 +130,14 @@ func resolve(config AlipayConfig, s *settings) (*credentials.Credentials, error)
 	return resolved, nil
 }
 
-// Reload replaces the client's keys by those of another config, with the same
-// AppID and BaseURL: when a key is changed, or a certificate is about to expire.
-// It checks the config as [NewClient] does. With an error, a *[ConfigError],
-// nothing changes.
+// Reload replaces the client's keys with those of another config that has the
+// same AppID and BaseURL. Use it when a key is changed or a certificate is about
+// to expire. It checks the config as [NewClient] does. If it returns an error, a
+// *[ConfigError], nothing changes.
 //
-// Calls under way sign their next attempt with the new keys. Their answers are
+// Calls in progress sign their next attempt with the new keys. Their answers are
 // verified with the new keys and, failing that, with those that the attempt
-// began with. A WaitForResult uses the new keys from its next poll.
+// began with. WaitForResult uses the new keys from its next poll.
 func (c *Client) Reload(config AlipayConfig) error {
 	if c == nil || c.transport == nil {
 		return &ConfigError{"Client", "this Client was not made by NewClient"}
@@ -153,14 +153,14 @@ func (c *Client) Reload(config AlipayConfig) error {
 	}
 	for {
 		before := c.keys.Load()
-		if c.keys.CompareAndSwap(before, c.keepLearnt(resolved, before)) { // else a certificate has just come
+		if c.keys.CompareAndSwap(before, c.keepLearnt(resolved, before)) { // else a certificate was just downloaded
 			c.certificateExpires(context.Background())
 			return nil
 		}
 	}
 }
 
-// sameGateway takes two spellings of one base URL for the same.
+// sameGateway treats two spellings of one base URL as equal.
 func sameGateway(a, b *url.URL) bool {
 	host := func(u *url.URL) string {
 		return strings.TrimSuffix(u.Host, map[string]string{"https": ":443", "http": ":80"}[u.Scheme])
@@ -168,8 +168,8 @@ func sameGateway(a, b *url.URL) bool {
 	return a.Scheme == b.Scheme && host(a) == host(b) && a.Path == b.Path
 }
 
-// keepLearnt returns the keys of another config, with the certificates that were
-// downloaded before, as far as that config trusts them too.
+// keepLearnt returns the keys of a new config, plus those of the certificates
+// downloaded before that this config trusts too.
 func (c *Client) keepLearnt(resolved *credentials.Credentials, before *keySet) *keySet {
 	var learnt []learntCert
 	for _, l := range before.learnt {
@@ -199,9 +199,9 @@ func (c Client) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.String(
 // LogValue implements [slog.LogValuer] with what String returns.
 func (c Client) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
-// CloseIdleConnections closes the connections that no call is using, also
-// through a caller's RoundTripper that has this method. The library's own
-// transport closes each by itself after 15 s without use.
+// CloseIdleConnections closes the connections that no call is using, also those
+// of a caller's RoundTripper that has this method. The library's own transport
+// closes each connection after 15 s without use.
 func (c *Client) CloseIdleConnections() {
 	if c != nil && c.transport != nil {
 		c.transport.delivery.CloseIdleConnections()
@@ -210,31 +210,29 @@ func (c *Client) CloseIdleConnections() {
 
 // NewTransport returns an http.Transport with the library's own settings, to
 // share between clients, to change, or to wrap: give it to [WithHTTPClient]. It
-// speaks HTTP/1.1 only and TLS 1.2 or newer, keeps idle connections for 15 s and
-// for as many concurrent callers as there are, and honours HTTPS_PROXY.
+// speaks HTTP/1.1 only and TLS 1.2 or newer, keeps one idle connection for each
+// concurrent caller, for 15 s, and honours HTTPS_PROXY.
 //
-// The one that a client makes for itself is the same, and besides watches each
-// connection: it ends a TLS handshake with the call that waits for it, and closes a
-// connection on which more comes than was asked for (not inside the tunnel of a
-// CONNECT proxy). That needs a transport which nobody else can clone or change.
+// A client without [WithHTTPClient] makes itself such a transport, and also
+// watches its connections. It aborts a TLS handshake when the call that waits for
+// it ends. It closes a connection on which the server sends more than the answer,
+// except inside the tunnel of a CONNECT proxy: net/http would take the surplus,
+// which may be somebody's result, for the next answer, or write it to the standard
+// logger. Watching needs a transport that nobody else can clone or change.
 //
-// A clone of [http.DefaultTransport] instead brings HTTP/2, where one broken
-// connection puts all calls on it in doubt, and keeps idle connections longer
-// than many servers do, which does the same to a single call.
-//
-// One thing only the transport of a client without [WithHTTPClient] does: it
-// keeps net/http from writing to the standard logger what a server sends behind
-// an answer, which may be somebody's result.
+// A clone of [http.DefaultTransport] would use HTTP/2, where one broken connection
+// leaves the outcome of every call on it unknown. It would also keep idle
+// connections longer than many servers do, which can leave the outcome of a call
+// unknown too.
 func NewTransport() *http.Transport { return delivery.NewHTTPTransport() }
 
 // Do calls any v3 endpoint and decodes its answer, a JSON object, into out: a
-// non-nil pointer, or nil to read only [Response].Body. It puts at most one
-// complete request on a connection, unless it is certain that the gateway did
-// not act on it.
+// non-nil pointer, or nil to read only [Response].Body. It sends another complete
+// request only when it is certain that the gateway did not act on the ones before.
 //
-// [OutcomeOf] says what an error means: the gateway answered no, the outcome is
-// unknown, or nothing was delivered. It is an *[APIError] or a *[CallError].
-// With any error the Response is nil and out is as it was.
+// The error is an *[APIError] or a *[CallError]. [OutcomeOf] says what it means:
+// the gateway answered no, the outcome is unknown, or nothing was delivered. On
+// any error the Response is nil and out is unchanged.
 func (c *Client) Do(ctx context.Context, req *Request, out any, opts ...RequestOption) (*Response, error) {
 	if c == nil || c.transport == nil {
 		return nil, errArgument("Client", "this Client was not made by NewClient")
@@ -262,8 +260,8 @@ func decodable(out any) bool {
 	return out == nil || v.Kind() == reflect.Pointer && !v.IsNil()
 }
 
-// maxUnused bounds how many connections that were closed here may be passed over
-// within one attempt.
+// maxUnused bounds how many connections already closed by this client one attempt
+// may skip.
 const maxUnused = 1000
 
 // doCall makes attempts until one is answered, or may not be repeated.
@@ -277,8 +275,8 @@ func (c *Client) doCall(ctx context.Context, deadline time.Time, call *call, out
 		began := time.Now()
 		a := c.newAttempt(sendCtx, call, number)
 		resp, err := a.do(out)
-		// No attempt yet. There are as many of these connections as were idle, so the
-		// bound is met only where something else keeps closing them.
+		// An unused connection does not count as an attempt. There are only as many as
+		// were idle, so the bound is reached only if something else keeps closing them.
 		for unused := 0; a.report.Unused() && sendCtx.Err() == nil && unused < maxUnused; unused++ {
 			a = c.newAttempt(sendCtx, call, number)
 			resp, err = a.do(out)
@@ -309,10 +307,10 @@ func (c *Client) pauseBefore(ctx context.Context, next int, err error) (time.Dur
 	if OutcomeOf(err) != OutcomeNotDelivered || errors.As(err, &failed) && failed.mistake {
 		return 0, false
 	}
-	if errors.Is(ctx.Err(), context.Canceled) { // the caller gave up: that says nothing of the gateway
+	if errors.Is(ctx.Err(), context.Canceled) { // the caller gave up: that says nothing about the gateway
 		return 0, false
 	}
-	if failed != nil && failed.retryAtOnce { // nothing was asked of the gateway: no pause, and free
+	if failed != nil && failed.retryAtOnce { // nothing reached the gateway: no pause, and no token
 		return time.Nanosecond, next <= c.settings.retry.MaxAttempts
 	}
 	if !c.budget.Failed() || next > c.settings.retry.MaxAttempts {

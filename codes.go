@@ -2,9 +2,8 @@ package alipay
 
 import "github.com/seed-39a49030/alipay/internal/hints"
 
-// ErrorCode is the code of an error answer, as the gateway spells it. It is
-// itself an error whose text is the bare code, so that it can be asked for
-// directly:
+// ErrorCode is the code of an error answer, as the gateway spells it. It is also
+// an error, whose text is the bare code, so that errors.Is can look for it:
 //
 //	if errors.Is(err, alipay.CodeTokenInvalid) { … }
 //
@@ -15,9 +14,9 @@ type ErrorCode string
 // Error returns the bare code.
 func (c ErrorCode) Error() string { return string(c) }
 
-// Known reports whether the code is one of the constants. A code comes from
-// outside, so a metric that is labelled with codes stays small only when all
-// unknown ones share a label.
+// Known reports whether the code is one of the constants. Codes come from outside,
+// so a metric labelled with codes should give all unknown ones the same label:
+// otherwise the number of its labels has no bound.
 func (c ErrorCode) Known() bool { return hints.Known(string(c)) }
 
 // Hint says what the error means and what to do about it, "" when nothing

@@ -46,9 +46,9 @@ type AlipayConfig struct {
 	PrivateKey, PrivateKeyPath string
 	// Signer signs in place of a private key, for keys in a KMS or HSM. It must
 	// hold an RSA key of 2048 bits or more and sign with PKCS #1 v1.5 and
-	// SHA-256. It must be safe for concurrent use. A call waits for it however
-	// long it takes, so it should bound itself. What its errors say is not
-	// printed; errors.Is and errors.As reach them.
+	// SHA-256. It must be safe for concurrent use. A call waits for it without a
+	// limit, so it should have a timeout, or be a ContextSigner. The texts of its
+	// errors are not printed; errors.Is and errors.As reach them.
 	Signer crypto.Signer
 	// AlipayPublicKey is Alipay's public key (支付宝公钥, not 应用公钥), as the
 	// console shows it once the application's public key has been uploaded.
@@ -56,9 +56,9 @@ type AlipayConfig struct {
 	// AppCertContent is the application's certificate (应用公钥证书, appCertPublicKey_….crt).
 	AppCertContent, AppCertPath string
 	// AlipayPublicCertContent holds one or several of Alipay's certificates
-	// (支付宝公钥证书, alipayCertPublicKey_RSA2.crt), each as a rule with its
-	// intermediate, by which the next one is recognised. Give the old and the
-	// new one together while one replaces the other.
+	// (支付宝公钥证书, alipayCertPublicKey_RSA2.crt), usually each with its
+	// intermediate, which helps to verify the next one. While a new certificate
+	// replaces an old one, give both.
 	AlipayPublicCertContent, AlipayPublicCertPath string
 	// RootCertContent is Alipay's root bundle (支付宝根证书, alipayRootCert.crt).
 	RootCertContent, RootCertPath string
@@ -71,7 +71,7 @@ type AlipayConfig struct {
 }
 
 // ConfigError reports a mistake in an [AlipayConfig] or an [Option]. Its text
-// and fields never hold what was given.
+// and fields never contain the configured values.
 type ConfigError struct {
 	Field  string // as in AlipayConfig, or the option's name
 	Reason string // what was found, and what to do about it
@@ -136,7 +136,7 @@ func (c AlipayConfig) shown() redact.Value {
 		base.Text = u.Scheme + "://" + u.Host
 	}
 	if c.AppID != "" && len(c.AppID) <= 32 && strings.Trim(c.AppID, "0123456789") == "" {
-		appID.Text = c.AppID // digits only: no key that lost its way
+		appID.Text = c.AppID // digits only: not a key in the wrong field
 	}
 	if c.Signer != nil {
 		signer = redact.Field{Name: "Signer", Text: reflect.TypeOf(c.Signer).String()}
@@ -186,7 +186,7 @@ func CertSN(pem []byte) (string, error) {
 
 // RootCertSN returns the SN of a root bundle (支付宝根证书): what
 // alipay-root-cert-sn carries. It joins the SNs of the certificates with an RSA
-// signature, in file order, by "_"; others, such as the SM2 root, are passed over.
+// signature, in file order, by "_"; others, such as the SM2 root, are skipped.
 func RootCertSN(pem []byte) (string, error) {
 	list, err := certs.Parse(string(pem))
 	if err != nil {

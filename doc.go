@@ -1,5 +1,5 @@
-// Package alipay calls Alipay's OpenAPI v3, and above all asks for the result of
-// a person's identity check, 职得身份认证查询接口
+// Package alipay calls Alipay's OpenAPI v3. Its main purpose is to query the
+// result of a person's identity check, 职得身份认证查询接口
 // (zhima.customer.jobworth.authentication.query). The shortest program:
 //
 //	package main
@@ -58,50 +58,50 @@
 //		// Nothing happened. Repeat the call if Retryable(err), else correct it.
 //	}
 //
-// A code can be asked for directly: errors.Is(err, alipay.CodeTokenInvalid). See
+// To test for one code, use errors.Is(err, alipay.CodeTokenInvalid). See
 // [ErrorCode], [APIError], [CallError], [ArgumentError] and [ConfigError].
 //
 // # Keys
 //
-// The console (开放平台控制台, 接口加签方式) has an application either in
+// In the console (开放平台控制台, 接口加签方式) an application is either in
 // public-key mode (公钥模式: set AlipayPublicKey) or in certificate mode
 // (证书模式: set AppCertContent, AlipayPublicCertContent and RootCertContent).
-// Each of these fields has a …Path variant that names a file, and takes every
-// usual form; see [AlipayConfig]. [NewClient] checks all that can be checked
+// Each of these fields accepts every usual form, and has a …Path variant that
+// names a file; see [AlipayConfig]. [NewClient] checks all that can be checked
 // without the network. A [crypto.Signer] or [ContextSigner] signs in place of a
 // private key, for keys that stay in a KMS or HSM. [Client.Reload] changes keys
-// and certificates without a restart, and a new certificate of Alipay's is
-// fetched by itself ([WithCertificateDownload]).
+// and certificates without a restart, and a new Alipay certificate is downloaded
+// automatically ([WithCertificateDownload]).
 //
 // # The whole check
 //
 // [ZhimaCreditPayafteruseCreditagreement.Sign] makes the order string with which
 // Alipay's app asks the user to agree. [Client.NotificationHandler] receives the
-// message that follows. [ZhimaCustomerJobworthAuthentication.WaitForResult] asks
-// until the result is final, with growing pauses, and asks again after a lost
-// poll. A query should not end when the customer closes the page: give it
+// message that follows. [ZhimaCustomerJobworthAuthentication.WaitForResult] polls
+// until the result is final, with growing pauses, and goes on after a lost poll.
+// A query should not end when the customer closes the page: give it
 // [context.WithoutCancel] and a timeout.
 //
 // # Other endpoints
 //
 // [Client.Do] calls any other v3 endpoint under the same rules, also with files.
-// [Client.SDKExecute] and [Client.PageExecute] sign what an app or a browser
-// takes to the older gateway. [WithAppAuthToken] calls on behalf of another
+// [Client.SDKExecute] and [Client.PageExecute] sign requests that an app or a
+// browser sends to the old gateway. [WithAppAuthToken] calls on behalf of another
 // merchant.
 //
 // # Logs, metrics, traces
 //
-// [WithLogger] writes a record per attempt, [WithObserver] tells of every call
-// and attempt. Neither shows a key, a token, a query string or a personal value,
-// and no error does. [APIError] has Header and Body as fields for the caller's
-// eyes, and the JSON of [QueryParams] and [QueryResponse] is faithful, since it
-// is the caller's data.
+// [WithLogger] writes a record per attempt, [WithObserver] reports every call and
+// attempt. Neither shows a key, a token, a query string or a personal value, and
+// no error text does. [APIError] has Header and Body as fields for the caller,
+// and the JSON of [QueryParams] and [QueryResponse] contains their values, since
+// they are the caller's data.
 //
 // # Testing
 //
-// Package alipaytest holds a gateway for tests, on loopback: it checks
-// signatures, signs its answers, knows the states of a once_token, and fails on
-// request. Code that depends on [JobworthQuerier] can also be tested with
+// Package alipaytest has a test gateway on loopback: it checks signatures, signs
+// its answers, knows the states of a once_token, and injects faults on request.
+// Code that depends on [JobworthQuerier] can also be tested with
 // alipaytest.StubQuerier, without HTTP.
 //
 //	gateway := alipaytest.NewGateway(t)

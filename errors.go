@@ -14,7 +14,7 @@ import (
 	"github.com/seed-39a49030/alipay/internal/redact"
 )
 
-// Outcome is what may have happened, in one word.
+// Outcome says what may have happened.
 type Outcome int
 
 // Every call has one of these outcomes.
@@ -51,9 +51,9 @@ func (o Outcome) sentinel() error {
 	return nil
 }
 
-// OutcomeOf says what an error of a call, or of WaitForResult, means. An
-// [ErrorCode] alone means what the code means. An error of other origin is
-// [OutcomeUnknown], since nothing is known of it.
+// OutcomeOf says what an error of a call, or of WaitForResult, means. A bare
+// [ErrorCode] has the outcome of that code. Any other error is [OutcomeUnknown],
+// since nothing is known about it.
 func OutcomeOf(err error) Outcome {
 	var refused *APIError
 	var code ErrorCode
@@ -75,8 +75,8 @@ func OutcomeOf(err error) Outcome {
 }
 
 // Retryable reports whether the same call may be repeated as it is: nothing was
-// delivered, and for no mistake of the caller's or of its Signer. The library
-// has already repeated it as far as [RetryPolicy] allows.
+// delivered, and not because of a mistake of the caller or its Signer. The library
+// has already retried it as far as [RetryPolicy] allows.
 func Retryable(err error) bool {
 	var failed *CallError
 	return OutcomeOf(err) == OutcomeNotDelivered && !isMistake(err) && !(errors.As(err, &failed) && failed.mistake)
@@ -89,7 +89,7 @@ func isMistake(err error) bool {
 	return errors.As(err, &argument) || errors.As(err, &config)
 }
 
-// outcome is what the code alone says.
+// outcome is what the code alone implies.
 func (c ErrorCode) outcome() Outcome {
 	switch c {
 	case CodeSystemError, CodeUnknowError:
@@ -100,18 +100,18 @@ func (c ErrorCode) outcome() Outcome {
 	return OutcomeRejected
 }
 
-// What may have happened. [OutcomeOf] says it in one word.
+// What may have happened; [OutcomeOf] returns it as an [Outcome].
 var (
 	// ErrOutcomeUnknown: the request may have reached the gateway, and no
 	// trustworthy answer came. A once_token may have been spent by it.
 	ErrOutcomeUnknown = errors.New("outcome unknown: the request may have reached the gateway and no trustworthy answer came")
-	// ErrNotDelivered: certainly nothing happened. [Retryable] tells whether the
+	// ErrNotDelivered: certainly nothing happened. [Retryable] reports whether the
 	// same call may be repeated as it is.
 	ErrNotDelivered = errors.New("not delivered: nothing happened, the call may be repeated")
 )
 
 // Why an answer is not accepted. An error that satisfies one of these satisfies
-// ErrOutcomeUnknown too, unless the answer is a no all the same: a 4xx without a
+// ErrOutcomeUnknown too, unless the answer is still a refusal: a 4xx without a
 // signature, or with one that verifies.
 var (
 	// ErrResponseUnsigned: an answer that must be signed carries no signature.
@@ -125,9 +125,9 @@ var (
 	// local clock than WithMaxClockSkew allows.
 	ErrResponseStale = protocol.ErrStale
 	// ErrResponseReplayed: the answer does not belong to this request. This client
-	// has been given it before, or it comes from a cache: it has an Age, or the
-	// RoundTripper shows no sign of having sent the request. Whose a cache's answer
-	// is cannot be told, so CallError.Answer keeps it.
+	// has received it before, or it comes from a cache: it has an Age header, or the
+	// RoundTripper shows no sign of having sent the request. An answer from a cache
+	// may still be the right one, so CallError.Answer keeps it.
 	ErrResponseReplayed = protocol.ErrReplayed
 	// ErrResponseMismatch: the answer names another user, by UserID or OpenID, or
 	// another agreement than the one that was asked for.
@@ -149,7 +149,7 @@ var ErrStillWaiting = errors.New("no final result has come yet")
 
 // ArgumentError reports a mistake in the arguments of a call. Nothing was sent:
 // the error of the call satisfies [ErrNotDelivered], and is not [Retryable]. Its
-// text and fields never hold what was given.
+// text and fields never contain the given values.
 type ArgumentError struct {
 	Argument string // as in "Request.Path", "WithHeader" or "ctx"
 	Reason   string // what is wrong with it
@@ -163,11 +163,11 @@ func (e *ArgumentError) Error() string { return "alipay: argument " + e.Argument
 //
 //	if errors.Is(err, alipay.CodeTokenInvalid) { … }
 //
-// Code, Message and Links come from the answer's body. A body that holds none,
-// such as the HTML page of a proxy, leaves them empty. Values that were sent are
-// masked in Message and Links where the gateway repeats them. Header and Body
-// are as received (the body decrypted), for the caller's eyes: they are no part
-// of the text, of any verb of fmt, of logs or of JSON.
+// Code, Message and Links come from the answer's body. A body that has none, such
+// as the HTML page of a proxy, leaves them empty. Values that were sent are masked
+// in Message and Links where the gateway repeats them. Header and Body are as
+// received (the body decrypted), for the caller only: the error's text, all verbs
+// of fmt, logs and JSON leave them out.
 type APIError struct {
 	StatusCode int         // HTTP status
 	Code       ErrorCode   // code, as it came
@@ -195,7 +195,7 @@ func (e *APIError) Error() string {
 	return text + shownIDs(e.where.appID, e.TraceID, e.RequestID, e.Attempts)
 }
 
-// brief is the text without where, what it means and ids.
+// brief is the text without place, outcome and ids.
 func (e *APIError) brief() string {
 	text := fmt.Sprintf("%s (%d)", e.printedCode(), e.StatusCode)
 	if e.Code == "" {
@@ -210,8 +210,7 @@ func (e *APIError) brief() string {
 	return text
 }
 
-// Is reports whether target is the error's code, or the sentinel of what may
-// have happened.
+// Is reports whether target is the error's code, or the sentinel of its outcome.
 func (e *APIError) Is(target error) bool {
 	if code, ok := target.(ErrorCode); ok {
 		return code == e.Code
@@ -223,9 +222,9 @@ func (e *APIError) Is(target error) bool {
 // Unwrap returns why the answer's body could not be read, where it could not.
 func (e *APIError) Unwrap() error { return e.cause }
 
-// outcome: a once_token may be spent unless the gateway says no in so many
-// words. 429 and the throttle codes are refusals for load, before the request
-// was looked at.
+// outcome is unknown unless the gateway refuses expressly, since a once_token may
+// be spent. With 429 and the throttle codes it refuses because of load, before it
+// processes the request.
 func (e *APIError) outcome() Outcome {
 	byCode := e.Code.outcome()
 	switch {
@@ -270,14 +269,14 @@ func (e *APIError) printedCode() string {
 	return redact.Printable(string(e.Code), maxShownID)
 }
 
-// place is whom an error is about.
+// place says which call an error is about.
 type place struct{ appID, method, host, path string }
 
-// CallError is every failure of a call that is no [APIError]: no answer came,
-// or one that could not be accepted, or the call was never sent. It satisfies
-// errors.Is and errors.As for what is behind it: ErrOutcomeUnknown or
-// ErrNotDelivered, why an answer was not accepted, an [ArgumentError], the
-// context's error, and causes from the network that are safe to show.
+// CallError is any failure of a call that is not an [APIError]: no answer came,
+// the answer could not be accepted, or the call was never sent. It satisfies
+// errors.Is and errors.As for its causes: ErrOutcomeUnknown or ErrNotDelivered,
+// why an answer was not accepted, an [ArgumentError], the context's error, and
+// causes from the network that are safe to show.
 type CallError struct {
 	Method     string // GET; "" when the call was refused for its arguments
 	Host       string // of the gateway, or the reverse proxy in front of it
@@ -287,15 +286,15 @@ type CallError struct {
 	TraceID    string // alipay-trace-id, "" without an answer
 	RequestID  string // alipay-request-id of the last attempt
 
-	// Answer is what came, signed and whole, and could not be accepted; else nil.
+	// Answer is a signed and complete answer that could not be accepted; else nil.
 	// It may be the only copy of a result: store it, and open it with
-	// [Client.Open] once the cause is removed.
+	// [Client.Open] once the cause is fixed.
 	Answer *SealedAnswer
 
 	appID       string
 	what        string  // what happened, "" when the reasons say it
-	reasons     []error // shown, in this order, and reachable
-	cause       error   // reachable, not shown
+	reasons     []error // shown, in this order, and unwrapped
+	cause       error   // unwrapped, not shown
 	outcome     Outcome
 	mistake     bool // of the caller or of its Signer: repeating the call cannot help
 	retryAtOnce bool // a reused connection was dead before anything was written
@@ -335,7 +334,7 @@ func (e *CallError) Error() string {
 	return text + shownIDs(e.appID, e.TraceID, e.RequestID, e.Attempts)
 }
 
-// brief is the text without where, what it means and ids.
+// brief is the text without place, outcome and ids.
 func (e *CallError) brief() string {
 	var parts []string
 	if e.what != "" {
@@ -349,7 +348,7 @@ func (e *CallError) brief() string {
 	return strings.Join(parts, ": ")
 }
 
-// briefly is what an error that is part of another says.
+// briefly is the text of an error inside that of another.
 func briefly(err error) string {
 	if e, ok := err.(interface{ brief() string }); ok {
 		return e.brief()
@@ -357,7 +356,7 @@ func briefly(err error) string {
 	return strings.TrimPrefix(err.Error(), "alipay: ")
 }
 
-// Unwrap returns what is behind the error.
+// Unwrap returns the causes of the error.
 func (e *CallError) Unwrap() []error {
 	if e.cause != nil {
 		return append(slices.Clip(e.reasons), e.cause)
@@ -368,10 +367,10 @@ func (e *CallError) Unwrap() []error {
 // Format implements [fmt.Formatter]: every verb prints what Error returns.
 func (e CallError) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.Error()) }
 
-// LogValue implements [slog.LogValuer] with the members of [APIError]'s.
+// LogValue implements [slog.LogValuer] with the same members as [APIError].
 func (e CallError) LogValue() slog.Value { return e.shown().logValue() }
 
-// MarshalJSON writes the members of [APIError]'s.
+// MarshalJSON writes the same members as [APIError].
 func (e CallError) MarshalJSON() ([]byte, error) { return json.Marshal(e.shown()) }
 
 // GobEncode implements [encoding/gob.GobEncoder] and always fails: it would carry
@@ -381,7 +380,7 @@ func (e CallError) GobEncode() ([]byte, error) { return nil, errNoGob }
 var errNoGob = errors.New("alipay: an error is not encoded with gob, since that would carry the answer; encode its JSON")
 
 func (e *CallError) shown() shownError {
-	var refused *APIError // of a call that ended otherwise
+	var refused *APIError // among the causes
 	if errors.As(e, &refused) {
 		shown := refused.shown()
 		shown.Error, shown.Outcome = e.Error(), OutcomeOf(e).String()

@@ -18,9 +18,9 @@ import (
 	"github.com/seed-39a49030/alipay/internal/protocol"
 )
 
-// ExecuteRequest is a request of the old gateway that the merchant signs and
-// somebody else sends: Alipay's app, or the customer's browser. Printing and
-// logging it shows the method, and nothing else.
+// ExecuteRequest is a request to the old gateway that the merchant signs, and
+// that Alipay's app or the customer's browser sends. Printing and logging it shows
+// only the method.
 type ExecuteRequest struct {
 	// Method is the API's name, such as zhima.credit.payafteruse.creditagreement.sign.
 	Method string
@@ -37,7 +37,7 @@ type ExecuteRequest struct {
 	// AppAuthToken of the config.
 	AppAuthToken string
 	// Params holds further common parameters. Those that the library sets are
-	// refused, and so are names that are not visible ASCII or hold = or &. A value
+	// refused, and so are names that are not visible ASCII or contain = or &. A value
 	// that is empty or only white space is left out, as Alipay's Java SDK does:
 	// whether a signature covers white space depends on the signer.
 	Params map[string]string
@@ -52,8 +52,8 @@ func (r ExecuteRequest) Format(f fmt.State, _ rune) {
 func (r ExecuteRequest) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }
 
 // SDKExecute signs an order string (orderStr), which an app or mini-program hands
-// to Alipay's app. Nothing is sent. The string holds what BizContent holds, so it
-// belongs into no log. The error is a *[CallError].
+// to Alipay's app. Nothing is sent. The string contains BizContent, so do not log
+// it. The error is a *[CallError].
 func (c *Client) SDKExecute(ctx context.Context, req *ExecuteRequest) (string, error) {
 	params, sign, err := c.signOrder(ctx, req)
 	if err != nil {
@@ -64,8 +64,8 @@ func (c *Client) SDKExecute(ctx context.Context, req *ExecuteRequest) (string, e
 
 // PageExecute signs a page. With GET it returns a URL to send the browser to,
 // with POST an HTML form that submits itself, for a page of the merchant's.
-// Nothing is sent. What it returns holds what BizContent holds, so it belongs
-// into no log. The error is a *[CallError].
+// Nothing is sent. The result contains BizContent, so do not log it. The error is
+// a *[CallError].
 func (c *Client) PageExecute(ctx context.Context, method string, req *ExecuteRequest) (string, error) {
 	if method != http.MethodGet && method != http.MethodPost {
 		return "", errArgument("method", "the method is neither GET nor POST")
@@ -182,10 +182,10 @@ func (k *keySet) orderParams(req *ExecuteRequest, at time.Time) (map[string]stri
 		switch {
 		case reservedParams[name]:
 			return nil, errArgument("ExecuteRequest.Params", "one of them is set by the library: "+name)
-		// The sorted order of names differs between Go and Java beyond ASCII.
+		// Beyond ASCII, Go and Java sort names differently.
 		case name == "" || strings.ContainsAny(name, "=&") || !isVisibleASCII(name):
 			return nil, errArgument("ExecuteRequest.Params", "the name of one is empty, is not visible ASCII, or holds = or &")
-		// The gateway replaces what is not UTF-8, and the signature no longer holds.
+		// The gateway replaces what is not UTF-8, and then the signature does not verify.
 		case hasControl(value) || !utf8.ValidString(value):
 			return nil, errArgument("ExecuteRequest.Params", "the value of one holds a control character, or is not UTF-8")
 		}
@@ -196,7 +196,7 @@ func (k *keySet) orderParams(req *ExecuteRequest, at time.Time) (map[string]stri
 	return params, nil
 }
 
-// isBlank reports whether s holds nothing, or only white space.
+// isBlank reports whether s is empty or only white space.
 func isBlank(s string) bool { return strings.TrimSpace(s) == "" }
 
 // encodeBizContent returns a JSON object without the white space around its

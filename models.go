@@ -71,18 +71,18 @@ const (
 //
 // The values are personal. Printing and logging a QueryParams, with any verb of
 // fmt and with log/slog, shows which parameters are set and none of their
-// values. Its JSON is faithful, under the wire names, because it is the caller's
-// own data, and so is every other encoding, such as gob: do not write that to a
-// log. [slog.JSONHandler] writes the JSON of a struct, slice or map that holds a
-// QueryParams, and cannot be told from any other encoder there: log the QueryParams
-// itself, or give the handler the ReplaceAttr of the example.
+// values. Its JSON contains the values, under the wire names, because they are the
+// caller's own data, and so does every other encoding, such as gob: do not log
+// that. For a struct, slice or map that contains a QueryParams, [slog.JSONHandler]
+// writes this JSON, and the library cannot prevent it: log the QueryParams itself,
+// or give the handler the ReplaceAttr of the example.
 type QueryParams struct {
 	// ConnKey is the out_agreement_no which the caller gave in the first step,
 	// when the check was created (conn_key).
 	ConnKey string `url:"conn_key,omitempty" json:"conn_key,omitempty"`
 	// OnceToken is the credential for one result (once_token). After the check
-	// has reached a final state only one query with it succeeds; to ask again
-	// the whole check must be started anew.
+	// has reached a final state only one query with it succeeds; to ask again,
+	// start the whole check over.
 	OnceToken string `url:"once_token,omitempty" json:"once_token,omitempty"`
 	// QueryType chooses exact or fuzzy matching (query_type).
 	QueryType QueryType `url:"query_type,omitempty" json:"query_type,omitempty"`
@@ -131,10 +131,10 @@ func (p QueryParams) shown() redact.Value {
 // optional: one that did not come, or came as null, is empty.
 //
 // The values are personal. Printing and logging a QueryResponse, with any verb
-// of fmt and with log/slog, shows the states and none of the ids. Its JSON is
-// faithful, under the wire names and with the members of Extra, because it is
-// the caller's own data, and so is every other encoding: do not write that to a
-// log. For a struct, slice or map that holds one see [QueryParams].
+// of fmt and with log/slog, shows the states and none of the ids. Its JSON contains
+// the values, under the wire names and with the members of Extra, because they are
+// the caller's own data, and so does every other encoding: do not log that. For a
+// struct, slice or map that contains one see [QueryParams].
 type QueryResponse struct {
 	// IdentityResult is the outcome (identity_result).
 	IdentityResult IdentityResult
@@ -180,9 +180,9 @@ func (r *QueryResponse) member(name []byte) *string {
 	return nil
 }
 
-// UnmarshalJSON takes what the platform may send: a number or boolean becomes the
-// string that spells it, null is empty, and unknown members go to Extra.
-// Meta is kept. With an error the receiver stays as it was.
+// UnmarshalJSON accepts what the platform may send: a number or boolean becomes a
+// string with the same spelling, null is empty, and unknown members go to Extra.
+// Meta is kept. On an error the receiver is unchanged.
 func (r *QueryResponse) UnmarshalJSON(data []byte) error {
 	if lenient.IsNull(data) {
 		return nil // the convention of encoding/json
@@ -208,8 +208,8 @@ func (r *QueryResponse) decodeAnswer(object []byte, sent url.Values) error {
 	return nil
 }
 
-// differs reports whether an answer has another value than the request for a
-// member that says what both are about.
+// differs reports whether answer and request have different values for a member
+// that says what they are about.
 func differs(sent url.Values, name, came string) bool {
 	asked := strings.TrimSpace(sent.Get(name))
 	came = strings.TrimSpace(came)
@@ -291,8 +291,8 @@ func encodeMembers(known []string, member func(name []byte) *string, extra map[s
 }
 
 // Response is a verified answer. Printing and logging it shows status, ids and
-// sizes, and nothing of header or body. Its JSON holds all of it, since it is
-// the caller's data, with the body as a string: do not write that to a log.
+// sizes, and nothing of header or body. Its JSON contains everything, since it is
+// the caller's data, with the body as a string: do not log that.
 type Response struct {
 	StatusCode int         // HTTP status, 200
 	Header     http.Header // header of the answer

@@ -21,18 +21,18 @@ import (
 	"github.com/seed-39a49030/alipay/internal/redact"
 )
 
-// ErrNotificationSignature: a notification is not believed. The error's text says
-// which check failed.
+// ErrNotificationSignature: a notification did not pass verification. The error's
+// text says which check failed.
 var ErrNotificationSignature = errors.New("the notification is not believed")
 
 // Notification is a message or an asynchronous notification of the platform
 // (应用网关消息, 异步通知) whose signature verifies. The same one may come several
-// times, and late: ID tells them apart.
+// times, and late: compare the ID.
 //
-// Its signature covers the values without escaping them. A value that a stranger
-// can choose may hold what reads as other parameters, and the same signature
-// covers both readings. So compare what it says with the merchant's own record,
-// and never act on it alone.
+// Its signature covers the values without escaping them. A value that an outsider
+// can choose may contain text that reads as further parameters, and the same
+// signature covers both readings. So compare the notification with the merchant's
+// own record, and never act on it alone.
 //
 // Printing and logging it shows ID, method, application and time, and none of the
 // values.
@@ -121,14 +121,14 @@ func (c *Client) VerifyNotification(values url.Values) (*Notification, error) {
 	return n, nil
 }
 
-// notificationForms are what the signature of a notification may leave out: that
-// of a trade sign and sign_type, that of a message sign alone. The name of the
-// certificate is not signed as a rule.
+// notificationForms are the parameters that the signature of a notification may
+// leave out: for a trade, sign and sign_type; for a message, only sign. The SN of
+// the certificate is usually not signed.
 var notificationForms = [][]string{
 	{"sign", "sign_type", "alipay_cert_sn"}, {"sign", "alipay_cert_sn"}, {"sign", "sign_type"}, {"sign"},
 }
 
-// verifyNotification checks the signature. When it holds only without the
+// verifyNotification checks the signature. If it verifies only without the
 // parameters that are blank, they are removed from params.
 func (k *keySet) verifyNotification(params map[string]string, now time.Time) error {
 	signature, err := base64.StdEncoding.DecodeString(params["sign"])
@@ -152,7 +152,7 @@ func (k *keySet) verifyNotification(params map[string]string, now time.Time) err
 		return nil
 	}
 	// Alipay's two Java SDKs differ: 4.40 does not sign a value of only white
-	// space, that of v3 does.
+	// space, the one for v3 does.
 	sent := len(params)
 	maps.DeleteFunc(params, func(_, value string) bool { return isBlank(value) })
 	if len(params) < sent && signedByOne(keys, params) {
@@ -182,17 +182,17 @@ func signedByOne(keys []*rsa.PublicKey, params map[string]string) bool {
 // maxNotification bounds the body of a notification.
 const maxNotification = 1 << 20
 
-// NotificationHandler receives notifications: form posts of at most 1 MiB, whose
-// address may have a query, which is no part of the form. It calls handle for
-// each whose signature verifies, under the request's context, and answers success
-// only after handle has returned nil. Otherwise, and after a panic of handle, it
-// answers fail, and the platform sends the notification again, up to 8 times
-// within 25 hours. The same one may come several times at once, too: store what
-// it says under its ID before returning nil.
+// NotificationHandler receives notifications: form posts of at most 1 MiB. A query
+// in the address is not part of the form. For each one whose signature verifies it
+// calls handle, under the request's context, and answers success only after handle
+// has returned nil. Otherwise, and after a panic of handle, it answers fail, and
+// the platform sends the notification again, up to 8 times within 25 hours. The
+// same one may also arrive several times at once: store its content under its ID
+// before returning nil.
 //
-// The status is 200 for success, 400 for a notification that is not believed, 405
-// and 413 for what is none, and 500 when handle failed. Nothing of the values is
-// logged; the client's logger is told why a notification is refused (at Warn).
+// The status is 200 for success, 400 for a notification that does not pass
+// verification, 405 and 413 for other requests, and 500 when handle failed. No
+// values are logged; the client's logger gets the reason of a refusal, at Warn.
 func (c *Client) NotificationHandler(handle func(context.Context, *Notification) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		status, reason := c.receive(w, r, handle)

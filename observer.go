@@ -11,22 +11,22 @@ import (
 	"github.com/seed-39a49030/alipay/internal/redact"
 )
 
-// Observer is told of every call and every attempt: what metrics and traces are
-// made from. It changes nothing, except for the context that CallStart returns.
-// Each function may be nil, must be safe for concurrent use, and is called on
-// the goroutine of the call, so it should be quick.
+// Observer receives every call and every attempt, for metrics and traces. It can
+// change only the context, through CallStart. Each function may be nil, must be
+// safe for concurrent use, and is called on the goroutine of the call, so it
+// should be quick.
 //
-// It is given nothing personal and nothing secret: no query, header or body. The
+// It gets nothing personal and nothing secret: no query, header or body. The
 // errors are those of the call, without [APIError].Header and Body and without
-// what a [CallError] carries. A call that is refused for a mistake in its
-// arguments is not observed, since it never begins.
+// [CallError].Answer. A call that is refused for a mistake in its arguments is not
+// observed, since it never begins.
 type Observer struct {
-	// CallStart begins a call. The context it returns (nil: the given one) is
-	// that of the call, of its attempts and of the other two functions.
+	// CallStart is called when a call begins. The context it returns (nil: the given
+	// one) is used for the call, its attempts and the other two functions.
 	CallStart func(ctx context.Context, call CallInfo) context.Context
-	// AttemptDone tells of an attempt that has ended.
+	// AttemptDone is called when an attempt has ended.
 	AttemptDone func(ctx context.Context, attempt AttemptInfo)
-	// CallDone tells of a call that has ended.
+	// CallDone is called when a call has ended.
 	CallDone func(ctx context.Context, call CallResult)
 }
 
@@ -49,7 +49,7 @@ type AttemptInfo struct {
 	Outcome          Outcome       // what the attempt means
 	Duration         time.Duration // how long it took
 	Pause            time.Duration // before the next attempt; 0 when there is no next, 1 ns when it follows at once
-	ConnectionReused bool          // the connection had served before
+	ConnectionReused bool          // the connection had been used before
 	Err              error         // nil for a success
 }
 
@@ -63,12 +63,12 @@ type CallResult struct {
 	Duration   time.Duration // how long it took, pauses included
 	Err        error         // nil for a success
 
-	// CertificateExpires is when the first of the configured certificates ends,
+	// CertificateExpires is when the first of the configured certificates expires,
 	// if that is within 30 days, else zero.
 	CertificateExpires time.Time
 }
 
-// observers are told in the order in which the options gave them.
+// observers are called in the order in which the options gave them.
 type observers []Observer
 
 func (all observers) callStart(ctx context.Context, call CallInfo) context.Context {
@@ -130,7 +130,7 @@ func shownCode(err error) ErrorCode {
 	return ""
 }
 
-// withoutAnswer takes out of an error of a call what came from the gateway.
+// withoutAnswer copies an error of a call without what came from the gateway.
 func withoutAnswer(err error) error {
 	switch e := err.(type) {
 	case *APIError:
@@ -148,8 +148,8 @@ func withoutAnswer(err error) error {
 	return err
 }
 
-// logObserver writes a record for every attempt: at Debug, or at Warn where it
-// is followed by another or its outcome is unknown.
+// logObserver writes a record for every attempt: at Debug, or at Warn if a retry
+// follows or the outcome is unknown.
 func logObserver(logger *slog.Logger) Observer {
 	return Observer{AttemptDone: func(ctx context.Context, a AttemptInfo) {
 		level, message := slog.LevelDebug, "alipay: attempt"
@@ -183,15 +183,15 @@ func logObserver(logger *slog.Logger) Observer {
 	}}
 }
 
-// warn tells the log what is no call's doing.
+// warn logs what does not concern a single call.
 func (s *settings) warn(ctx context.Context, message string, attrs ...slog.Attr) {
 	if s.logger != nil {
 		s.logger.LogAttrs(ctx, slog.LevelWarn, message, attrs...)
 	}
 }
 
-// certificateExpires returns when the first configured certificate ends, if that
-// is soon, and tells the log so once a day. Otherwise it is the zero time.
+// certificateExpires returns when the first configured certificate expires, if
+// that is soon, and logs it once a day. Otherwise it returns the zero time.
 func (c *Client) certificateExpires(ctx context.Context) time.Time {
 	keys := c.keys.Load()
 	if keys.firstExpiry.IsZero() {
@@ -213,7 +213,7 @@ func (c *Client) certificateExpires(ctx context.Context) time.Time {
 	return time.Time{}
 }
 
-// shownError is the one shape in which errors of calls are logged and marshalled.
+// shownError is the form in which errors of calls are logged and marshalled.
 type shownError struct {
 	Error     string      `json:"error"`
 	Outcome   string      `json:"outcome"`

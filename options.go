@@ -73,30 +73,30 @@ func newSettings(opts []Option) (settings, error) {
 }
 
 // WithHTTPClient sends requests through the Transport of the caller's client: for
-// a proxy, tracing, or connection settings. Begin with [NewTransport], which has
+// a proxy, tracing, or connection settings. Start from [NewTransport], which has
 // the library's own settings. Only the client's Transport and its Timeout are
 // used; its redirect policy and cookie jar are not, since redirects are never
 // followed. A nil Transport means the library's own. The client is copied and
 // never changed.
 //
 // An [*http.Transport] that allows TLS below 1.2 is refused by NewClient. Under
-// https a connection that shows no TLS 1.2 or newer, such as one from a
+// https a connection that does not show TLS 1.2 or newer, for example one from a
 // DialTLSContext, is closed before anything is written to it.
 //
 // A RoundTripper that repeats a request is stopped, and the outcome is unknown.
-// What stops it are the hooks in the request's context, which see each connection
-// that it asks for, and a body that can be read once. One that takes both away,
-// by sending a GET in another context, is beyond this library's reach: the whole
-// of a GET over HTTP/1.1 is out before its body is read. An answer for which
-// nothing was sent, as one from a cache or from a fake RoundTripper in a test, is
-// refused with [ErrResponseReplayed]: test against a server, such as alipaytest's.
+// Two things stop it: hooks in the request's context, which see each connection
+// that it asks for, and a body that can be read only once. The library cannot stop
+// one that sends a GET in another context: over HTTP/1.1 the whole GET is written
+// before its body is read. An answer for which nothing was sent, such as one from
+// a cache or from a fake RoundTripper in a test, is refused with
+// [ErrResponseReplayed]: test against a server, such as alipaytest's.
 //
-// Some bounds are the transport's to set: net/http reads up to 10 MB of header
-// (MaxResponseHeaderBytes; 256 KiB in the library's own), and lets a handshake with
-// a silent server go on for TLSHandshakeTimeout after the call has ended. Through
-// the library's own transport a dial ends with the call that waits for it, and
-// what a server sends unasked behind an answer is thrown away; with others,
-// net/http writes its beginning to the standard logger.
+// Some limits are set on the transport: net/http reads up to 10 MB of header
+// (MaxResponseHeaderBytes; 256 KiB in the library's own), and a handshake with a
+// silent server goes on for TLSHandshakeTimeout after the call has ended. In the
+// library's own transport a dial ends with the call that waits for it, and bytes
+// that a server sends after an answer are discarded; with other transports,
+// net/http writes the first of them to the standard logger.
 func WithHTTPClient(client *http.Client) Option {
 	return func(s *settings) error {
 		s.httpClient = nil
@@ -121,18 +121,18 @@ func WithTimeout(timeout time.Duration) Option {
 	}
 }
 
-// WithLogger logs every attempt at Debug, and at Warn one that is followed by a
-// retry or whose outcome is unknown. The message is "alipay: attempt", "alipay:
-// retry" or "alipay: outcome unknown". The attributes are app_id, method, host,
-// path, attempt, outcome, request_id, duration, connection_reused, and where they
-// apply status, trace_id, code, pause and error. Their names are fixed. There is
-// never a query, header, body or answer in them.
+// WithLogger logs every attempt at Debug, or at Warn if a retry follows or the
+// outcome is unknown. The message is "alipay: attempt", "alipay: retry" or
+// "alipay: outcome unknown". The attributes are app_id, method, host, path,
+// attempt, outcome, request_id, duration, connection_reused, and where they apply
+// status, trace_id, code, pause and error. Their names are fixed. They never
+// contain a query, header, body or answer.
 //
-// At Warn it also tells when a certificate was downloaded ("alipay: new
+// It also logs at Warn when a certificate was downloaded ("alipay: new
 // certificate", see [WithCertificateDownload]), and once a day when a configured
-// one ends within 30 days ("alipay: certificate expires"). Their attributes are
-// app_id, sn, not_after and advice, and for the latter field. The default is
-// silence.
+// one expires within 30 days ("alipay: certificate expires"). The attributes are
+// app_id, sn, not_after and advice; for the latter message also field. By default
+// nothing is logged.
 func WithLogger(logger *slog.Logger) Option {
 	return func(s *settings) error {
 		s.logger = logger
@@ -140,8 +140,8 @@ func WithLogger(logger *slog.Logger) Option {
 	}
 }
 
-// WithObserver tells an observer of every call and every attempt. Several are
-// told in the order in which they were given.
+// WithObserver reports every call and every attempt to an observer. Several
+// observers are called in the order in which they were given.
 func WithObserver(observer Observer) Option {
 	return func(s *settings) error {
 		s.observers = append(s.observers, observer)
@@ -149,25 +149,25 @@ func WithObserver(observer Observer) Option {
 	}
 }
 
-// RetryPolicy says how often an attempt that certainly had no effect is
-// repeated: no connection was made, no complete request left, or the gateway
-// refused for load (HTTP 429, app-call-limited, method-call-limited). Nothing
-// else is ever repeated. Each pause lies between half and all of its step, and is
-// no shorter than the gateway's Retry-After asks for.
+// RetryPolicy says how often an attempt that certainly had no effect is retried:
+// no connection was made, no complete request was sent, or the gateway refused it
+// because of load (HTTP 429, app-call-limited, method-call-limited). Nothing else
+// is retried. Each pause is between half and all of its step, and no shorter than
+// the gateway's Retry-After.
 //
-// So that many retries do not become a storm, those of a client draw on one
-// budget, as gRPC's retry throttling has it: it starts full with MaxTokens, a
-// failed attempt takes one, a success gives TokenRatio back, and a retry needs
-// more than half to be left. A failure that gets no retry takes nothing. A retry
-// on another connection, where nothing was written to a dead one, is free.
+// To prevent retry storms, all calls of a client share one budget, as in gRPC's
+// retry throttling: it starts full with MaxTokens, a failed attempt takes one, a
+// success gives TokenRatio back, and a retry needs more than half to be left. A
+// failure that is not retried takes nothing. A retry on another connection is free
+// if nothing was written to the first, dead one.
 //
 // With the defaults and a call per second, a minute in which the gateway refuses
-// everything costs 1.05 attempts per call, in place of 3 without a budget. When it
+// everything costs 1.05 attempts per call, instead of 3 without a budget. When it
 // refuses one attempt in ten at random, more than 98 % of the calls succeed.
 //
 // The zero value of each member means its default.
 type RetryPolicy struct {
-	MaxAttempts int           // attempts in all; default 3, and 1 means never repeat
+	MaxAttempts int           // attempts in all; default 3, and 1 means no retry
 	BaseDelay   time.Duration // the first step, doubling with each; default 200 ms
 	MaxDelay    time.Duration // the longest step; default 2 s
 	MaxTokens   float64       // of the budget; default 10, negative for no budget
@@ -184,7 +184,7 @@ func (p RetryPolicy) withDefaults() RetryPolicy {
 	}
 }
 
-// WithRetryPolicy sets how attempts that certainly had no effect are repeated.
+// WithRetryPolicy sets how attempts that certainly had no effect are retried.
 func WithRetryPolicy(policy RetryPolicy) Option {
 	return func(s *settings) error {
 		if policy.MaxAttempts < 0 || policy.BaseDelay < 0 || policy.MaxDelay < 0 || policy.TokenRatio < 0 ||
@@ -207,7 +207,7 @@ func WithMaxResponseBytes(limit int64) Option {
 		case limit == 0:
 			limit = defaultMaxResponseBytes
 		}
-		s.maxResponseBytes = min(limit, math.MaxInt64-1) // one more byte tells that it is too large
+		s.maxResponseBytes = min(limit, math.MaxInt64-1) // one byte more shows that it is too large
 		return nil
 	}
 }
@@ -241,8 +241,8 @@ func WithClock(now func() time.Time) Option {
 }
 
 // WithUserAgent replaces the User-Agent header, which by default names the
-// library and the Go release. alipay-sdk-version names the library all the
-// same. Empty means the default.
+// library and the Go release. The header alipay-sdk-version still names the
+// library. Empty means the default.
 func WithUserAgent(userAgent string) Option {
 	return func(s *settings) error {
 		if hasControl(userAgent) {
@@ -255,9 +255,9 @@ func WithUserAgent(userAgent string) Option {
 	}
 }
 
-// WithInsecureHTTP allows a base URL with http beyond loopback. Personal data
-// then travels in the clear: it is meant for a gateway stand-in in a test
-// network.
+// WithInsecureHTTP allows an http base URL for addresses other than loopback.
+// Personal data is then sent unencrypted, so use it only for a stand-in gateway
+// in a test network.
 func WithInsecureHTTP() Option {
 	return func(s *settings) error {
 		s.insecureHTTP = true
@@ -266,18 +266,18 @@ func WithInsecureHTTP() Option {
 }
 
 // WithCertificateDownload says what happens in certificate mode when an answer
-// names a certificate of Alipay's that is not configured, as on the day on which
-// the platform changes to a new one. By default, true, the answer is held, within
-// the call's own deadline, while the certificate is asked for: once, however many
-// calls wait for it, and with nothing of the call. It is trusted only if its SN is
-// the one that was asked for, its subject and issuer are those of a configured
-// certificate of Alipay's, it is valid now, and its chain leads to the configured
-// root bundle. Then this and every later answer is verified with it, until the
-// process ends. The log says at Warn that the configured file is out of date.
+// names an Alipay certificate that is not configured, as after the platform has
+// changed to a new one. By default (true) the answer is held, within the call's
+// deadline, while the certificate is downloaded: once for all calls that wait for
+// it, and without sending anything of the call. It is trusted only if its SN is
+// the requested one, its subject and issuer are those of a configured Alipay
+// certificate, it is valid now, and its chain leads to the configured root bundle.
+// Then this and every later answer is verified with it, until the process ends.
+// The log says at Warn that the configured file is out of date.
 //
 // Otherwise, and with false, the error is [ErrUnknownCertificate] and carries the
-// answer. The sandbox's certificates do not lead to its root bundle, so there it is
-// always that.
+// answer. In the sandbox it is always this error, since the chain of the sandbox's
+// certificates does not lead to its root bundle.
 func WithCertificateDownload(enabled bool) Option {
 	return func(s *settings) error {
 		s.noDownload = !enabled
@@ -289,7 +289,7 @@ func WithCertificateDownload(enabled bool) Option {
 type RequestOption func(*callOptions) error
 
 type callOptions struct {
-	otherMerchant bool // appAuthToken takes the place of the config's
+	otherMerchant bool // appAuthToken replaces the config's
 	appAuthToken  string
 	requestID     string      // "" for a new one per attempt
 	header        http.Header // further headers only
@@ -321,11 +321,11 @@ func WithAppAuthToken(token string) RequestOption {
 	}
 }
 
-// WithHeader sets a further request header. Refused are control characters and
-// the headers that are not the caller's to set: Authorization, those that begin
-// with alipay-, Host, Content-…, Transfer-Encoding, Connection, Cache-Control,
-// Expect, Idempotency-Key and the like, which the library, the signature or safe
-// delivery depend on.
+// WithHeader sets a further request header. It refuses control characters, and
+// the headers that the library, the signature or safe delivery depend on:
+// Authorization, those that begin with alipay-, Host, Content-…,
+// Transfer-Encoding, Connection, Cache-Control, Expect, Idempotency-Key and the
+// like.
 func WithHeader(key, value string) RequestOption {
 	return func(o *callOptions) error {
 		if !isToken(key) {
@@ -345,9 +345,9 @@ func WithHeader(key, value string) RequestOption {
 	}
 }
 
-// WithQueryParam sets a query parameter beside those of the request, for one
-// that this version of the library does not know. It takes the place of a
-// parameter of the same name.
+// WithQueryParam adds a query parameter to those of the request, for one that
+// this version of the library does not know. It replaces a parameter of the same
+// name.
 func WithQueryParam(key, value string) RequestOption {
 	return func(o *callOptions) error {
 		if key == "" || hasControl(key) || hasControl(value) {
@@ -358,9 +358,9 @@ func WithQueryParam(key, value string) RequestOption {
 	}
 }
 
-// WithRequestID fixes alipay-request-id, 1 to 32 characters of A-Z, a-z, 0-9,
-// "_" and "-". By default every attempt has a random one; a fixed one serves all
-// attempts of the call. A wait derives one for each further poll.
+// WithRequestID sets alipay-request-id, 1 to 32 characters of A-Z, a-z, 0-9, "_"
+// and "-". By default every attempt has a random one; one that is set is used for
+// all attempts of the call. WaitForResult derives another for each further poll.
 func WithRequestID(id string) RequestOption {
 	return func(o *callOptions) error {
 		if !isRequestID(id) {
@@ -390,7 +390,7 @@ func reservedHeader(key string) bool {
 		return true
 	}
 	for _, prefix := range []string{"Alipay-", "Content-", "Transfer-", "Proxy-"} {
-		if strings.HasPrefix(strings.ReplaceAll(key, "_", "-"), prefix) { // some servers take one for the other
+		if strings.HasPrefix(strings.ReplaceAll(key, "_", "-"), prefix) { // some servers treat _ and - alike
 			return true
 		}
 	}

@@ -29,25 +29,25 @@ import (
 type Request struct {
 	// Method is GET, POST, PUT, PATCH or DELETE; "" means GET.
 	Method string
-	// Path begins with "/", as in "/v3/alipay/trade/query". Path parameters are
-	// escaped by the caller, and stay as they are. It has no query. Errors and
-	// logs show it: what is personal belongs in Query or Body.
+	// Path begins with "/", as in "/v3/alipay/trade/query". The caller escapes path
+	// parameters, and they are sent as they are. It has no query. Errors and logs
+	// show it, so put personal values in Query or Body.
 	Path string
 	// Query is a struct (or a pointer to one) with url tags, as
 	// github.com/google/go-querystring reads them, or [url.Values]; nil for none.
 	Query any
-	// Body is encoded as JSON; nil for none. A [json.RawMessage] or []byte is
-	// taken to be JSON already and goes out byte for byte. GET has no body.
+	// Body is encoded as JSON; nil for none. A [json.RawMessage] or []byte must
+	// be JSON already and is sent byte for byte. GET has no body.
 	Body any
-	// Files are uploaded beside Body, as multipart/form-data. The platform's
-	// signature covers Body and not the files. GET has none.
+	// Files are uploaded along with Body, as multipart/form-data. The signature that
+	// the platform asks for covers Body and not the files. GET has none.
 	Files []File
 }
 
 // File is a file to upload. Printing and logging it shows its size.
 type File struct {
 	Field   string // name of the parameter, such as image_content
-	Name    string // file name; its ending says the type
+	Name    string // file name; its extension sets the type
 	Content []byte // not to be changed before the call returns
 }
 
@@ -74,8 +74,8 @@ type call struct {
 	url    *url.URL
 	query  url.Values // what the URL's query encodes
 	body   []byte     // before encryption
-	files  []File     // beside body
-	source *Request   // what query and body were made from, for the names in it
+	files  []File     // uploaded along with body
+	source *Request   // what query and body were made from, for its field names
 }
 
 // encode turns a Request into what every attempt sends.
@@ -122,10 +122,10 @@ func encodeBody(method string, body any) ([]byte, error) {
 		return nil, errArgument("Request.Body", "a GET has no body; put parameters into Query")
 	}
 	if raw, ok := body.([]byte); ok {
-		if !json.Valid(raw) || !utf8.Valid(raw) { // the protocol knows only UTF-8
+		if !json.Valid(raw) || !utf8.Valid(raw) { // the protocol allows only UTF-8
 			return nil, errArgument("Request.Body", "the body is not valid JSON in UTF-8")
 		}
-		return bytes.Clone(raw), nil // the transport may still read it when the call has returned
+		return bytes.Clone(raw), nil // the transport may still read it after the call has returned
 	}
 	encoded, err := encodeJSON(body)
 	if err != nil {
@@ -134,7 +134,7 @@ func encodeBody(method string, body any) ([]byte, error) {
 	return encoded, nil
 }
 
-// encodeJSON escapes nothing for HTML: what is signed is what is sent, and stays
+// encodeJSON escapes nothing for HTML, so that what is signed and sent stays
 // readable.
 func encodeJSON(value any) ([]byte, error) {
 	var buffer bytes.Buffer
@@ -152,7 +152,7 @@ func compactJSON(raw []byte) ([]byte, error) {
 	return buffer.Bytes(), err
 }
 
-// dataPart is the name of the part that holds the JSON body beside files.
+// dataPart is the name of the part with the JSON body in an upload.
 const dataPart = "data"
 
 func checkFiles(method string, files []File) error {
@@ -171,7 +171,7 @@ func checkFiles(method string, files []File) error {
 }
 
 // encodeMultipart returns the body of an upload and its Content-Type. The part
-// data is text/plain where content encryption has made a ciphertext of it.
+// data is text/plain when content encryption has encrypted it.
 func encodeMultipart(data []byte, encrypted bool, files []File) (body []byte, contentType string) {
 	size := len(data) + 512
 	for _, file := range files {
@@ -198,8 +198,8 @@ func encodeMultipart(data []byte, encrypted bool, files []File) (body []byte, co
 	return buffer.Bytes(), w.FormDataContentType()
 }
 
-// encodeURL builds the URL so that what RequestURI returns for it is what goes
-// out: the path as the caller escaped it, a space in the query as %20.
+// encodeURL builds the URL so that RequestURI returns exactly what is sent: the
+// path as the caller escaped it, a space in the query as %20.
 func (c *Client) encodeURL(path string, values url.Values) (*url.URL, error) {
 	switch {
 	case !strings.HasPrefix(path, "/"):
@@ -224,8 +224,8 @@ func (c *Client) encodeURL(path string, values url.Values) (*url.URL, error) {
 	}, nil
 }
 
-// escapeRest escapes what cannot stand in a path, and leaves what is escaped
-// already.
+// escapeRest escapes the bytes that a path may not contain, and keeps the escapes
+// that are there.
 func escapeRest(path string) string {
 	var escaped []byte
 	copied := 0
@@ -245,7 +245,7 @@ func encodeQuery(parameters any, extra [][2]string) (url.Values, error) {
 	switch v := parameters.(type) {
 	case nil:
 	case url.Values:
-		values = maps.Clone(v) // WithQueryParam must not reach into the caller's map
+		values = maps.Clone(v) // WithQueryParam must not change the caller's map
 	default:
 		var err error
 		if values, err = query.Values(parameters); err != nil {
@@ -262,7 +262,7 @@ func encodeQuery(parameters any, extra [][2]string) (url.Values, error) {
 }
 
 // newRequest builds one attempt. signed is what the signature covers of its body:
-// all of it, but for files.
+// all of it except files.
 func (c *call) newRequest(keys *keySet, a *attempt) (r delivery.Request, signed []byte) {
 	header := make(http.Header, len(keys.header)+len(c.header)+3)
 	maps.Copy(header, keys.header)
@@ -293,8 +293,8 @@ func (c *call) newRequest(keys *keySet, a *attempt) (r delivery.Request, signed 
 	return r, signed
 }
 
-// newMask looks for everything that the call sends, but for names that stand in
-// the source of this library or of the caller's program.
+// newMask masks everything that the call sends, except names from the source code
+// of this library or of the caller's program.
 func (c *call) newMask() *redact.Mask {
 	names := redact.Names{}
 	names.Add(QueryParams{})

@@ -21,36 +21,36 @@ import (
 	"github.com/seed-39a49030/alipay/internal/redact"
 )
 
-// SealedAnswer is an answer that came whole and signed and could not be accepted:
-// its certificate is unknown, a key was copied wrongly, a clock is off. It may be
-// the only copy of a person's result, since a once_token buys one. So
-// [CallError].Answer carries it. Once the cause is removed, [Client.Open] makes
-// the very same checks again, in this process or in another:
+// SealedAnswer is a complete and signed answer that could not be accepted, because
+// its certificate is unknown, a key was copied wrongly or a clock is wrong. It may
+// be the only copy of a person's result, since a once_token gives only one, so
+// [CallError].Answer carries it. Once the cause is fixed, [Client.Open] makes the
+// same checks again, in this process or in another:
 //
 //	var failed *alipay.CallError
 //	if errors.As(err, &failed) && failed.Answer != nil {
 //		data, _ := failed.Answer.MarshalBinary() // a BLOB column, beside the order
 //	}
 //
-// It holds the answer and nothing of the request, and neither names the person:
-// store it under your own number for the check. Where content encryption is off
-// the result is in it in the clear, so it needs the same care as a result: who
-// may read it, and when it is deleted. It makes sense until its cause is removed,
-// which is hours or days, or until the person has done the check again.
+// It contains the answer and nothing of the request, so it may not show whose it
+// is: store it under your own number for the check. Without content
+// encryption the result in it is plain text, so protect it as you protect a
+// result: limit who may read it, and delete it in time. It is useful until the
+// cause is fixed, which takes hours or days, or until the person repeats the check.
 //
-// The signature proves who made the answer. When it was received, by which its
-// freshness is judged, is known from the stored bytes alone: who can write them
-// can pass an old answer off as a new one.
+// The signature proves who made the answer. The time at which it was received,
+// which decides whether it is fresh, comes only from the stored bytes: anyone who
+// can write them can make an old answer look new.
 //
 // Printing, logging and JSON show nothing of its content. The zero value holds no
 // answer; fill it with UnmarshalBinary.
 type SealedAnswer struct {
-	kept **keptAnswer // fmt does not follow it where it cannot call Format; it does follow a pointer to a struct
+	kept **keptAnswer // where fmt cannot call Format, it prints the struct behind one pointer, but not behind two
 }
 
 func newSealedAnswer(kept *keptAnswer) SealedAnswer { return SealedAnswer{&kept} }
 
-// content is what is kept, nil when there is nothing.
+// content returns what is kept, nil when there is nothing.
 func (s *SealedAnswer) content() *keptAnswer {
 	if s == nil || s.kept == nil {
 		return nil
@@ -67,7 +67,7 @@ type keptAnswer struct {
 	body      []byte // as received
 }
 
-// keptHeaders are those that are signed, name a key, or help support.
+// keptHeaders are those that are signed, name a key, or are of use to support.
 var keptHeaders = [...]string{
 	protocol.HeaderSignature, protocol.HeaderTimestamp, protocol.HeaderNonce, protocol.HeaderSN, protocol.HeaderTraceID,
 }
@@ -78,19 +78,19 @@ func (a *attempt) seal(header http.Header, raw []byte) *SealedAnswer {
 	for i, name := range keptHeaders {
 		kept.header[i] = protocol.HeaderValue(header, name)
 		if name == protocol.HeaderTraceID {
-			kept.header[i] = a.shownTraceID() // what was sent is not known when it is opened
+			kept.header[i] = a.shownTraceID() // masked now: what was sent is not known when it is opened
 		}
 	}
 	sealed := newSealedAnswer(kept)
 	return &sealed
 }
 
-// notUsable is notAccepted for an answer that has come whole. One that is signed
-// may be the only copy of a result, so the error carries it.
+// notUsable is notAccepted for a complete answer. A signed one may be the only
+// copy of a result, so the error carries it.
 func (a *attempt) notUsable(reason error, header http.Header, raw []byte) error {
 	e := a.notAccepted(reason)
 	switch {
-	case reason == ErrResponseMismatch: // it is somebody else's
+	case reason == ErrResponseMismatch: // it is about another user or agreement
 	case a.opened != nil:
 		e.Answer = a.opened
 	case a.status == http.StatusOK && protocol.IsSigned(header):
@@ -100,17 +100,17 @@ func (a *attempt) notUsable(reason error, header http.Header, raw []byte) error 
 }
 
 // Open checks a sealed answer again, under the present keys of this client, and
-// decodes it into out, as [Client.Do] does with an answer that has just come. Its
-// freshness is judged by when it was received, and by the MaxClockSkew of this
-// client: one with a larger WithMaxClockSkew forgives a clock that was wrong.
-// Nothing is sent, and no certificate is downloaded.
+// decodes it into out, as [Client.Do] does with a new answer. It compares the
+// answer's timestamp with the time at which it was received, within the
+// MaxClockSkew of this client: if a clock was wrong at that time, use a client
+// with a larger WithMaxClockSkew. Nothing is sent or downloaded.
 //
-// An answer that still cannot be accepted is a *[CallError] that carries it again.
-// The [Response] has the header lines that were kept: those that are signed, name
-// a certificate, or hold the trace id.
+// If the answer still cannot be accepted, the error is a *[CallError] that carries
+// it again. The [Response] has the header lines that were kept: those that are
+// signed, name a certificate, or contain the trace id.
 //
-// An answer may be opened any number of times. What is in it is not compared with
-// what was asked for, since nothing of the request is kept: do so yourself.
+// An answer may be opened any number of times. Its content is not compared with
+// the request, of which nothing is kept: compare it yourself.
 func (c *Client) Open(answer *SealedAnswer, out any) (*Response, error) {
 	if c == nil || c.transport == nil {
 		return nil, errArgument("Client", "this Client was not made by NewClient")
@@ -139,12 +139,12 @@ func (c *Client) Open(answer *SealedAnswer, out any) (*Response, error) {
 	return a.accept(header, bytes.Clone(kept.body), out)
 }
 
-// learntCert is a certificate of Alipay's that was downloaded, and is trusted.
+// learntCert is a downloaded and trusted certificate of Alipay's.
 type learntCert struct{ sn, pem string }
 
-// learnCertificate returns keys with the certificate of that SN among them, which
-// are or just were the present ones. Its error says why there are none, and is
-// safe to show.
+// learnCertificate returns keys that include the certificate with that SN. They
+// are the client's present keys, or were a moment ago. Its error says why the
+// certificate cannot be had, and is safe to show.
 func (c *Client) learnCertificate(ctx context.Context, sn string) (keys *keySet, err error) {
 	known := func() bool {
 		keys = c.keys.Load()
@@ -161,7 +161,7 @@ func (c *Client) learnCertificate(ctx context.Context, sn string) (keys *keySet,
 			}
 			keys = newKeySet(before.With(sn, cert), &c.settings)
 			keys.learnt = append(slices.Clip(before.learnt), learntCert{sn, pem})
-			if c.keys.CompareAndSwap(before, keys) { // else Reload has other keys, which may not trust it
+			if c.keys.CompareAndSwap(before, keys) { // else Reload came first, and its keys may not trust it
 				c.settings.warn(ctx, "alipay: new certificate",
 					slog.String("app_id", c.appID), slog.String("sn", sn), slog.Time("not_after", cert.NotAfter),
 					slog.String("advice", "answers are signed under a certificate that is not configured; it was downloaded and is trusted until this process ends: "+
@@ -174,8 +174,8 @@ func (c *Client) learnCertificate(ctx context.Context, sn string) (keys *keySet,
 	return keys, err
 }
 
-// downloadCertificate asks the old gateway for a certificate, under the rules of
-// every call. Nothing of the call that waits for it is sent.
+// downloadCertificate asks the old gateway for a certificate, under the same rules
+// as any call. Nothing of the call that waits for it is sent.
 func (c *Client) downloadCertificate(ctx context.Context, sn string) (pem string, err error) {
 	keys := c.keys.Load()
 	params := keys.commonParams(download.Method, c.settings.clock())
@@ -202,7 +202,7 @@ func (c *Client) downloadCertificate(ctx context.Context, sn string) (pem string
 }
 
 // The stored form: magic, version, the fields, and a hash of all that. The hash
-// finds bytes that were damaged, those that are not signed too.
+// detects damaged bytes, also where the signature does not cover them.
 const (
 	sealedMagic   = "alipay-answer"
 	sealedVersion = 1
@@ -261,8 +261,8 @@ func (s *SealedAnswer) UnmarshalBinary(data []byte) error {
 	return nil
 }
 
-// fieldReader takes fields off the stored form. After a failure it returns zero
-// values.
+// fieldReader reads the fields of the stored form. After a failure it returns
+// zero values.
 type fieldReader struct {
 	rest   []byte
 	failed bool
@@ -303,8 +303,8 @@ func (s SealedAnswer) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.S
 // LogValue implements [slog.LogValuer] with what String returns.
 func (s SealedAnswer) LogValue() slog.Value { return s.shown().LogValue() }
 
-// MarshalJSON writes what String returns: a SealedAnswer cannot be stored and
-// read back this way, but by MarshalBinary.
+// MarshalJSON writes what String returns. To store a SealedAnswer and read it
+// back, use MarshalBinary.
 func (s SealedAnswer) MarshalJSON() ([]byte, error) { return json.Marshal(s.String()) }
 
 func (s SealedAnswer) shown() redact.Value {

@@ -17,9 +17,9 @@ import (
 	"github.com/seed-39a49030/alipay/internal/protocol"
 )
 
-// ContextSigner is a [crypto.Signer] whose work a context can end, for keys
-// behind a network: a KMS or HSM. As AlipayConfig.Signer it is called by
-// SignContext, under the context and the deadline of the call.
+// ContextSigner is a [crypto.Signer] that a context can cancel, for keys that are
+// reached over a network, in a KMS or HSM. When AlipayConfig.Signer is one, its
+// SignContext is called with the context and the deadline of the call.
 type ContextSigner interface {
 	crypto.Signer
 	SignContext(ctx context.Context, digest []byte, opts crypto.SignerOpts) ([]byte, error)
@@ -33,8 +33,8 @@ type signer struct {
 	clock     func() time.Time
 }
 
-// signedRequest is a signature and what it covers. It is kept for as long as the
-// attempt, to tell why the gateway did not accept it.
+// signedRequest is a signature and what it covers. It is kept until the attempt
+// ends, to find out why the gateway did not accept it.
 type signedRequest struct {
 	content   []byte
 	signature []byte
@@ -58,7 +58,7 @@ var (
 	errSignerMethod   = errors.New("the Signer's signature does not verify under its own public key: it must be PKCS #1 v1.5 over SHA-256, made with that key")
 )
 
-// diagnose tells which side is wrong when the gateway says invalid-signature.
+// diagnose finds out which side is wrong when the gateway says invalid-signature.
 func (s *signer) diagnose(signed signedRequest) error {
 	key, ok := s.key.Public().(*rsa.PublicKey)
 	if ok && protocol.Verify(key, signed.content, signed.base64()) != nil {
@@ -80,8 +80,8 @@ var (
 	errSigner        = errors.New("the private key or Signer failed to sign")
 )
 
-// send signs r, of whose body the signature covers signedBody, and sends it once. With an error, report knows whether the
-// request may have been delivered.
+// send signs r and sends it once. signedBody is what the signature covers of the
+// body. After an error, report knows whether the request may have been delivered.
 func (t *signingTransport) send(ctx context.Context, s *signer, r delivery.Request, signedBody []byte, report *delivery.Report) (*http.Response, signedRequest, error) {
 	if r.URL.Scheme != t.origin.Scheme || r.URL.Host != t.origin.Host {
 		return nil, signedRequest{}, errForeignOrigin
@@ -95,7 +95,7 @@ func (t *signingTransport) send(ctx context.Context, s *signer, r delivery.Reque
 	if err != nil && ctx.Err() == nil {
 		return nil, signed, &signerError{err}
 	}
-	if err := ctx.Err(); err != nil { // a Signer may take its time
+	if err := ctx.Err(); err != nil { // signing may have taken too long
 		return nil, signed, err
 	}
 	r.Header["Authorization"] = append(r.Header["Authorization"][:0], authorization)
@@ -103,8 +103,8 @@ func (t *signingTransport) send(ctx context.Context, s *signer, r delivery.Reque
 	return resp, signed, err
 }
 
-// signerError keeps what a caller's Signer said reachable by errors.Is and
-// errors.As, and out of every text: it may hold anything.
+// signerError makes the error of a caller's Signer reachable by errors.Is and
+// errors.As, but never shows its text, which may contain anything.
 type signerError struct{ cause error }
 
 func (e *signerError) Error() string {
@@ -113,5 +113,5 @@ func (e *signerError) Error() string {
 func (e *signerError) Is(target error) bool { return errors.Is(e.cause, target) }
 func (e *signerError) As(target any) bool   { return errors.As(e.cause, target) }
 
-// Format keeps every verb of fmt to the text.
+// Format prints the text for every verb of fmt.
 func (e *signerError) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.Error()) }

@@ -26,7 +26,7 @@ const ProductCodeZhimaAuth = "ZHIMA_AUTH"
 // The values of [CreditAgreementQueryResponse].AgreementStatus.
 const (
 	AgreementStatusValid   = "VALID"   // the user has agreed
-	AgreementStatusInvalid = "INVALID" // the user has not, or no longer
+	AgreementStatusInvalid = "INVALID" // the user has not agreed, or no longer agrees
 )
 
 // ZhimaCreditPayafteruseCreditagreement is the first step of an identity check:
@@ -50,7 +50,7 @@ func (s ZhimaCreditPayafteruseCreditagreement) LogValue() slog.Value {
 // logging it shows which are set, and the product code.
 type CreditAgreementSignParams struct {
 	// OutAgreementNo is the merchant's number of the agreement, 1 to 64
-	// characters, another one for every user (out_agreement_no). It is the
+	// characters, a different one for every user (out_agreement_no). It is the
 	// ConnKey of the query. Required.
 	OutAgreementNo string
 	// ZmServiceID is the credit service id that Zhima has assigned to the
@@ -95,10 +95,10 @@ func (p CreditAgreementSignParams) shown() redact.Value {
 	}}
 }
 
-// Sign returns the order string that the merchant's app or mini-program hands to
-// Alipay's app, where the user agrees: the one of
-// zhima.credit.payafteruse.creditagreement.sign. Nothing is sent. A parameter
-// that is missing or too long is reported as an *[ArgumentError].
+// Sign returns the order string of zhima.credit.payafteruse.creditagreement.sign,
+// which the merchant's app or mini-program hands to Alipay's app, where the user
+// agrees. Nothing is sent. A parameter that is missing or too long is reported as
+// an *[ArgumentError].
 func (s *ZhimaCreditPayafteruseCreditagreement) Sign(ctx context.Context, params *CreditAgreementSignParams) (orderString string, err error) {
 	if s == nil || s.client == nil {
 		return "", errArgument("ZhimaCreditPayafteruseCreditagreement", "this service does not belong to a Client made by NewClient")
@@ -175,8 +175,8 @@ func (p CreditAgreementQueryParams) shown() redact.Value {
 // member is optional: one that did not come, or came as null, is empty.
 //
 // The values are personal. Printing and logging it shows the status and none of
-// the ids. Its JSON is faithful, under the wire names and with the members of
-// Extra, because it is the caller's own data: do not write that to a log.
+// the ids. Its JSON contains the values, under the wire names and with the members
+// of Extra, because they are the caller's own data: do not log that.
 type CreditAgreementQueryResponse struct {
 	AgreementStatus   string                     // [AgreementStatusValid] or [AgreementStatusInvalid] (agreement_status)
 	AlipayUserID      string                     // the user's Ant member id (alipay_user_id)
@@ -266,8 +266,8 @@ func (r CreditAgreementQueryResponse) shown() redact.Value {
 }
 
 // Query asks for the state of an agreement
-// (zhima.credit.payafteruse.creditagreement.query). It spends nothing and may be
-// asked again. With an error the response is nil.
+// (zhima.credit.payafteruse.creditagreement.query). It spends nothing, so it may be
+// repeated. On an error the response is nil.
 func (s *ZhimaCreditPayafteruseCreditagreement) Query(ctx context.Context, params *CreditAgreementQueryParams, opts ...RequestOption) (*CreditAgreementQueryResponse, error) {
 	if s == nil || s.client == nil {
 		return nil, errArgument("ZhimaCreditPayafteruseCreditagreement", "this service does not belong to a Client made by NewClient")

@@ -45,12 +45,12 @@ var _ JobworthQuerier = (*ZhimaCustomerJobworthAuthentication)(nil)
 
 // Query asks once for the result of an identity check. params may be nil.
 //
-// A once_token buys one final answer, so Query delivers at most one request that
-// the gateway may act on, and never hides doubt. [OutcomeOf] says what an error
-// means: the answer may have been spent and lost, nothing happened, or the
-// gateway answered no. With an error the QueryResponse is nil.
+// A once_token gives only one final answer, so Query delivers at most one request
+// that the gateway may act on. [OutcomeOf] says what an error means: the token may
+// have been spent and its answer lost, nothing happened, or the gateway answered
+// no. On an error the QueryResponse is nil.
 //
-// A context that ends while the request is on its way may cost the answer. Where
+// If the context ends while the request is in flight, the answer may be lost. If
 // the customer can cancel ctx by closing a page, pass context.WithoutCancel(ctx)
 // with a timeout instead.
 func (s *ZhimaCustomerJobworthAuthentication) Query(ctx context.Context, params *QueryParams, opts ...RequestOption) (*QueryResponse, error) {
@@ -67,8 +67,8 @@ func (s *ZhimaCustomerJobworthAuthentication) Query(ctx context.Context, params 
 }
 
 // Open checks a sealed answer again, under the present keys of the client, and
-// returns the result that Query would have returned: see [Client.Open]. Compare
-// its UserID or OpenID with the person whose answer it should be.
+// returns the result that Query would have returned: see [Client.Open]. Check that
+// its UserID or OpenID is that of the person in question.
 func (s *ZhimaCustomerJobworthAuthentication) Open(answer *SealedAnswer) (*QueryResponse, error) {
 	if s == nil || s.client == nil {
 		return nil, errArgument("ZhimaCustomerJobworthAuthentication", "this service does not belong to a Client made by NewClient")
@@ -103,24 +103,24 @@ func (s *ZhimaCustomerJobworthAuthentication) WaitForResult(ctx context.Context,
 	return WaitForResult(ctx, s, params, policy, opts...)
 }
 
-// WaitForResult asks at once, and then again while the answer is
-// [IdentityResultWaitingVerify], with a growing pause that lies between half and
-// all of its step.
+// WaitForResult queries at once, and again while the answer is
+// [IdentityResultWaitingVerify], with growing pauses, each between half and all of
+// its step.
 //
-// A poll that was lost on the wire, met a 5xx or could not be delivered is not
-// the end, since only asking again can tell. If the gateway then says
-// TOKEN_INVALID with no answer in between, the result was probably delivered
+// A poll that was lost on the wire, got a 5xx or could not be delivered does not
+// end the wait, since only asking again can show the state. If the gateway then
+// says TOKEN_INVALID with no answer in between, the result was probably delivered
 // and lost: the error satisfies both [CodeTokenInvalid] and [ErrOutcomeUnknown].
-// So does any other end after a lost poll. An answer whose signature can never
-// verify with the present keys ([ErrResponseSignature], [ErrUnknownCertificate],
-// [ErrDecrypt]) ends the wait at once: asking again would only spend what is still
-// to be had. The error carries the last answer that came and could not be
-// accepted ([CallError].Answer), unless one was accepted since.
+// Any other error that ends the wait after a lost poll satisfies ErrOutcomeUnknown
+// too. An answer that the present keys can never verify or decrypt
+// ([ErrResponseSignature], [ErrUnknownCertificate], [ErrDecrypt]) ends the wait at
+// once: asking again could only spend the token. The error carries the last answer
+// that could not be accepted ([CallError].Answer), unless one was accepted since.
 //
 // When the context or the policy's Timeout ends, WaitForResult returns the last
 // answer (nil if there was none) and an error that satisfies [ErrStillWaiting]
 // and the context's error, and ErrOutcomeUnknown if the last poll was lost. Its
-// text says what that poll met.
+// text says what happened to that poll.
 func WaitForResult(ctx context.Context, querier JobworthQuerier, params *QueryParams, policy PollPolicy, opts ...RequestOption) (*QueryResponse, error) {
 	if policy.Initial < 0 || policy.Max < 0 || policy.Timeout < 0 {
 		return nil, errArgument("PollPolicy", "a member of the PollPolicy is negative; the zero value of each means its default")
@@ -149,7 +149,7 @@ func WaitForResult(ctx context.Context, querier JobworthQuerier, params *QueryPa
 			return answer, err
 		}
 		pause := backoff.Jitter(backoff.Step(policy.Initial, max(policy.Initial, policy.Max), poll))
-		if !backoff.Sleep(ctx, pause) { // not sooner than that: the context's error is part of the answer
+		if !backoff.Sleep(ctx, pause) { // false only once the context has ended: its error is part of the result
 			return w.last, w.stillWaiting()
 		}
 	}
@@ -161,7 +161,7 @@ func derivedID(id string, poll int) string {
 	return id[:min(len(id), 32-len(suffix))] + suffix
 }
 
-// wait is what the polls have met so far.
+// wait is the state of the polls so far.
 type wait struct {
 	ctx         context.Context
 	last        *QueryResponse // the last answer
@@ -170,7 +170,7 @@ type wait struct {
 	undelivered error          // the last poll that was not delivered, with no answer since
 }
 
-// polled takes in what a poll has met, and reports whether the wait is over.
+// polled records the result of a poll, and reports whether the wait is over.
 func (w *wait) polled(answer *QueryResponse, err error) (done bool, result error) {
 	outcome := OutcomeOf(err)
 	if kept := sealedIn(err); kept != nil {
@@ -199,8 +199,8 @@ func (w *wait) polled(answer *QueryResponse, err error) (done bool, result error
 }
 
 // inDoubt is the error of a wait that ended with err after a poll was lost, and
-// perhaps with it the result. TOKEN_INVALID says that it probably was. That
-// nothing was delivered is true of the last poll alone, so it does not show.
+// perhaps the result with it; after TOKEN_INVALID it probably was. ErrNotDelivered
+// is true of the last poll only, so it is left out.
 func (w *wait) inDoubt(err error) error {
 	e := &CallError{what: "an earlier answer was lost (" + metByPoll(w.lost) + "), and asking again ended with", cause: w.lost, Answer: w.kept}
 	if errors.Is(err, CodeTokenInvalid) {
@@ -223,8 +223,8 @@ func (w *wait) inDoubt(err error) error {
 	return e.withOutcome(OutcomeUnknown)
 }
 
-// withKept is err with the answer that an earlier poll has left, unless it brings
-// its own.
+// withKept is err with the answer kept from an earlier poll, unless err carries
+// one itself.
 func (w *wait) withKept(err error) error {
 	if w.kept == nil || sealedIn(err) != nil {
 		return err
@@ -248,8 +248,8 @@ func neverVerifies(err error) bool {
 	return errors.Is(err, ErrResponseSignature) && !errors.Is(err, ErrResponseAltered) || errors.Is(err, ErrUnknownCertificate) || errors.Is(err, ErrDecrypt)
 }
 
-// moreTelling returns the error that says more: that the time was over, which
-// may be the end of the wait itself, says nothing new.
+// moreTelling returns the error that says more. A timeout or cancellation, which
+// may be the end of the wait itself, does not replace an earlier error.
 func moreTelling(before, now error) error {
 	if before != nil && (errors.Is(now, context.DeadlineExceeded) || errors.Is(now, context.Canceled)) {
 		return before
@@ -257,8 +257,8 @@ func moreTelling(before, now error) error {
 	return now
 }
 
-// stillWaiting is the error of a wait whose time is over. What the last poll met
-// is shown, and reachable as far as it does not contradict the whole.
+// stillWaiting is the error of a wait whose time has run out. It shows the last
+// poll's error, and unwraps to it where that does not contradict the outcome.
 func (w *wait) stillWaiting() error {
 	e := &CallError{what: "the last answer was WAITING_VERIFY", outcome: OutcomePending, reasons: []error{ErrStillWaiting, w.ctx.Err()}}
 	switch {
@@ -277,8 +277,8 @@ func (w *wait) stillWaiting() error {
 	return e
 }
 
-// metByPoll shows errors of this package only: those of another querier may hold
-// anything.
+// metByPoll shows the texts of this package's errors only: those of another
+// querier may contain anything.
 func metByPoll(err error) string {
 	if e, ok := err.(interface{ brief() string }); ok {
 		return e.brief()
@@ -286,7 +286,7 @@ func metByPoll(err error) string {
 	return fmt.Sprintf("%T", err)
 }
 
-// describe takes over which call an error is about.
+// describe copies from err which call it is about.
 func (e *CallError) describe(err error) {
 	var failed *CallError
 	var refused *APIError
@@ -301,7 +301,7 @@ func (e *CallError) describe(err error) {
 }
 
 // isAnothersResult reports whether an answer that verifies, but is stale or cannot
-// be decoded, is about another user than the query. It is not kept then.
+// be decoded, is about another user than the query. Such an answer is not kept.
 func (a *attempt) isAnothersResult(raw []byte) bool {
 	body, err := a.decrypt(raw)
 	if err != nil {
