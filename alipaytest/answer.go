@@ -19,8 +19,8 @@ import (
 	"github.com/seed-39a49030/alipay/internal/protocol"
 )
 
-// Answer is a signed answer, ready to be sent. The function that is given it may
-// change it; a changed body has to be signed anew with [SignAnswer].
+// Answer is a signed answer, ready to be sent. The function that gets it may
+// change it; a changed body has to be signed again with [SignAnswer].
 type Answer struct {
 	Status int         // 0 means 200
 	Header http.Header // of the protocol, and Content-Type
@@ -46,13 +46,13 @@ func (a *Answer) sendHead(w http.ResponseWriter, announced bool) {
 }
 
 // SignAnswer signs body as the gateway would at that time: it sets the headers
-// alipay-timestamp, alipay-nonce and alipay-signature. body must be what goes
-// over the wire, to the byte, and at lie within 10 minutes of the client's
-// clock. It is for test servers other than a [Gateway], which call it before
-// WriteHeader; [Config] makes a client that accepts the answer. So does a client
-// in certificate mode that has the gateway's first certificate, since without
-// alipay-sn any configured certificate may verify an answer. The only error is a
-// header that is nil.
+// alipay-timestamp, alipay-nonce and alipay-signature. body must be exactly the
+// bytes that are sent, and at must be within 10 minutes of the client's clock. It
+// is for test servers other than a [Gateway], which call it before WriteHeader. A
+// client made with [Config] accepts the answer, and so does one in certificate
+// mode that has the gateway's first certificate, since without alipay-sn any
+// configured certificate may verify an answer. The only error is a header that is
+// nil.
 func SignAnswer(header http.Header, body []byte, at time.Time) error {
 	if header == nil {
 		return errors.New("alipaytest: SignAnswer: the header is nil")
@@ -84,7 +84,7 @@ func sign(header http.Header, key *rsa.PrivateKey, body []byte, at time.Time) er
 	return nil
 }
 
-// reply is what an endpoint says, before it is encrypted and signed.
+// reply is an endpoint's answer before it is encrypted and signed.
 type reply struct {
 	status      int
 	contentType string // "" means JSON
@@ -100,7 +100,7 @@ type exchange struct {
 	r        *http.Request
 	conn     *connection
 	received ReceivedRequest
-	old      *oldRequest // nil unless a request to the old gateway was in order
+	old      *oldRequest // a request to the old gateway that passed the checks, else nil
 	reply    reply
 	fault    Fault
 	traceID  string
@@ -113,7 +113,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request) {
 	defer g.reportPanic()
 
 	x := &exchange{g: g, w: w, r: r, conn: g.conns.of(r), traceID: protocol.NewID()}
-	params, _ := url.ParseQuery(r.URL.RawQuery) // what can be read of it
+	params, _ := url.ParseQuery(r.URL.RawQuery) // as far as it can be read
 	path, _ := g.behindPrefix(r.URL.Path)
 	target, inside := g.target(r.RequestURI)
 	x.received = ReceivedRequest{
@@ -124,7 +124,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request) {
 		target: target, inside: inside,
 	}
 	body, refused := g.readBody(w, r)
-	if refused == cutShort { // no request, then
+	if refused == cutShort { // not a complete request
 		_ = x.unsigned(refused.status, x.errorBody(refused.code, refused.message, true)).Send(w)
 		return
 	}
@@ -154,7 +154,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request) {
 	x.carryOut(found)
 }
 
-// carryOut answers a request that is in order, unless a fault prevents that.
+// carryOut answers a request that passed the checks, unless a fault prevents that.
 func (x *exchange) carryOut(found endpoint) {
 	x.fault = x.g.nextFault(x.received)
 	x.received.Fault = x.fault.name
@@ -168,8 +168,8 @@ func (x *exchange) carryOut(found endpoint) {
 	x.deliver(x.answer())
 }
 
-// reportPanic tells of a function of the caller's that panicked, which net/http
-// would only log, and drops the connection.
+// reportPanic reports a panic in a function of the caller's, which net/http would
+// only log, and drops the connection.
 func (g *Gateway) reportPanic() {
 	p := recover()
 	if p == nil {
@@ -200,8 +200,7 @@ func (x *exchange) answer() *Answer {
 	return x.signed(x.reply.status, contentType, body)
 }
 
-// signer is the key of Alipay's that the client's mode calls for, and its SN in
-// certificate mode.
+// signer is Alipay's key for the client's mode, and its SN in certificate mode.
 func (x *exchange) signer() (key *rsa.PrivateKey, sn string) {
 	if x.received.AppCertSN == "" {
 		return keys().alipay, ""
@@ -210,7 +209,7 @@ func (x *exchange) signer() (key *rsa.PrivateKey, sn string) {
 	return current.key, current.sn
 }
 
-// signed signs body as the client's mode calls for.
+// signed signs body with the key for the client's mode.
 func (x *exchange) signed(status int, contentType string, body []byte) *Answer {
 	a := &Answer{Status: status, Header: x.header(contentType), Body: body}
 	key, sn := x.signer()
@@ -239,7 +238,7 @@ func (x *exchange) header(contentType string) http.Header {
 
 // deliver sends the right answer. A client that has it may ask the gateway at
 // once whether it was delivered, so the delivery is noted before the answer is
-// sent, and taken back if that fails.
+// sent, and undone if that fails.
 func (x *exchange) deliver(a *Answer) {
 	if x.reply.spends == nil {
 		_ = a.Send(x.w)
@@ -255,9 +254,9 @@ func (x *exchange) deliver(a *Answer) {
 	}
 }
 
-// errorBody is an error as the platform words it, with the link that it adds.
-// Of the two forms of links the gateway itself sends the list, an endpoint the
-// documented string, which is the one that the Java SDK can read.
+// errorBody is an error as the platform words it, with the link that it adds. The
+// member links has two forms: the gateway itself sends a list, an endpoint the
+// documented string, which is the form that the Java SDK can read.
 func (x *exchange) errorBody(code alipay.ErrorCode, message string, ofGateway bool) []byte {
 	link := "https://open.alipay.com/api/errCheck?traceId=" + x.traceID + "&source=openapi"
 	var links any = link

@@ -25,7 +25,7 @@ const (
 	bodyPatience    = time.Minute
 )
 
-// refusal is the gateway's own no, before any endpoint is asked.
+// refusal is an error answer of the gateway itself, before any endpoint is called.
 type refusal struct {
 	status  int
 	code    alipay.ErrorCode
@@ -36,7 +36,7 @@ func refuse(code alipay.ErrorCode, message string) *refusal {
 	return &refusal{http.StatusBadRequest, code, message}
 }
 
-// What can be wrong with a body whatever it holds.
+// What can be wrong with a body, whatever its content.
 var (
 	tooLarge = refuse(alipay.CodeInvalidRequestData, "请求数据不合法：请求体过大")
 	cutShort = refuse(alipay.CodeInvalidRequestData, "请求数据不合法：请求体不完整")
@@ -70,10 +70,10 @@ func headerValue(header http.Header, name string) string {
 	return ""
 }
 
-// check fills in received, which has the body already, and returns what the
-// gateway has against the request. It looks at things in the platform's order
-// as far as that is known: a request without Authorization is told that its
-// timestamp is missing, and an app id is checked before a signature.
+// check fills in received, which has the body already, and returns why the gateway
+// refuses the request, if it does. It checks in the platform's order as far as
+// that is known: without Authorization the refusal is that the timestamp is
+// missing, and an app id is checked before a signature.
 func (g *Gateway) check(header http.Header, received *ReceivedRequest) *refusal {
 	authorization := headerValue(header, "Authorization")
 	credentials, err := protocol.ParseAuthorization(authorization)
@@ -117,7 +117,7 @@ func (g *Gateway) check(header http.Header, received *ReceivedRequest) *refusal 
 		if err != nil {
 			return refuse(alipay.CodeInvalidRequestData, "请求数据不合法：multipart/form-data格式不正确")
 		}
-		// From here on the part data stands for the body.
+		// From here on the part data is treated as the body.
 		received.Body, received.Files = data, files
 		media, _, _ = mime.ParseMediaType(dataType)
 	}
@@ -126,15 +126,15 @@ func (g *Gateway) check(header http.Header, received *ReceivedRequest) *refusal 
 		return refuse(alipay.CodeInvalidSignature, "验签出错，建议检查签名字符串或签名私钥与应用公钥是否匹配")
 	}
 	received.Verified = true
-	// Only now: a stranger could fill the book otherwise, or use up the nonces
-	// of others.
+	// Only now: otherwise anyone could fill the book, or use up the nonces of
+	// others.
 	if !g.nonces.add(credentials.Nonce, now) {
 		return refuse(alipay.CodeSuspectedAttack, "可疑的攻击请求：nonce重复")
 	}
 	return g.openBody(header, media, received)
 }
 
-// checkCertificates holds a request of certificate mode to its certificates.
+// checkCertificates checks the SNs that a request in certificate mode names.
 func checkCertificates(header http.Header, appCertSN string) *refusal {
 	if appCertSN == "" {
 		return nil
@@ -151,7 +151,7 @@ func checkCertificates(header http.Header, appCertSN string) *refusal {
 	return nil
 }
 
-// openBody decrypts a body of that media type and decides whether the answer
+// openBody decrypts a body with that media type and decides whether the answer
 // will be encrypted.
 func (g *Gateway) openBody(header http.Header, media string, received *ReceivedRequest) *refusal {
 	encryptType := headerValue(header, protocol.HeaderEncryptType)
@@ -182,8 +182,8 @@ func (g *Gateway) openBody(header http.Header, media string, received *ReceivedR
 
 // target is the request target that a signature covers: as the gateway behind
 // the prefix sees it, and without the scheme and host that a client puts before
-// it when it takes the gateway for a proxy (RFC 9112, section 3.2.2). It is not
-// inside when it lacks the prefix.
+// it when it uses the gateway as a proxy (RFC 9112, section 3.2.2). inside is
+// false when the prefix is missing.
 func (g *Gateway) target(requestURI string) (target string, inside bool) {
 	if scheme, rest, ok := strings.Cut(requestURI, "://"); ok && !strings.ContainsAny(scheme, "/?") {
 		if i := strings.IndexAny(rest, "/?"); i < 0 {
@@ -204,10 +204,10 @@ func (g *Gateway) behindPrefix(target string) (rest string, inside bool) {
 	return rest, true
 }
 
-// nonceBook remembers nonces for as long as their request could come again. A
-// timestamp may lie in the future, so that is twice the freshness; a generation
-// lasts as long, and the one before it is kept. One that has grown to limit ends
-// early, so that the book stays bounded under load and under a clock that stands
+// nonceBook remembers nonces for as long as their request could be replayed: twice
+// the freshness, since a timestamp may lie in the future. A generation lasts that
+// long, and the one before it is kept. A generation that has grown to limit ends
+// early, so that the book stays bounded under load and when the clock stands
 // still.
 type nonceBook struct {
 	limit int

@@ -50,7 +50,7 @@ func (c *connection) drop(reset bool) {
 	_ = raw.Close()
 }
 
-// connections are those that are open, and the answers under way on them.
+// connections are the open connections, and the answers in progress on them.
 type connections struct {
 	mu       sync.Mutex
 	changedC *sync.Cond
@@ -98,7 +98,7 @@ func (cs *connections) changed(conn net.Conn, state http.ConnState) {
 	}
 }
 
-// dropIdle drops c unless it takes up work before it has settled. cs.mu is held.
+// dropIdle drops c unless a request comes before it has settled. cs.mu is held.
 func (cs *connections) dropIdle(c *connection) {
 	idle := c.idle
 	wait := c.settling() - time.Since(idle)
@@ -115,8 +115,8 @@ func (cs *connections) dropIdle(c *connection) {
 	})
 }
 
-// of returns the connection that a request came on, or a stand-in when it came
-// on none of this gateway's.
+// of returns the connection that a request came on, or a stand-in if it is not one
+// of this gateway's.
 func (cs *connections) of(r *http.Request) *connection {
 	if c, ok := r.Context().Value(connectionKey{}).(*connection); ok {
 		return c
@@ -126,7 +126,7 @@ func (cs *connections) of(r *http.Request) *connection {
 	return &connection{conn: server}
 }
 
-// enter and leave count the answers under way.
+// enter and leave count the answers in progress.
 func (cs *connections) enter() {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
@@ -140,7 +140,7 @@ func (cs *connections) leave() {
 	cs.changedC.Broadcast()
 }
 
-// drained waits until no connection is open and no answer under way.
+// drained waits until no connection is open and no answer in progress.
 func (cs *connections) drained(grace time.Duration) bool {
 	late := false
 	timer := time.AfterFunc(grace, func() {
@@ -158,17 +158,17 @@ func (cs *connections) drained(grace time.Duration) bool {
 	return len(cs.open) == 0 && cs.answers == 0
 }
 
-// Connections returns how many connections the gateway has accepted so far:
-// in steady state it no longer grows.
+// Connections returns how many connections the gateway has accepted so far. When
+// clients reuse their connections the number no longer grows.
 func (g *Gateway) Connections() int {
 	g.conns.mu.Lock()
 	defer g.conns.mu.Unlock()
 	return g.conns.accepted
 }
 
-// CloseIdleConnections closes those connections that wait for a request, as a
-// server does after a while: a client that takes one from its pool now finds
-// it dead. HTTP/2 connections follow within 20 ms.
+// CloseIdleConnections closes the connections that wait for a request, as a server
+// does after a while: a client that then takes one from its pool finds it dead.
+// HTTP/2 connections are closed within 20 ms.
 func (g *Gateway) CloseIdleConnections() {
 	g.conns.mu.Lock()
 	defer g.conns.mu.Unlock()

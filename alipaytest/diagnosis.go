@@ -28,8 +28,8 @@ import (
 // said is a diagnosis, in both languages.
 type said struct{ en, zh string }
 
-// diagnose says what the client did wrong. It does not change what the gateway
-// answers: that is what the platform would say.
+// diagnose says what the client did wrong. It does not change the gateway's
+// answer, which is what the platform would say.
 func (g *Gateway) diagnose(r *http.Request, received *ReceivedRequest, refused *refusal) {
 	d := diagnosed{g: g, r: r, received: received}
 	d.credentials, _ = protocol.ParseAuthorization(headerValue(r.Header, "Authorization"))
@@ -67,7 +67,7 @@ func (g *Gateway) diagnose(r *http.Request, received *ReceivedRequest, refused *
 	g.explain(received, s)
 }
 
-// explain notes and logs a diagnosis, unless it is empty.
+// explain records and logs a diagnosis, unless it is empty.
 func (g *Gateway) explain(received *ReceivedRequest, s said) {
 	if s.en == "" {
 		return
@@ -80,8 +80,8 @@ func (g *Gateway) explain(received *ReceivedRequest, s said) {
 	}
 }
 
-// sentenceOf gives a text its capital letter, unless it begins with a name such
-// as sign_type, and its full stop.
+// sentenceOf adds a capital letter, unless the text begins with a name such as
+// sign_type, and a full stop.
 func sentenceOf(text string) string {
 	if word, _, _ := strings.Cut(text, " "); !strings.Contains(word, "_") {
 		first, size := utf8.DecodeRuneInString(text)
@@ -103,7 +103,7 @@ var documentedParameters = map[string][]string{
 	jobworthPath: {"conn_key", "once_token", "query_type", "identity_type", "service_id", "user_id", "open_id", "cert_no", "cert_type"},
 }
 
-// otherKeys are what a client may have taken for the application's key.
+// otherKeys are keys that a client may have used instead of the application's.
 var otherKeys = sync.OnceValue(func() []diagnose.OtherKey {
 	return []diagnose.OtherKey{
 		{Name: "Alipay's own test key", NameZH: "支付宝的测试私钥", Key: &keys().alipay.PublicKey},
@@ -234,7 +234,7 @@ func (d *diagnosed) timestamp() said {
 	}
 }
 
-// snOf is what people send in place of a certificate's SN.
+// snOf recognises what people send instead of a certificate's SN.
 func snOf(certificate *x509.Certificate, sn string) said {
 	serial := certificate.SerialNumber
 	reversed := func(join string) string {
@@ -311,7 +311,7 @@ func (d *diagnosed) rootCertSN() said {
 	return said{"the alipay-root-cert-sn is not that of this gateway's root bundle, which is " + right, "alipay-root-cert-sn 不是本网关根证书的；应为 " + right}
 }
 
-// decryption is about a ciphertext whose signature holds.
+// decryption is about a ciphertext whose signature verifies.
 func (d *diagnosed) decryption() said {
 	body := strings.TrimSpace(string(d.received.signed))
 	cipher := d.g.cipher

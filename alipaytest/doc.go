@@ -1,7 +1,7 @@
 // Package alipaytest is a gateway for tests: an HTTP server on loopback that
 // speaks Alipay's OpenAPI v3 as the real gateway does, with no account and no
 // network. It checks every signature it receives, signs what it answers, plays
-// Alipay's app and its messages, and misbehaves on request.
+// Alipay's app and its messages, and injects faults on request.
 //
 //	func TestMyCheck(t *testing.T) {
 //		gateway := alipaytest.NewGateway(t)
@@ -22,15 +22,16 @@
 // the code that the platform has for it, unsigned, as the platform does. It is
 // tolerant where the official SDKs of other languages differ, so that they can
 // be pointed at it unchanged. A body over 16 MiB, or one that takes longer than a
-// minute to arrive, is refused. Uploads in multipart/form-data are taken; their
+// minute to arrive, is refused. Uploads in multipart/form-data are accepted; their
 // files are in [ReceivedRequest].
 //
 // # A once_token
 //
-// A token for which nothing was set gives the platform's sample answer (SUCCESS),
-// about the user who is asked for, once, and TOKEN_INVALID afterwards. [Gateway.SetResult] and [Gateway.SetError]
-// decide what a token gives; [Gateway.Token] tells what became of it. A query
-// without once_token gives PARAM_ERROR. [Gateway.Handle] adds other endpoints.
+// A token for which nothing was set gives the platform's sample answer (SUCCESS)
+// once, about the user in the request, and TOKEN_INVALID afterwards.
+// [Gateway.SetResult] and [Gateway.SetError] decide what a token gives;
+// [Gateway.Token] returns its state. A query without once_token gives PARAM_ERROR.
+// [Gateway.Handle] adds other endpoints.
 //
 // # The whole check
 //
@@ -38,28 +39,28 @@
 // wrong with it, or gives the [Order] whose Agree and Decline are the user's
 // answer. The answer shows in the creditagreement query, decides whether the
 // order's once_token still waits, and is posted as a message to the merchant's
-// server ([WithMessagesTo]), again and again until that says success.
+// server ([WithMessagesTo]), repeatedly until the server answers success.
 // [Gateway.SignNotification] signs any other notification.
 //
 // # Certificates
 //
-// One gateway takes both modes: [Gateway.Config] and [Gateway.CertConfig].
+// One gateway serves both modes: [Gateway.Config] and [Gateway.CertConfig].
 // [Gateway.RotateCertificate] replaces Alipay's certificate, which can then be
 // downloaded from /gateway.do, as at the platform's old gateway.
 //
 // # Faults
 //
-// [Gateway.Inject] makes the next requests meet a [Fault]: a connection that
+// [Gateway.Inject] injects a [Fault] into the next requests: a connection that
 // drops, an answer that is late, cut in half, unsigned, signed by another key, or
-// not from the gateway at all. [Faults] lists them.
+// not from the gateway. [Faults] lists them.
 //
 // # Keys
 //
-// All keys and certificates are fixed and lie open in this package (testkeys):
-// they are PUBLIC TEST MATERIAL that protects nothing. Never use them, or a
+// All keys and certificates are fixed and public in this package (testkeys): they
+// are PUBLIC TEST MATERIAL that protects nothing. Never use them, or a
 // certificate made from them, anywhere else.
 //
 // Gateways share nothing, so tests may run in parallel, each with its own. A test
-// that needs no HTTP at all uses [StubQuerier]. [Equal] compares values that print
+// that needs no HTTP uses [StubQuerier]. [Equal] compares values that print
 // redacted.
 package alipaytest

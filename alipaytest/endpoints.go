@@ -9,25 +9,24 @@ import (
 	alipay "github.com/seed-39a49030/alipay"
 )
 
-// endpoint answers one method and path. With act false it must leave everything
-// as it is.
+// endpoint answers one method and path. With act false it must change nothing.
 type endpoint struct {
 	method, path string
 	answer       func(x *exchange, act bool) reply
 }
 
-// Handle adds an endpoint for [alipay.Client.Do], or replaces one: answer is
-// given each request that was in order, its body decrypted, and returns status
-// and body; the gateway signs, and encrypts where that applies. The body may be
+// Handle adds an endpoint for [alipay.Client.Do], or replaces one: answer gets
+// each request that passed the checks, its body decrypted, and returns status and
+// body; the gateway signs, and encrypts where that applies. The body may be
 // nil, []byte, string or json.RawMessage, sent as they are, or any value that
 // encoding/json encodes. Status 0 means 200; an answer with a status from 400 on
 // is an error, whose body needs a member code.
 //
-// A path segment in braces takes any one segment, escaped or not:
+// A path segment in braces matches any one segment, escaped or not:
 //
 //	gateway.Handle("POST", "/v3/alipay/trade/{id}/close", …)
 //
-// Of several that fit the newest counts. answer is called from several
+// If several match, the newest is used. answer is called from several
 // goroutines; a panic in it fails the test, or is logged where there is no test.
 func (g *Gateway) Handle(method, path string, answer func(ReceivedRequest) (status int, body any)) {
 	handler := func(x *exchange, act bool) reply {
@@ -59,7 +58,7 @@ func (g *Gateway) Handle(method, path string, answer func(ReceivedRequest) (stat
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	// A new list, since requests under way may be reading the old one.
+	// A new list, since requests in progress may be reading the old one.
 	endpoints := []endpoint{{method, path, handler}}
 	for _, e := range g.endpoints {
 		if e.method != method || e.path != path {
@@ -71,7 +70,7 @@ func (g *Gateway) Handle(method, path string, answer func(ReceivedRequest) (stat
 
 const heartbeatPath = "/v3/monitor/heartbeat/syn"
 
-// heartbeat is the endpoint monitor.heartbeat.syn, which ignores what it is told.
+// heartbeat is the endpoint monitor.heartbeat.syn, which ignores its parameters.
 func heartbeat(*exchange, bool) reply {
 	return reply{status: http.StatusOK, body: []byte(`{"pid":"2088000000000000"}`)}
 }
@@ -95,7 +94,7 @@ func (g *Gateway) find(received *ReceivedRequest) (endpoint, *refusal) {
 	return endpoint{}, none
 }
 
-// matchPath matches segment by segment, so that an escaped slash parts nothing.
+// matchPath matches segment by segment, so that an escaped slash separates nothing.
 func matchPath(pattern, escaped string) bool {
 	want, have := strings.Split(pattern, "/"), strings.Split(escaped, "/")
 	if len(want) != len(have) {

@@ -12,11 +12,11 @@ import (
 	alipay "github.com/seed-39a49030/alipay"
 )
 
-// Equal fails the test, and goes on with it, unless got is what is wanted, and
-// then names each field that differs with both values. It is for values that
-// print redacted, of which other comparisons show nothing: *alipay.QueryParams in
-// a [StubQuerier], *alipay.QueryResponse and the like. What it prints is meant to
-// be test data. The field Meta is not compared, since every answer has another.
+// Equal marks the test as failed unless got equals want, and prints each field
+// that differs with both values. It is for values that print redacted, of which
+// other comparisons show nothing: *alipay.QueryParams in a [StubQuerier],
+// *alipay.QueryResponse and the like. It prints the values, so use it with test
+// data only. The field Meta is not compared, since it differs in every answer.
 func Equal[T any](tb testing.TB, want, got T) bool {
 	tb.Helper()
 	found := differences("", reflect.ValueOf(&want).Elem(), reflect.ValueOf(&got).Elem())
@@ -98,7 +98,7 @@ func line(path string, want, got any) string {
 	return fmt.Sprintf("  %s: want %v, got %v", path, want, got)
 }
 
-// shown is a value in Go's syntax as far as that says something.
+// shown is a value in Go's syntax where that is informative.
 func shown(value reflect.Value) string {
 	switch {
 	case !value.IsValid():
@@ -110,7 +110,7 @@ func shown(value reflect.Value) string {
 	case value.Kind() == reflect.Pointer && value.IsNil():
 		return "nil"
 	case value.Kind() == reflect.Pointer, value.Kind() == reflect.Struct && value.Type() != timeType:
-		return "a " + value.Type().String() // whose own text may be redacted
+		return "a " + value.Type().String() // its own text may be redacted
 	}
 	return fmt.Sprint(value.Interface())
 }

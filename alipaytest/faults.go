@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// Fault is a way to misbehave, for [Gateway.Inject]. It is a value: its methods
-// return changed copies.
+// Fault is a fault for [Gateway.Inject]. It is a value: its methods return changed
+// copies.
 //
-// Some faults act on the request first, as a gateway does whose answer is lost
-// on the way: the once_token is spent. The others fail before that and leave it
-// as it was. [Fault.Acts] tells, [Fault.Acting] changes it.
+// With some faults the gateway acts on the request first, and spends the
+// once_token, as when an answer is lost on the way. The others fail before that
+// and do not spend it. [Fault.Acts] reports which, [Fault.Acting] changes it.
 type Fault struct {
 	name     string
 	acts     bool
@@ -30,10 +30,10 @@ func (f Fault) String() string {
 }
 
 // Acts reports whether the gateway acts on the request, and so spends the
-// once_token, before it misbehaves.
+// once_token, before the fault.
 func (f Fault) Acts() bool { return f.acts }
 
-// Acting returns the fault with Acts as said: a 502 from a proxy whose gateway
+// Acting returns the fault with the given Acts: a 502 from a proxy whose gateway
 // has acted is BadGateway.Acting(true).
 func (f Fault) Acting(acts bool) Fault {
 	if acts != f.acts {
@@ -46,16 +46,16 @@ func (f Fault) Acting(acts bool) Fault {
 // acted is Acting(true) under the same name.
 func (f Fault) acted() Fault { f.acts = true; return f }
 
-// Harmless reports whether the right answer arrives all the same, for a client
-// that waits long enough and accepts an answer of that size.
+// Harmless reports whether the right answer still arrives, for a client that waits
+// long enough and accepts an answer of that size.
 func (f Fault) Harmless() bool { return f.harmless && f.acts }
 
-// When returns the fault for those requests only for which condition holds.
-// Others pass it by, uncounted:
+// When limits the fault to requests for which condition returns true. Others do
+// not meet it and are not counted:
 //
 //	fault.When(func(r alipaytest.ReceivedRequest) bool { return r.Params.Get("once_token") == "token-1" })
 //
-// A fault may have several conditions, and all must hold; nil adds none. They
+// A fault may have several conditions, and all must be true; nil adds none. They
 // must be quick, must not call the gateway and must not change the request.
 func (f Fault) When(condition func(ReceivedRequest) bool) Fault {
 	switch before := f.when; {
@@ -90,10 +90,10 @@ type injected struct {
 	times int // negative: until cleared
 }
 
-// Inject lets the next requests meet fault, as many as times says, or all until
-// [Gateway.ClearFaults] when it is negative. Only requests that pass the
-// gateway's checks and ask for an endpoint it has count. Faults that are injected
-// while others wait come after them; each request meets one.
+// Inject injects fault into the next requests, as many as times says, or all until
+// [Gateway.ClearFaults] when it is negative. Only requests that pass the gateway's
+// checks and are for an endpoint that it has count. Faults that are injected while
+// others wait come after them; each request meets one.
 func (g *Gateway) Inject(fault Fault, times int) {
 	if fault.do == nil || times == 0 {
 		return
@@ -103,7 +103,7 @@ func (g *Gateway) Inject(fault Fault, times int) {
 	g.faults = append(g.faults, injected{fault, times})
 }
 
-// ClearFaults forgets all faults that were injected and not met yet.
+// ClearFaults removes all injected faults that no request has met yet.
 func (g *Gateway) ClearFaults() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -130,9 +130,9 @@ func (g *Gateway) nextFault(received ReceivedRequest) Fault {
 	return Fault{}
 }
 
-// FaultFunc makes a fault from a function. misbehave is given the right answer,
+// FaultFunc makes a fault from a function. misbehave gets the right answer,
 // encrypted and signed; what it writes to w is what the client receives, and a
-// panic with http.ErrAbortHandler breaks the answer off. r's body has been read;
+// panic with http.ErrAbortHandler aborts the answer. r's body has been read;
 // its context is done when the client goes away or the gateway closes. The fault
 // acts, and the gateway does not count its answers as delivered. A misbehave that
 // takes the connection over by http.Hijacker has to close it.

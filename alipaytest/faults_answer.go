@@ -22,8 +22,8 @@ const (
 	methodLimited = "接口调用次数超限"
 )
 
-// Faults of what stands between client and gateway, or of a gateway in trouble.
-// Only BadCiphertext acts.
+// Faults of a proxy between client and gateway, or of a gateway in trouble. Only
+// BadCiphertext acts.
 var (
 	// TooManyRequests is a bare 429.
 	TooManyRequests = RawAnswer("429", http.StatusTooManyRequests, "text/plain", "")
@@ -31,11 +31,11 @@ var (
 	BadGateway = RawAnswer("502 empty", http.StatusBadGateway, "text/html", "")
 	// ProxyHTML is a 200 with a page in it, as a captive portal sends.
 	ProxyHTML = RawAnswer("200 HTML", http.StatusOK, "text/html", html)
-	// BadCiphertext is rightly signed and cannot be decrypted by any key.
+	// BadCiphertext is correctly signed and cannot be decrypted by any key.
 	BadCiphertext = SignedBody("bad ciphertext", "text/plain", "bm90IGEgYmxvY2s=")
 )
 
-// answerFaults are all of this kind, for [Faults].
+// answerFaults are all faults of the answer, for [Faults].
 var answerFaults = []Fault{
 	TooManyRequests, RetryAfter(time.Second),
 	GatewayError(http.StatusTooManyRequests, alipay.CodeAppCallLimited, appLimited),
@@ -87,8 +87,8 @@ func RetryAfter(wait time.Duration) Fault {
 	})
 }
 
-// RawAnswer answers just so, unsigned and without a trace id, as a proxy would.
-// It does not act.
+// RawAnswer answers with exactly this, unsigned and without a trace id, as a proxy
+// would. It does not act.
 func RawAnswer(name string, status int, contentType, body string) Fault {
 	return instead(name, func(*exchange) *Answer {
 		return &Answer{Status: status, Header: http.Header{"Content-Type": {contentType}}, Body: []byte(body)}
@@ -103,8 +103,8 @@ func GatewayError(status int, code alipay.ErrorCode, message string) Fault {
 	})
 }
 
-// BusinessError is an error of the endpoint: signed. It does not act. For an
-// error that stays with a once_token there is [Gateway.SetError].
+// BusinessError is an error of the endpoint: signed. It does not act. To give a
+// once_token a lasting error, use [Gateway.SetError].
 func BusinessError(status int, code alipay.ErrorCode, message string) Fault {
 	return instead(fmt.Sprintf("%d %s, signed", status, code), func(x *exchange) *Answer {
 		return x.signed(status, "application/json;charset=UTF-8", x.errorBody(code, message, false))
@@ -149,7 +149,7 @@ func Redirect(status int, location string) Fault {
 	})
 }
 
-// SignedBody answers 200 with this body, rightly signed and never encrypted. It
+// SignedBody answers 200 with this body, correctly signed and never encrypted. It
 // acts.
 func SignedBody(name, contentType, body string) Fault {
 	return Fault{name: name, acts: true, do: func(x *exchange) {
@@ -166,7 +166,7 @@ func Slow(d time.Duration) Fault {
 	}}
 }
 
-// SlowBody gives the right answer, the head at once and the body drop by drop
+// SlowBody gives the right answer, the head at once and the body little by little
 // over d. It acts, and is harmless to a client that waits that long.
 func SlowBody(d time.Duration) Fault {
 	return Fault{name: "slow body, " + d.String(), acts: true, harmless: true, do: func(x *exchange) {
@@ -185,10 +185,9 @@ func SlowBody(d time.Duration) Fault {
 	}}
 }
 
-// SizedAnswer gives the right answer with blanks in it, so that its body has
-// size bytes (before encryption, if that is on): for limits, to the byte. An
-// answer longer than that stays as it is. It acts and is harmless to a client
-// that accepts that size.
+// SizedAnswer pads the right answer with blanks, so that its body has exactly size
+// bytes (before encryption, if that is on), to test limits. An answer longer than
+// that stays as it is. It acts and is harmless to a client that accepts that size.
 func SizedAnswer(size int) Fault {
 	return Fault{name: fmt.Sprintf("answer of %d bytes", size), acts: true, harmless: true, do: func(x *exchange) {
 		if blanks := size - len(x.reply.body); blanks > 0 && len(x.reply.body) > 0 {
@@ -200,8 +199,8 @@ func SizedAnswer(size int) Fault {
 	}}
 }
 
-// HugeBody sends size bytes that are not signed, or as many of them as the
-// client takes. It acts.
+// HugeBody sends size bytes that are not signed, or as many as the client reads.
+// It acts.
 func HugeBody(size int64) Fault {
 	return Fault{name: fmt.Sprintf("huge body, %d bytes", size), acts: true, do: func(x *exchange) {
 		x.w.Header().Set("Content-Type", jsonType)

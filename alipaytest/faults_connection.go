@@ -5,8 +5,8 @@ import (
 	"net/http"
 )
 
-// Faults of the connection. Over HTTP/2 a dropped connection takes every other
-// request on it along.
+// Faults of the connection. Over HTTP/2 a dropped connection fails every other
+// request on it too.
 var (
 	// Drop closes the connection (FIN) without an answer, before acting.
 	Drop = Fault{name: "drop", do: dropFIN}
@@ -24,7 +24,7 @@ var (
 	Hang = Fault{name: "hang", acts: true, do: hang}
 )
 
-// connectionFaults are all of this kind, for [Faults].
+// connectionFaults are all faults of the connection, for [Faults].
 var connectionFaults = []Fault{
 	Drop, DropReset, DropAfter(1), LostAnswer,
 	{name: "lost answer by reset", acts: true, do: dropRST},
@@ -53,7 +53,7 @@ func dropFIN(x *exchange) { x.drop(false) }
 
 func dropRST(x *exchange) { x.drop(true) }
 
-// drop breaks the connection and the answer off.
+// drop drops the connection and aborts the answer.
 func (x *exchange) drop(reset bool) {
 	x.conn.drop(reset)
 	panic(http.ErrAbortHandler)
@@ -89,7 +89,7 @@ func halfHead(x *exchange) { x.wire("HTTP/1.1 200 OK\r\nContent-Type: appli") }
 func malformedHTTP(x *exchange) { x.wire("\x00garbage/9.9 what OK\r\n\r\n") }
 
 // wire writes to the connection past net/http and drops it. Over HTTP/2 the
-// text is no frame, which breaks the connection as well.
+// text is not a frame, which breaks the connection as well.
 func (x *exchange) wire(text string) {
 	if conn, _, err := http.NewResponseController(x.w).Hijack(); err == nil {
 		_, _ = conn.Write([]byte(text))

@@ -19,7 +19,7 @@ var (
 	UnknownSN = altered("unknown alipay-sn", with(protocol.HeaderSN, "00000000000000000000000000000000"))
 )
 
-// signatureFaults are all of this kind, for [Faults].
+// signatureFaults are all faults of the signature, for [Faults].
 var signatureFaults = []Fault{
 	altered("wrong signature", wrongSignature),
 	altered("garbled signature", garbledSignature),
@@ -35,9 +35,9 @@ var signatureFaults = []Fault{
 	{name: "missing alipay-sn", acts: true, harmless: true, do: missingSN},
 }
 
-// TimestampOff sends an answer that is rightly signed at a time that far from
-// the gateway's clock, behind it where offset is negative. It acts. A client
-// accepts the answer within the 10 minutes that it allows by default.
+// TimestampOff sends a correctly signed answer whose timestamp is that far from
+// the gateway's clock, behind it if offset is negative. It acts. By default a
+// client accepts an answer within 10 minutes of its clock.
 func TimestampOff(offset time.Duration) Fault {
 	return altered("timestamp off by "+offset.String(), func(x *exchange, a *Answer) {
 		key, _ := x.signer()

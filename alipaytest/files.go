@@ -16,15 +16,15 @@ type ReceivedFile struct {
 	Content     []byte
 }
 
-// maxParts bounds how many files one request can make of its 16 MiB.
+// maxParts bounds how many files one request of 16 MiB can contain.
 const maxParts = 1000
 
 var errParts = errors.New("not a well-formed multipart/form-data")
 
 // readParts takes a body of multipart/form-data apart: the content and type of
 // the part data, which is what the signature covers, and the files. It refuses a
-// part data that comes twice, since a reader might take the other, and parts
-// beside data that are no files.
+// second part data, since a reader might take the other, and any other part that
+// is not a file.
 func readParts(contentType string, body []byte) (data []byte, dataType string, files []ReceivedFile, err error) {
 	_, params, err := mime.ParseMediaType(contentType)
 	if err != nil || params["boundary"] == "" {

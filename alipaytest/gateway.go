@@ -41,12 +41,12 @@ type options struct {
 func WithAddr(addr string) Option { return func(o *options) { o.addr = addr } }
 
 // WithTLS serves HTTPS, version 1.2 or newer, under a certificate made at start
-// for 127.0.0.1, ::1 and localhost. [Gateway.HTTPClient], which a client is given
-// by alipay.WithHTTPClient, trusts it; for other programs there is
-// [Gateway.TLSCertificate]. Plain http is the default.
+// for 127.0.0.1, ::1 and localhost. [Gateway.HTTPClient] trusts it: pass that to
+// alipay.WithHTTPClient. Other programs need [Gateway.TLSCertificate]. Plain http
+// is the default.
 func WithTLS() Option { return func(o *options) { o.tls = true } }
 
-// WithHTTP2 serves HTTP/2 beside HTTP/1.1. It implies [WithTLS]. A client needs
+// WithHTTP2 serves HTTP/2 as well as HTTP/1.1. It implies [WithTLS]. A client needs
 // [Gateway.HTTPClient] for it, since the library's own transport speaks HTTP/1.1
 // only.
 func WithHTTP2() Option { return func(o *options) { o.tls, o.http2 = true, true } }
@@ -55,20 +55,20 @@ func WithHTTP2() Option { return func(o *options) { o.tls, o.http2 = true, true 
 // 24 or 32 bytes. Config and CertConfig then carry it. "" leaves it off; with
 // another key the gateway does not start.
 //
-// Every success answer is then encrypted, also to a GET that does not ask for
-// it by alipay-encrypt-type, since not every official SDK does. Only a request
+// Every success answer is then encrypted, also to a GET without the header
+// alipay-encrypt-type, since not every official SDK sends it. Only a request
 // with a plain body gets a plain answer. Error answers are never encrypted.
 func WithEncryptKey(key string) Option { return func(o *options) { o.encryptKey = key } }
 
 // WithClock sets the clock by which timestamps are checked and answers are
-// stamped; the client is given the same by alipay.WithClock. Any time from 2000
-// to 2099 will do, as the certificates are valid for it. The default, also for
+// stamped; give the client the same one with alipay.WithClock. Any time from 2000
+// to 2099 works, since the certificates are valid for it. The default, also for
 // nil, is time.Now. It is called from several goroutines.
 func WithClock(now func() time.Time) Option { return func(o *options) { o.clock = now } }
 
 // WithPathPrefix serves as a reverse proxy would that maps prefix ("/proxy") to
 // the gateway: BaseURL ends in it, signatures are checked over the request target
-// without it, and there is nothing beside it. The default is none.
+// without it, and other paths do not exist. The default is none.
 func WithPathPrefix(prefix string) Option { return func(o *options) { o.prefix = prefix } }
 
 // WithHistory sets how many requests [Gateway.Requests] keeps: the last n, by
@@ -162,7 +162,7 @@ func start(tb testing.TB, opts []Option) (*Gateway, error) {
 		ConnContext: g.conns.opened,
 		ConnState:   g.conns.changed,
 		IdleTimeout: 2 * time.Minute,
-		// As long, since a connection that a client opened in reserve waits, too.
+		// As long, since a connection that a client opened in advance waits, too.
 		ReadHeaderTimeout: 2 * time.Minute,
 		// OPTIONS * is answered as any other request.
 		DisableGeneralOptionsHandler: true,
@@ -248,8 +248,8 @@ func assemble(tb testing.TB, opts []Option) (*Gateway, *options, error) {
 	return g, o, nil
 }
 
-// reachable is the address for clients: one that listens everywhere is reached
-// on loopback.
+// reachable is the address for clients: loopback if the gateway listens on every
+// address.
 func reachable(addr net.Addr) string {
 	tcp, ok := addr.(*net.TCPAddr)
 	if !ok || !tcp.IP.IsUnspecified() {
@@ -259,13 +259,13 @@ func reachable(addr net.Addr) string {
 }
 
 // BaseURL is the gateway's address, as in http://127.0.0.1:43210, with the prefix
-// of [WithPathPrefix]. Of a gateway that listens on every address it is the one
-// on loopback.
+// of [WithPathPrefix]. If the gateway listens on every address, it is the one on
+// loopback.
 func (g *Gateway) BaseURL() string { return g.baseURL }
 
-// Config returns a configuration in public-key mode, ready for alipay.NewClient,
-// with TLS together with [Gateway.HTTPClient]. One gateway takes both modes at
-// once.
+// Config returns a configuration in public-key mode, ready for alipay.NewClient.
+// With TLS, the client needs [Gateway.HTTPClient] too. One gateway serves both
+// modes at once.
 func (g *Gateway) Config() alipay.AlipayConfig {
 	c := g.config
 	c.BaseURL = g.baseURL
@@ -274,7 +274,7 @@ func (g *Gateway) Config() alipay.AlipayConfig {
 }
 
 // CertConfig returns a configuration in certificate mode, ready for
-// alipay.NewClient. After [Gateway.RotateCertificate] it holds the new
+// alipay.NewClient. After [Gateway.RotateCertificate] it contains the new
 // certificate of Alipay.
 func (g *Gateway) CertConfig() alipay.AlipayConfig {
 	c := g.config
@@ -293,7 +293,7 @@ func (g *Gateway) CertConfig() alipay.AlipayConfig {
 // under the next certificate, too. Public-key mode keeps its key.
 //
 // It may be called any number of times: each certificate has the names and the
-// issuer of the first, and a serial number of its own.
+// issuer of the first, and its own serial number.
 func (g *Gateway) RotateCertificate() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -307,9 +307,9 @@ func (g *Gateway) identity() identity {
 	return g.issued[len(g.issued)-1]
 }
 
-// RotatedCertificate returns the certificate, with its intermediate, that the
-// first [Gateway.RotateCertificate] puts in charge: a client is ready for it once
-// it has both configured.
+// RotatedCertificate returns the certificate, with its intermediate, that signs
+// after the first [Gateway.RotateCertificate]: a client is ready for it once it
+// has both the old and the new one configured.
 func RotatedCertificate() string { return keys().alipayNextCert }
 
 // HTTPClient returns a client that trusts the gateway's TLS certificate and no
@@ -323,14 +323,14 @@ func (g *Gateway) HTTPClient() *http.Client { return &http.Client{Transport: g.c
 // is nil without TLS.
 func (g *Gateway) TLSCertificate() []byte { return append([]byte(nil), g.tlsRoot...) }
 
-// closeGrace is how long Close waits for answers under way. Those of the
-// gateway end at once; only the caller's own functions can take longer.
+// closeGrace is how long Close waits for answers in progress. Those of the gateway
+// end at once; only the caller's own functions can take longer.
 const closeGrace = 5 * time.Second
 
-// Close stops the gateway: it drops every connection, ends every answer and
-// every message under way, and returns when nothing of it runs any more. Further calls do nothing.
-// It must not be called from a function given to [Gateway.Handle] or [FaultFunc];
-// the error says that such a function has not returned within 5 s.
+// Close stops the gateway: it drops every connection, ends every answer and every
+// message in progress, and returns when nothing of it runs any more. Further calls
+// do nothing. It must not be called from a function given to [Gateway.Handle] or
+// [FaultFunc]; the error says that such a function has not returned within 5 s.
 func (g *Gateway) Close() error {
 	g.once.Do(func() {
 		g.cancel()

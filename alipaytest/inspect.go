@@ -3,7 +3,7 @@ package alipaytest
 import "github.com/seed-39a49030/alipay/internal/protocol"
 
 // StringToSign is what the gateway checks the signature over. It is empty for a
-// request that was refused before that: for want of an Authorization, say.
+// request that was refused earlier, for example without an Authorization header.
 func (r ReceivedRequest) StringToSign() string {
 	if r.authString == "" {
 		return ""
@@ -12,8 +12,8 @@ func (r ReceivedRequest) StringToSign() string {
 	return string(protocol.StringToSign(r.authString, r.Method, r.target, r.signed, r.AppAuthToken))
 }
 
-// SignedString is what the client signed: StringToSign when the signature holds,
-// and else what [ReceivedRequest].Diagnosis found out, empty when it did not.
+// SignedString is what the client signed: StringToSign when the signature
+// verifies, else what [ReceivedRequest].Diagnosis found out, or empty.
 func (r ReceivedRequest) SignedString() string {
 	if r.Verified {
 		return r.StringToSign()
@@ -21,13 +21,13 @@ func (r ReceivedRequest) SignedString() string {
 	return r.signedString
 }
 
-// PendingFault is a fault that was injected and not met often enough yet.
+// PendingFault is an injected fault that more requests are to meet.
 type PendingFault struct {
 	Fault Fault
 	Times int // how many more requests are to meet it; negative: all
 }
 
-// PendingFaults returns what [Gateway.Inject] has in store, in turn.
+// PendingFaults returns the injected faults that are still to come, in order.
 func (g *Gateway) PendingFaults() []PendingFault {
 	g.mu.Lock()
 	defer g.mu.Unlock()

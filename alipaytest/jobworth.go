@@ -11,13 +11,13 @@ import (
 
 const jobworthPath = "/v3/zhima/customer/jobworth/authentication"
 
-// sample is the platform's own sample of a successful answer, as its page has it:
-// the link is cut off there.
+// sample is the platform's own sample of a successful answer, exactly as on its
+// page, where the link is cut off.
 const sample = `{"identity_result":"SUCCESS","identity_result_skip_url":"alipays://platformapi/startapp?appId","merchant_identity_id":"V1_4dc286a6e91c9d51104e1172813b34c5","open_id":"074a1CcTG1LelxKe4xQC0zgNdId0nxi95b5lsNpazWYoCo5","token_status":"FINISH","user_id":"2088402562742105"}`
 
 // Result is what a once_token gives. Empty members are left out of the answer;
 // a Result without any member gives the platform's sample, which is a SUCCESS,
-// about the user who is asked for.
+// about the user in the request.
 type Result struct {
 	IdentityResult        alipay.IdentityResult
 	IdentityResultSkipURL string
@@ -29,8 +29,8 @@ type Result struct {
 	// WaitingPolls is how many queries are answered WAITING_VERIFY first. An
 	// IdentityResult that itself is WAITING_VERIFY never becomes final.
 	WaitingPolls int
-	// Extra holds further members by their wire names, or takes the place of
-	// one above: {"user_id": 2088402562742105} for one that is no string.
+	// Extra holds further members by their wire names, or replaces one above:
+	// {"user_id": 2088402562742105} for one that is not a string.
 	Extra map[string]json.RawMessage
 }
 
@@ -58,18 +58,18 @@ func (r Result) body() []byte {
 	return encodeJSON(members)
 }
 
-// TokenState is what became of a once_token.
+// TokenState is the state of a once_token.
 type TokenState struct {
 	// Requests counts the verified queries that arrived with it, including those
-	// that were refused for load, replayed or dropped.
+	// that were refused because of load, replayed or dropped.
 	Requests int
 	// Acted counts those that the gateway acted on.
 	Acted int
 	// Spent says that the final answer was given, whether or not it arrived: the
 	// next query gets TOKEN_INVALID.
 	Spent bool
-	// Delivered says that the final answer was written to the connection whole
-	// and unharmed.
+	// Delivered says that the final answer was written to the connection complete
+	// and unchanged.
 	Delivered bool
 }
 
@@ -82,7 +82,7 @@ type token struct {
 	failure *refusal
 }
 
-// tokenOf returns the token, made at first sight. g.mu is held.
+// tokenOf returns the token, and makes it if it is new. g.mu is held.
 func (g *Gateway) tokenOf(once string) *token {
 	t := g.tokens[once]
 	if t == nil {
@@ -136,8 +136,8 @@ func (g *Gateway) jobworth(x *exchange, act bool) reply {
 	return reply{status: http.StatusOK, body: body, spends: t}
 }
 
-// sampleAbout is the sample about the user who was asked for: an answer about
-// another one would be somebody else's.
+// sampleAbout is the sample about the user in the request: a client refuses an
+// answer about another one.
 func sampleAbout(userID, openID string) []byte {
 	members := map[string]string{}
 	if err := json.Unmarshal([]byte(sample), &members); err != nil {
@@ -148,10 +148,10 @@ func sampleAbout(userID, openID string) []byte {
 	return encodeJSON(members)
 }
 
-// SetResult decides what onceToken gives from now on, and forgets what it was
-// before: result.WaitingPolls times WAITING_VERIFY, then result once, then
-// TOKEN_INVALID. An answer that is under way still belongs to what was before.
-// It panics if result.Extra holds what is no JSON.
+// SetResult decides what onceToken gives from now on, and resets its state:
+// result.WaitingPolls times WAITING_VERIFY, then result once, then TOKEN_INVALID.
+// An answer in progress still counts for the previous state. It panics if a value
+// in result.Extra is not JSON.
 func (g *Gateway) SetResult(onceToken string, result Result) {
 	t := &token{
 		body:    result.body(),
@@ -164,16 +164,16 @@ func (g *Gateway) SetResult(onceToken string, result Result) {
 }
 
 // SetError decides that every query of onceToken gives this error, signed, and
-// forgets what the token was before. The token is never spent. Status 0 means
-// 400, which is what most errors of the endpoint have.
+// resets the token's state. The token is never spent. Status 0 means 400, which is
+// what most errors of the endpoint have.
 func (g *Gateway) SetError(onceToken string, status int, code alipay.ErrorCode, message string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.tokens[onceToken] = &token{failure: &refusal{cmp.Or(status, http.StatusBadRequest), code, message}}
 }
 
-// Token tells what became of onceToken since SetResult, SetError or Reset; the
-// zero TokenState if it was never heard of.
+// Token returns the state of onceToken since SetResult, SetError or Reset; the
+// zero TokenState if the token is unknown.
 func (g *Gateway) Token(onceToken string) TokenState {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -185,11 +185,11 @@ func (g *Gateway) Token(onceToken string) TokenState {
 
 // Deliveries returns how many verified queries arrived with onceToken, which is
 // [TokenState].Requests: the number that must not exceed one per call, unless
-// they were refused for load and so may be repeated.
+// they were refused because of load and so may be retried.
 func (g *Gateway) Deliveries(onceToken string) int { return g.Token(onceToken).Requests }
 
-// Ledger returns the state of every once_token that was asked for, by a verified
-// query, or set. It grows with their number until [Gateway.Reset].
+// Ledger returns the state of every once_token that was set, or that a verified
+// query named. It grows with their number until [Gateway.Reset].
 func (g *Gateway) Ledger() map[string]TokenState {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -211,8 +211,8 @@ func (g *Gateway) noteArrival(received *ReceivedRequest) {
 	g.tokenOf(once).Requests++
 }
 
-// noteDelivery says whether the final answer was written. That goes to the
-// token as it was asked for, which SetResult or Reset may have replaced.
+// noteDelivery records whether the final answer was written. It records it in the
+// token of the request, which SetResult or Reset may have replaced since.
 func (x *exchange) noteDelivery(delivered bool) {
 	if x.reply.spends == nil {
 		return

@@ -21,8 +21,8 @@ const AppID = "2021000000000001"
 //go:embed testkeys/*.pem testkeys/*.crt
 var testkeys embed.FS
 
-// material is testkeys, read and parsed. PEM texts come without the note that
-// opens each file, since some SDKs do not step over it.
+// material is testkeys, read and parsed. PEM texts come without the note at the
+// top of each file, since some SDKs do not skip it.
 type material struct {
 	app, alipay, alipayNext, issuer, foreign *rsa.PrivateKey
 
@@ -61,8 +61,8 @@ type identity struct {
 }
 
 // identity returns Alipay's certificate after so many rotations. The first two
-// are embedded. A later one has a serial number of its own and all else like
-// them: names, issuer and one of the two keys.
+// are embedded. A later one has its own serial number and otherwise the same
+// names, issuer and one of the two keys.
 func (m *material) identity(rotations int) identity {
 	switch rotations {
 	case 0:
@@ -115,7 +115,7 @@ func readPEM(name string) string {
 	}
 }
 
-// must is for what is embedded, and so cannot fail in one place only.
+// must is for embedded files: if reading them fails, it fails everywhere.
 func must[T any](value T, err error) T {
 	if err != nil {
 		panic("alipaytest: embedded test material: " + err.Error())

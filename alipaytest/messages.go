@@ -22,10 +22,10 @@ import (
 func WithMessagesTo(url string) Option { return func(o *options) { o.messagesTo = url } }
 
 // WithMessageSchedule scales the pauses between the deliveries of a message that
-// was not answered by success. The platform's, which 1 gives, are 2, 10 and 10
+// was not answered with success. With 1 they are the platform's: 2, 10 and 10
 // minutes, then 1, 2, 6 and 15 hours. The default is 1/1200, so that the first
 // three are 0.1, 0.5 and 0.5 seconds and the eighth delivery comes after 73
-// seconds. 0 leaves no pauses.
+// seconds. With 0 there are no pauses.
 func WithMessageSchedule(scale float64) Option { return func(o *options) { o.messageScale = scale } }
 
 // defaultMessageScale is that of [WithMessageSchedule].
@@ -51,8 +51,8 @@ type SentMessage struct {
 	Delivery int
 	// Accepted says that the answer was success, which ends the deliveries.
 	Accepted bool
-	// StatusCode and Answer are what came back: a status of 200 and the text
-	// success, in capitals or not and without anything around it, accept.
+	// StatusCode and Answer are what came back. A status of 200 with the text
+	// success alone, in either case, accepts the message.
 	StatusCode int
 	Answer     string
 	// Err says why no answer came.
@@ -61,7 +61,7 @@ type SentMessage struct {
 	At time.Time
 }
 
-// messages are those on their way, and what became of the others.
+// messages are the messages on their way, and the deliveries so far.
 type messages struct {
 	client *http.Transport
 	scale  float64
@@ -88,7 +88,7 @@ func (m *messages) init(closing context.Context, o *options) error {
 	return nil
 }
 
-// reset forgets messages, those on their way too.
+// reset drops all messages, including those on their way.
 func (m *messages) reset(closing context.Context) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -107,9 +107,9 @@ func (m *messages) close() {
 	m.client.CloseIdleConnections()
 }
 
-// SetMessagesTo sets the address to which messages are posted from now on, those
-// on their way too; "" ends it. It panics if that is no absolute URL of http or
-// https.
+// SetMessagesTo sets the address to which messages are posted from now on,
+// including those on their way; "" stops posting. It panics if the address is not
+// an absolute http or https URL.
 func (g *Gateway) SetMessagesTo(url string) {
 	if url != "" {
 		if err := checkURL(url); err != nil {
@@ -178,7 +178,7 @@ func (g *Gateway) post(ctx context.Context, values url.Values, delivery int) (en
 	m.mu.Lock()
 	sent := SentMessage{URL: m.to, Values: values, Delivery: delivery}
 	m.mu.Unlock()
-	if sent.URL == "" { // taken away
+	if sent.URL == "" { // the address was removed
 		return true
 	}
 	within, cancel := context.WithTimeout(ctx, messagePatience)
@@ -189,7 +189,7 @@ func (g *Gateway) post(ctx context.Context, values url.Values, delivery int) (en
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if ctx.Err() != nil {
-		return true // forgotten, and so is this delivery
+		return true // reset or closed: this delivery is not recorded either
 	}
 	if m.limit > 0 {
 		m.sent = append(m.sent, sent)
@@ -222,7 +222,7 @@ func (m *messages) exchange(ctx context.Context, to string, values url.Values) (
 // the platform sends it. With msg_method among them it is a message, whose
 // signature covers sign_type; that of a trade's notification does not. After
 // [Gateway.RotateCertificate] it is signed under the new certificate, whose SN is
-// added as alipay_cert_sn. Of a name with several values the first is signed.
+// added as alipay_cert_sn. If a name has several values, the first is signed.
 func (g *Gateway) SignNotification(values url.Values) url.Values {
 	g.mu.Lock()
 	rotated := len(g.issued) > 1

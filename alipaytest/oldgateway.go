@@ -32,7 +32,7 @@ type oldRequest struct {
 
 func (r *oldRequest) method() string { return r.params["method"] }
 
-// oldRefusal is a no in the old gateway's terms.
+// oldRefusal is a refusal in the old gateway's terms.
 type oldRefusal struct {
 	code    string // 40001, 40002 or 40004
 	subCode string
@@ -48,8 +48,8 @@ func invalid(subCode, en, zh string, args ...any) *oldRefusal {
 	return &oldRefusal{"40002", subCode, said{fmt.Sprintf(en, args...), fmt.Sprintf(zh, args...)}}
 }
 
-// maxOrderAge is how long after its timestamp an order is taken. The platform
-// documents no limit for orders; a day tells a time of another day apart.
+// maxOrderAge is how long after its timestamp an order is accepted. The platform
+// documents no limit for orders; with a day the time of another day is refused.
 const maxOrderAge = 24 * time.Hour
 
 // checkOld checks everything that all methods have in common: each parameter,
@@ -161,7 +161,7 @@ func checkURL(address string) error {
 	return nil
 }
 
-// checkOldCertificates holds an order of certificate mode to its certificates.
+// checkOldCertificates checks the SNs that an order in certificate mode names.
 func checkOldCertificates(params map[string]string) *oldRefusal {
 	appSN, rootSN := params["app_cert_sn"], params["alipay_root_cert_sn"]
 	switch {
@@ -269,7 +269,7 @@ func (x *exchange) oldAnswer(response any) []byte {
 	return append(b.Bytes(), '}')
 }
 
-// oldNo is the body of a refusal. The old gateway says no with status 200.
+// oldNo is the body of a refusal. The old gateway refuses with status 200.
 func (x *exchange) oldNo(refused *oldRefusal) []byte {
 	text := map[string]string{"40001": "Missing Required Arguments", "40002": "Invalid Arguments", "40004": "Business Failed"}
 	return x.oldAnswer(struct {
@@ -324,8 +324,8 @@ func (g *Gateway) Downloads() int {
 var orderPageTemplate = template.Must(template.New("").Parse(
 	"<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\"><title>{{.Title}}</title></head><body><h1>{{.Title}}</h1><p>{{.Text}}</p></body></html>\n"))
 
-// orderPage is what a browser gets that opens an order: a page that says
-// whether the order is in order, which is then open as by [Gateway.OpenOrder].
+// orderPage answers a browser that opens an order: the page says whether the order
+// is correct. If it is, it is then open as after [Gateway.OpenOrder].
 func (g *Gateway) orderPage(x *exchange, act bool) reply {
 	order, refused := g.readOrder(x.old)
 	if refused == nil && act {

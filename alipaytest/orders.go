@@ -30,7 +30,7 @@ const (
 
 // Order is an order of zhima.credit.payafteruse.creditagreement.sign that
 // Alipay's app has opened: the user sees what they are asked for, and has not
-// answered yet. Its fields hold what the merchant sent.
+// answered yet. Its fields are what the merchant sent.
 type Order struct {
 	OutAgreementNo  string
 	ZmServiceID     string
@@ -55,7 +55,7 @@ type Order struct {
 	agreement *agreement
 }
 
-// agreement is what an order leads to. It is guarded by Gateway.mu.
+// agreement is the agreement of an order. It is guarded by Gateway.mu.
 type agreement struct {
 	outNo, onceToken string
 	terms            string // what the order asked for
@@ -65,21 +65,20 @@ type agreement struct {
 
 // OpenOrder does what Alipay's app does with an order string: it checks every
 // parameter and the signature, and shows the user what they are asked for. The
-// error says which parameter is wrong, and how. It also takes the URL of a page
+// error says which parameter is wrong, and how. It also accepts the URL of a page
 // at this gateway, whose query is the same.
 //
-// An order may be opened again, as a user does who comes back. An out_agreement_no
-// under which something else was asked for before is refused: each user needs
-// one of their own.
+// An order may be opened again, as when a user comes back. An out_agreement_no
+// that was used for a different order is refused: each user needs a different one.
 //
-// What the user answers is said by [Order.Agree] and [Order.Decline]. Until then
+// [Order.Agree] and [Order.Decline] give the user's answer. Until then
 // the order's agreement does not exist for the creditagreement query, and a query
 // of its once_token or with its conn_key is answered WAITING_VERIFY. Once the
 // user has agreed, the token gives what it would give without an order, see
 // [Gateway.SetResult]; once they have declined, USER_NOT_AUTHORIZE.
 //
-// The token belongs to the order if extra_param has it as onceToken. It is then
-// refused with any other conn_key, by WRONG_OUT_AGREEMENT_NO_INTERCEPT.
+// The token belongs to the order if extra_param has it as onceToken. A query of it
+// with any other conn_key is then refused with WRONG_OUT_AGREEMENT_NO_INTERCEPT.
 func (g *Gateway) OpenOrder(orderString string) (*Order, error) {
 	query := orderString
 	if strings.HasPrefix(orderString, "http://") || strings.HasPrefix(orderString, "https://") {
@@ -109,7 +108,7 @@ func (g *Gateway) OpenOrder(orderString string) (*Order, error) {
 	return order, nil
 }
 
-// readOrder checks biz_content, and leaves the gateway as it is.
+// readOrder checks biz_content, and changes nothing in the gateway.
 func (g *Gateway) readOrder(request *oldRequest) (*Order, *oldRefusal) {
 	order := &Order{
 		AppAuthToken: request.params["app_auth_token"],
@@ -213,13 +212,13 @@ func (o *Order) CreditAgreementID() string {
 // nothing and sends nothing. After a Decline it makes the agreement VALID again.
 func (o *Order) Agree() { o.answer(agreementValid) }
 
-// Decline is the user's no, or that they take back their yes: the agreement is
+// Decline is the user's no, or the withdrawal of their yes: the agreement is
 // INVALID when it returns, and the message is on its way as after [Order.Agree].
 // Declining again changes nothing and sends nothing.
 func (o *Order) Decline() { o.answer(agreementInvalid) }
 
-// answer changes the agreement's state. An order from before [Gateway.Reset] has
-// none any more.
+// answer changes the agreement's state. An order from before [Gateway.Reset] no
+// longer has one.
 func (o *Order) answer(status string) {
 	g, a := o.g, o.agreement
 	now := g.clock()

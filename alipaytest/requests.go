@@ -21,8 +21,8 @@ type ReceivedRequest struct {
 	// Proto is HTTP/1.1 or HTTP/2.0.
 	Proto string
 	// Params are the decoded query parameters, at /gateway.do with those of the
-	// body. Of one that came twice the endpoint takes the first; /gateway.do
-	// refuses that.
+	// body. If one came twice, the endpoint uses the first; /gateway.do refuses
+	// it.
 	Params url.Values
 	Header http.Header
 	// Body is the body, decrypted if it came encrypted; of multipart/form-data it
@@ -31,15 +31,15 @@ type ReceivedRequest struct {
 	// Files are those that came in multipart/form-data.
 	Files []ReceivedFile
 
-	// Verified says that the signature held. A replayed request verifies too,
-	// though it is refused.
+	// Verified says that the signature verifies. That of a replayed request does
+	// too, though the request is refused.
 	Verified bool
-	// Code is what the gateway or the endpoint answers no with; empty when it
-	// answers yes. A fault may have replaced that answer.
+	// Code is the error code with which the gateway or the endpoint answers; empty
+	// for a success. A fault may have replaced that answer.
 	Code alipay.ErrorCode
 	// Diagnosis says in one sentence what the client did wrong when the gateway
-	// refused the request, whose answer only says what the platform would; empty
-	// when all is well. DiagnosisZH says it in Chinese. They may quote the request.
+	// refused the request, since the answer only says what the platform would. It is
+	// empty otherwise. DiagnosisZH is in Chinese. They may quote the request.
 	Diagnosis, DiagnosisZH string
 	// Fault names the fault that the request met; empty when none.
 	Fault string
@@ -61,7 +61,7 @@ type ReceivedRequest struct {
 	wire, signed []byte // the body as received, and what the signature covers of it
 	signedString string // what was signed in place of StringToSign; "" when unknown
 
-	inside    bool // not past the proxy of WithPathPrefix
+	inside    bool // the path has the prefix of WithPathPrefix
 	encrypted bool // the answer is to be encrypted
 }
 
@@ -76,7 +76,7 @@ func (r ReceivedRequest) clone() ReceivedRequest {
 	return r
 }
 
-// size is what a request of its sender's choosing can take up, more or less.
+// size is roughly the memory of a request that its sender controls.
 func (r *ReceivedRequest) size() int {
 	size := 2*len(r.RequestURI) + len(r.Body) + len(r.signedString) // Params once more
 	if len(r.wire) != len(r.Body) {                                 // it came encrypted, or with files
@@ -94,8 +94,8 @@ func (r *ReceivedRequest) size() int {
 	return size
 }
 
-// maxHistoryBytes is the size that the requests kept may have together. Ten
-// thousand ordinary ones have a tenth of it.
+// maxHistoryBytes bounds the total size of the requests that are kept. Ten
+// thousand ordinary ones take a tenth of it.
 const maxHistoryBytes = 128 << 20
 
 // history keeps the last requests.
@@ -149,9 +149,9 @@ func (h *history) clear() {
 // request is in it before its answer leaves. One whose body breaks off is left out.
 func (g *Gateway) Requests() []ReceivedRequest { return g.history.list() }
 
-// Reset forgets requests, tokens, orders, messages and faults, for the next round
-// of a long test. An [Order] from before has no effect any more. Nonces stay
-// known; endpoints, certificates and the address for messages stay in place.
+// Reset clears requests, tokens, orders, messages and faults, for the next round
+// of a long test. An earlier [Order] no longer has any effect. Nonces, endpoints,
+// certificates and the address for messages are kept.
 func (g *Gateway) Reset() {
 	g.history.clear()
 	g.messages.reset(g.closing)

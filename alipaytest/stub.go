@@ -7,8 +7,8 @@ import (
 	alipay "github.com/seed-39a49030/alipay"
 )
 
-// StubQuerier stands in for the client in tests that want no HTTP at all. It
-// is an alipay.JobworthQuerier, as value and as pointer.
+// StubQuerier replaces the client in tests that need no HTTP. Value and pointer
+// implement alipay.JobworthQuerier.
 //
 //	querier := alipaytest.StubQuerier{QueryFunc: func(_ context.Context, p *alipay.QueryParams, _ ...alipay.RequestOption) (*alipay.QueryResponse, error) {
 //		return &alipay.QueryResponse{IdentityResult: alipay.IdentityResultFailed}, nil

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// serverCertificate makes a certificate of loopback's names that is its own
-// authority: trusting it is trusting nothing else.
+// serverCertificate makes a self-signed certificate for loopback's names: a client
+// that trusts it trusts no other.
 func serverCertificate() (tls.Certificate, []byte, *x509.CertPool, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
