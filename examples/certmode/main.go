@@ -1,7 +1,7 @@
 // Command certmode queries in certificate mode (证书模式): three certificates
-// take the place of Alipay's public key.
+// replace Alipay's public key.
 //
-// By default it needs no account: it starts a gateway of its own on loopback.
+// By default it needs no account: it starts a test gateway on loopback.
 // With -live it reads the ALIPAY_… environment variables (see
 // alipay.ConfigFromEnv) and asks the real gateway:
 //
@@ -59,7 +59,7 @@ func query(out io.Writer, live bool, token string) error {
 	}
 	client, err := alipay.NewClient(config)
 	if err != nil {
-		return err // a *alipay.ConfigError: the field and the cure
+		return err // a *alipay.ConfigError: the field and what to do
 	}
 	answer, err := client.ZhimaCustomerJobworthAuthentication.Query(context.Background(), &alipay.QueryParams{OnceToken: token})
 	if err != nil {
@@ -70,8 +70,8 @@ func query(out io.Writer, live bool, token string) error {
 	return nil
 }
 
-// printSNs prints the serial numbers (SN) by which both sides call the
-// certificates. The library computes and sends them by itself.
+// printSNs prints the serial numbers (SN) by which both sides name the
+// certificates. The library computes and sends them itself.
 func printSNs(out io.Writer, config alipay.AlipayConfig) error {
 	for _, c := range []struct {
 		what, content, path string

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// reason is what the library says of a mistake, in the report's language. The
-// library speaks English; a sentence that has no translation here is shown as it
-// is, rather than half of it.
+// reason is what the library says about a mistake, in the report's language. The
+// library's texts are English; a sentence that cannot be translated completely is
+// shown in English.
 func (r *report) reason(text string) string {
 	if !r.zh {
 		return text
@@ -62,7 +62,7 @@ func translated(part string) (string, bool) {
 	return "", false
 }
 
-// patterns are parts that hold numbers or other parts; with inner their groups
+// patterns are parts that contain numbers or other parts; with inner their groups
 // are translated too.
 var patterns = []struct {
 	match *regexp.Regexp

@@ -34,8 +34,8 @@ func (r *report) live(c alipay.AlipayConfig) {
 	r.explain(err, alipayKey)
 }
 
-// explain says what the answer to the call proves. The two wrong keys are told
-// apart: the gateway checks the application's, this side Alipay's, which is the
+// explain says what the answer to the call proves. It distinguishes the two wrong
+// keys: the gateway checks the application's, this side Alipay's, which is in the
 // field alipayKey.
 func (r *report) explain(err error, alipayKey string) {
 	var refused *alipay.APIError
@@ -101,7 +101,7 @@ func (r *report) explain(err error, alipayKey string) {
 	}
 }
 
-// verified says what an error answer proves of Alipay's key.
+// verified says what an error answer proves about Alipay's key.
 func (r *report) verified(refused *alipay.APIError) {
 	if refused.Verified {
 		r.ok(r.t("the answer is signed, and the signature held: Alipay's public key or certificate is right", "响应有签名且验签通过：支付宝公钥（证书）正确"))
@@ -110,8 +110,8 @@ func (r *report) verified(refused *alipay.APIError) {
 	}
 }
 
-// ofEndpoint tells the endpoint's own refusals, which are spelled in capitals,
-// from the gateway's, which come before it is asked.
+// ofEndpoint reports whether a refusal is the endpoint's, which are in capitals,
+// and not the gateway's, which come before the endpoint is called.
 func ofEndpoint(e *alipay.APIError) bool {
 	code := string(e.Code)
 	return code != "" && code == strings.ToUpper(code) && !errors.Is(e, alipay.ErrOutcomeUnknown)

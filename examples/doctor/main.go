@@ -5,14 +5,14 @@
 //	go run ./examples/doctor -app-id 2021… -private-key app_private_key.pem -alipay-public-key alipay_public_key.pem
 //	go run ./examples/doctor -live                  # and one signed call that cannot spend anything
 //
-// A flag takes the place of the environment variables for the same thing. It
-// says what each key or certificate is, whether they fit together, when each
-// certificate ends, and the serial numbers (SN); then every mistake that
+// A flag replaces the environment variables for the same setting. The report says
+// what each key or certificate is, whether they fit together, when each
+// certificate expires, and the serial numbers (SN); then every mistake that
 // alipay.NewClient reports, with the field and what to do. Without -live it uses
-// no network. -live asks monitor.heartbeat, which needs no product, and tells a
-// wrong private key from a wrong key of Alipay's. It never prints key material,
-// so its output may be shown to others: app id, host, names of files, names and
-// dates of certificates, and hashes of public keys are all it tells.
+// no network. -live calls monitor.heartbeat, which needs no product, and shows
+// whether the private key or the key of Alipay's is wrong. The report never
+// contains key material, so it may be shown to others: it contains only app id,
+// host, names of files, names and dates of certificates, and hashes of public keys.
 //
 // -json prints the report for scripts: ok, failures, warnings and findings, each
 // with section, level (note, ok, warn, fail), field and text. -lang chooses the
@@ -76,17 +76,17 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// options are the flags that are no settings.
+// options are the flags that are not settings of the client.
 type options struct {
 	live, json bool
 	lang       string
-	nothing    bool // no setting was given by a flag
+	nothing    bool // no flag gave a setting
 }
 
 // chinese reports whether a locale, as in zh_CN.UTF-8, is a Chinese one.
 func chinese(locale string) bool { return strings.HasPrefix(strings.ToLower(locale), "zh") }
 
-// parseFlags lets each flag take the place of what the environment says.
+// parseFlags lets each flag replace the setting from the environment.
 func parseFlags(args []string, c *alipay.AlipayConfig, stderr io.Writer) (o options, err error) {
 	flags := flag.NewFlagSet("doctor", flag.ContinueOnError)
 	flags.SetOutput(stderr)
@@ -121,7 +121,7 @@ func parseFlags(args []string, c *alipay.AlipayConfig, stderr io.Writer) (o opti
 	}
 	o.nothing = cmp.Or(baseURL, appID, privateKey, alipayKey, appCert, alipayCert, rootCert, encryptKey, appAuthToken) == ""
 
-	// Which mode the flags name decides: the environment's other one is left out.
+	// The mode of the flags wins: settings of the other mode in the environment are dropped.
 	if alipayKey != "" {
 		c.AppCertContent, c.AppCertPath, c.AlipayPublicCertContent, c.AlipayPublicCertPath, c.RootCertContent, c.RootCertPath = "", "", "", "", "", ""
 	}
@@ -142,8 +142,8 @@ func parseFlags(args []string, c *alipay.AlipayConfig, stderr io.Writer) (o opti
 	return o, nil
 }
 
-// take puts what a flag says into the field that it belongs to: the content
-// itself, or the file that holds it.
+// take puts a flag's value into the right field: the content itself, or the file
+// that contains it.
 func take(given string, content, path *string) {
 	switch {
 	case given == "":
@@ -201,8 +201,8 @@ func (r *report) settings(c alipay.AlipayConfig) {
 	}
 }
 
-// appID shows an APPID with what does not belong into it marked, and nothing of
-// what looks like another value in its place.
+// appID shows an APPID with its wrong characters marked. What looks like another
+// value is not shown.
 func (r *report) appID(id string) string {
 	var marked strings.Builder
 	digits, wrong := 0, 0
@@ -231,7 +231,7 @@ func (r *report) appID(id string) string {
 	return id
 }
 
-// notes warns of what may be a mistake.
+// notes warns about what may be a mistake.
 func (r *report) notes(c alipay.AlipayConfig, now time.Time) {
 	for _, n := range credentials.Notes(credentials.Config(c), now) {
 		r.add(levelWarn, n.Field, r.t(n.Text, n.Chinese))

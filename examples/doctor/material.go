@@ -15,14 +15,14 @@ import (
 	"github.com/seed-39a49030/alipay/internal/keys"
 )
 
-// material is what one field, or the file that it names, holds.
+// material is the content of one field, or of the file that it names.
 type material struct {
 	field string
 	keys.Material
 	certs []certs.Certificate // of a certificate file
 }
 
-// whole reports whether it is of the kind that belongs there, and undamaged.
+// whole reports whether it is of the expected kind, and undamaged.
 func (m *material) whole(kind keys.Kind) bool {
 	return m != nil && m.Kind == kind && m.Defect == "" && (kind != keys.Certificate || m.certs != nil)
 }
@@ -152,7 +152,7 @@ func (r *report) fingerprint(c certs.Certificate) string {
 	return cmp.Or(fingerprint(c), r.t("none: the key is not RSA", "无：不是 RSA 密钥"))
 }
 
-// leaves are the certificates that are no authorities'.
+// leaves are the certificates that are not those of authorities.
 func (m *material) leaves() (leaves []certs.Certificate) {
 	for _, c := range m.certs {
 		if c.X509 != nil && !certs.IsCA(c.X509) {

@@ -9,7 +9,7 @@ import (
 	"github.com/seed-39a49030/alipay/internal/keys"
 )
 
-// mistakes says what NewClient has against the config, and reports whether that
+// mistakes lists what NewClient refuses in the config, and reports whether there
 // is nothing.
 func (r *report) mistakes(c alipay.AlipayConfig, envErr error, envOnly bool) bool {
 	r.begin("mistakes", "What alipay.NewClient says", "alipay.NewClient 的检查结果")
@@ -33,7 +33,7 @@ func (r *report) mistakes(c alipay.AlipayConfig, envErr error, envOnly bool) boo
 }
 
 // collect returns every mistake, not just the first: what is known to be wrong
-// is replaced by the test kit's keys, and the rest is judged again.
+// is replaced by the test kit's keys, and the config is checked again.
 func collect(c alipay.AlipayConfig) ([]*alipay.ConfigError, error) {
 	if _, err := alipay.NewClient(c); err == nil {
 		return nil, nil
@@ -91,7 +91,7 @@ func (s *standIns) follows(field string) bool {
 }
 
 func (s *standIns) replace(c *alipay.AlipayConfig, field string) {
-	if s.replaced[field] { // a spare part does not fit the caller's others: take them all
+	if s.replaced[field] { // a replacement does not fit the caller's other keys: replace them all
 		s.replacePart(c, "PrivateKey")
 		s.replacePart(c, "AppCertContent")
 		s.replacePart(c, "AlipayPublicCertContent")

@@ -11,9 +11,9 @@ import (
 type level string
 
 const (
-	levelNote level = "note" // what is so
-	levelOK   level = "ok"   // a check that went well
-	levelWarn level = "warn" // may be a mistake, and need not
+	levelNote level = "note" // a fact
+	levelOK   level = "ok"   // a check that passed
+	levelWarn level = "warn" // may be a mistake
 	levelFail level = "fail" // a mistake
 )
 

@@ -1,6 +1,6 @@
 // Package merchant is a merchant's own code: it decides who gets the teachers'
-// discount. It asks for no more than an [alipay.JobworthQuerier], so that its
-// tests need neither an account nor a network.
+// discount. It needs only an [alipay.JobworthQuerier], so that its tests need
+// neither an account nor a network.
 package merchant
 
 import (
@@ -31,9 +31,9 @@ type TeacherDiscount struct {
 	ServiceID string // credit service id assigned to the shop
 }
 
-// Decide asks once what the identity check of a customer has shown. An error
+// Decide queries once for the result of a customer's identity check. An error
 // means that the shop itself has something to correct, such as a permission or a
-// key. The library's errors may be logged: they hold nothing personal.
+// key. The library's errors may be logged: they contain nothing personal.
 func (d TeacherDiscount) Decide(ctx context.Context, onceToken string) (Decision, error) {
 	// A customer who closes the page cancels ctx, which must not cut off an answer
 	// that uses up the token. The client's timeout still bounds the call.
@@ -52,7 +52,7 @@ func (d TeacherDiscount) Decide(ctx context.Context, onceToken string) (Decision
 	case alipay.OutcomePending:
 		return Pending, nil
 	case alipay.OutcomeUnknown:
-		// The answer may have been given and lost. Only asking again can tell: the
+		// The answer may have been given and lost. Only asking again can show: the
 		// token is then either still good or invalid.
 		slog.WarnContext(ctx, "teachers' discount: no answer", "error", err)
 		return AskAgain, nil

@@ -8,8 +8,8 @@ type segment struct {
 	Marked bool
 }
 
-// maxDiff is the longest text that is compared character by character; of what
-// is longer everything between its first and its last difference is marked.
+// maxDiff is the longest text that is compared character by character; in a
+// longer one everything between the first and the last difference is marked.
 const maxDiff = 2000
 
 // differences marks what each of two texts has and the other has not.
@@ -78,10 +78,10 @@ func add(list []segment, text []rune, marked bool) []segment {
 	return append(list, segment{string(text), marked})
 }
 
-// invisible are the characters that a page shows by signs.
+// invisible are the characters that a page shows as symbols.
 var invisible = strings.NewReplacer("\r", "␍", "\n", "⏎\n", "\t", "⇥", "\ufeff", "[BOM]")
 
-// Shown is the text with signs for what cannot be seen.
+// Shown is the text with symbols for what cannot be seen.
 func (s segment) Shown() string {
 	text := invisible.Replace(s.Text)
 	if s.Marked {

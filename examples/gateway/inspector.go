@@ -24,8 +24,8 @@ var files embed.FS
 
 var pages = template.Must(template.ParseFS(files, "page/*.html"))
 
-// inspector shows in a browser what a gateway receives, and lets a person
-// misbehave on its behalf.
+// inspector shows in a browser what a gateway receives, and lets a person inject
+// faults.
 type inspector struct {
 	gateway *alipaytest.Gateway
 	host    string // the only names it answers to are those of loopback, with this port
@@ -44,8 +44,8 @@ type inspector struct {
 	comparisons map[string]comparison
 }
 
-// startInspector serves the page at addr, which has to be one of loopback: it
-// shows keys and personal values to whoever can reach it.
+// startInspector serves the page at addr, which has to be a loopback address: the
+// page shows keys and personal values to anyone who can reach it.
 func startInspector(gateway *alipaytest.Gateway, addr, messagesTo string) (*inspector, error) {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -103,8 +103,8 @@ func (i *inspector) handler() http.Handler {
 			http.Redirect(w, r, "/#"+r.PostFormValue("at"), http.StatusSeeOther)
 		})
 	}
-	// A page of another site can neither read this one (it would have to come
-	// under a name of its own) nor send its forms.
+	// A page of another site cannot read this one, since the request would have that
+	// site's host name, and cannot send its forms.
 	sameOrigin := http.NewCrossOriginProtection().Handler(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host, port, err := net.SplitHostPort(r.Host)
@@ -160,18 +160,18 @@ func (i *inspector) page(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(b.Bytes())
 }
 
-// parts are what is sent anew when it has changed, by the id of their element.
+// parts are sent again when they have changed, by the id of their element.
 var parts = []string{"tokens", "orders", "messages", "faults"}
 
-// event is what the page is told: a part that has changed, or a request that is
-// new, as HTML.
+// event is an update of the page: a part that has changed, or a new request, as
+// HTML.
 type event struct {
 	Part string `json:"part"`
 	HTML string `json:"html"`
 }
 
-// look is how often the gateway is looked at while a page is open. People do not
-// see the delay.
+// look is how often the gateway is polled while a page is open. People do not
+// notice the delay.
 const look = 150 * time.Millisecond
 
 // events keeps a page up to date until it is closed. It begins with everything,
@@ -240,8 +240,8 @@ func (i *inspector) events(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// injectFault lets the next request meet a fault, or does what has a button
-// beside them.
+// injectFault injects a fault into the next request, or does what another button
+// next to the faults says.
 func (i *inspector) injectFault(r *http.Request) {
 	switch name := r.PostFormValue("name"); name {
 	case "clear":

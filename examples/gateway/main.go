@@ -9,12 +9,11 @@
 // lines for a shell, or with -json one line of JSON that serves both modes. The
 // keys are public test material.
 //
-// A page on loopback, whose address it says, shows live what arrives: each
-// request with its verdict, and where a signature does not hold, the string to
-// sign beside the one that the client signed; the state of every once_token,
-// order and message. It has buttons for faults, plays Alipay's app with an order
-// string, and has the keys in the form that each SDK wants. -inspect "" leaves it
-// out.
+// A page on loopback, whose address it prints, shows live what arrives: each
+// request with its verdict; if its signature does not verify, the string to sign
+// next to the one that the client signed; and the state of every once_token, order
+// and message. It has buttons for faults, plays Alipay's app with an order string,
+// and shows the keys in the form that each SDK needs. -inspect "" turns it off.
 package main
 
 import (

@@ -11,10 +11,10 @@ import (
 	alipay "github.com/seed-39a49030/alipay"
 )
 
-// snippet is what one SDK is given to speak with the gateway.
+// snippet is the settings with which one SDK calls the gateway.
 type snippet struct {
 	Name string // of the SDK
-	// Note and NoteZH say what is peculiar to it; "" when nothing is.
+	// Note and NoteZH say what is special about it; "" when nothing is.
 	Note, NoteZH string
 	Text         string // lines to paste
 }

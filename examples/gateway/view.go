@@ -93,7 +93,7 @@ type button struct {
 	EN, ZH string
 }
 
-// buttons are the faults that people meet.
+// buttons are the faults that are common in practice.
 var buttons = []button{
 	{alipaytest.LostAnswer, "answer lost", "响应丢失"},
 	{alipaytest.HalfAnswer, "half an answer", "响应只到一半"},
@@ -181,7 +181,7 @@ func idOf(r alipaytest.ReceivedRequest) string {
 	return "r" + strconv.Itoa(r.Connection) + "-" + strconv.Itoa(r.OnConnection)
 }
 
-// comparison is a string to sign beside the one that was signed.
+// comparison is a string to sign and the one that was signed.
 type comparison struct {
 	expected, signed []segment
 	same             bool
@@ -245,7 +245,7 @@ func (v *view) request(r alipaytest.ReceivedRequest, c comparison) request {
 	return shown
 }
 
-// maxShown bounds what the page shows of a body.
+// maxShown bounds how much of a body the page shows.
 const maxShown = 8 << 10
 
 // indented is a body as people read it.

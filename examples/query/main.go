@@ -1,11 +1,11 @@
-// Command query asks for the result of an identity check (职得身份认证查询接口).
+// Command query queries the result of an identity check (职得身份认证查询接口).
 //
-// By default it needs no account: it starts a gateway of its own on loopback,
-// asks it with the values of the platform's sample, and then shows what an
-// error looks like by asking for the same token again.
+// By default it needs no account: it starts a test gateway on loopback, queries it
+// with the values of the platform's sample, and then shows an error by querying
+// the same token again.
 //
 // With -live it reads the ALIPAY_… environment variables (see
-// alipay.ConfigFromEnv) and asks the real gateway, with the parameters that the
+// alipay.ConfigFromEnv) and queries the real gateway, with the parameters that the
 // other flags give:
 //
 //	go run ./examples/query -live -once-token … -conn-key … -query-type exact
@@ -105,8 +105,8 @@ func ask(out io.Writer, client *alipay.Client, params *alipay.QueryParams) error
 	if err != nil {
 		return err
 	}
-	// A program of its own account prints what it asked for; a server would log
-	// answer itself, which shows none of the ids.
+	// This program prints the values for its user; a server would log answer
+	// itself, which shows none of the ids.
 	fmt.Fprintln(out, "\nThe verified answer:")
 	for _, line := range [][2]string{
 		{"identity_result", string(answer.IdentityResult)},

@@ -1,6 +1,6 @@
 // Command reload takes new keys and certificates from the files of the config on
-// SIGHUP and once an hour, without a restart, against a gateway of its own that
-// changes its certificate. keepReloading is the part to copy.
+// SIGHUP and once an hour, without a restart, against a test gateway that changes
+// its certificate. keepReloading is the part to copy.
 package main
 
 import (
@@ -42,7 +42,8 @@ func keepReloading(ctx context.Context, client *alipay.Client, config alipay.Ali
 	}
 }
 
-// run plays what happens to a server over the years. It sends itself the signals.
+// run simulates what happens to a server over the years. It sends itself the
+// signals.
 func run(out io.Writer, hangup chan os.Signal) error {
 	gateway, err := alipaytest.StartGateway()
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// state is where a check stands.
+// state is the state of a check.
 type state string
 
 const (
@@ -19,7 +19,7 @@ const (
 	stateDone     state = "done"     // the result is here
 	stateDeclined state = "declined" // the user has not agreed, or no longer agrees
 	stateExpired  state = "expired"  // the user never answered
-	stateInDoubt  state = "in_doubt" // the result was probably given, and lost on its way
+	stateInDoubt  state = "in_doubt" // the result was probably given, and lost on the way
 	stateFailed   state = "failed"   // Alipay refused, or had no result in time; nothing was lost
 )
 
@@ -164,7 +164,7 @@ func (s *service) insert(ctx context.Context, c check) error {
 }
 
 // wake puts a new job in charge of the check, to take its next step at once. A
-// step that is under way ends first.
+// step in progress ends first.
 func (s *service) wake(ctx context.Context, tx transaction, id string) error {
 	job, err := tx.insertJob(ctx, id, 0)
 	if err != nil {
@@ -186,9 +186,9 @@ func (s *service) wakeAll(ctx context.Context, in state) error {
 	})
 }
 
-// takeOver puts new jobs in charge of checks whose process has died: within a
-// step, whose lease has run out, or before it, so that the job is neither in the
-// queue nor has come. River finds such jobs too, but only after minutes.
+// takeOver puts new jobs in charge of checks whose process has died: during a
+// step, so that its lease has run out, or before it, so that the job is overdue
+// and not in the queue. River finds such jobs too, but only after minutes.
 func (s *service) takeOver(ctx context.Context) error {
 	return s.db.tx(ctx, func(tx transaction) error {
 		ids, err := ids(ctx, tx, `UPDATE checks SET lease = '', due_at = NOW + $1
@@ -212,9 +212,9 @@ func ids(ctx context.Context, tx transaction, query string, args ...any) (ids []
 	return ids, err
 }
 
-// claim takes the check for one step of this job, if it is in charge and no
-// other step is under way. What it writes is there before a query leaves: that
-// there is one, and whether one before it never came to an end.
+// claim takes the check for one step of this job, if it is in charge and no other
+// step is in progress. Before a query is sent it records that there is one, and
+// whether an earlier one never ended.
 func (s *service) claim(ctx context.Context, id string, job int64) (c check, err error) {
 	err = s.db.tx(ctx, func(tx transaction) error {
 		return tx.query(ctx, c.read, `UPDATE checks SET
@@ -228,7 +228,7 @@ func (s *service) claim(ctx context.Context, id string, job int64) (c check, err
 	return c, err
 }
 
-// busy says whether this job has to wait for a step that is under way.
+// busy reports whether this job has to wait for a step in progress.
 func (s *service) busy(ctx context.Context, id string, job int64) (busy bool, err error) {
 	err = s.db.tx(ctx, func(tx transaction) error {
 		return tx.query(ctx, func(r row) error { return r.Scan(&busy) },
@@ -237,7 +237,7 @@ func (s *service) busy(ctx context.Context, id string, job int64) (busy bool, er
 	return busy, err
 }
 
-// next is what a step has come to.
+// next is the result of a step.
 type next struct {
 	state          state
 	note           string
@@ -253,8 +253,8 @@ type next struct {
 // last says that no step follows.
 func (n next) last() bool { return n.state != stateStarted && n.state != stateAgreed }
 
-// settle writes what a step has come to. One that has lost its lease may no
-// longer say what is to happen; but an answer that arrived is a fact, and kept.
+// settle stores the result of a step. A step that has lost its lease may no longer
+// decide what happens next; but an answer that arrived is a fact, and is kept.
 func (s *service) settle(ctx context.Context, tx transaction, c check, n next) (settled bool, err error) {
 	due := int64(0)
 	if !n.last() {
@@ -273,8 +273,8 @@ func (s *service) settle(ctx context.Context, tx transaction, c check, n next) (
 	return changed == 1, err
 }
 
-// lease is how long a step may take, and so after how long its process must be
-// dead: a query has ended by half of it, since it has a timeout of its own.
+// lease is how long a step may take; after that its process must be dead. A query
+// ends within half of it, by its timeout.
 func (s *service) lease() time.Duration { return 2 * s.timing.query }
 
 // due is when a step that is to begin after a pause must have begun.

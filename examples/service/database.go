@@ -18,15 +18,15 @@ import (
 	_ "modernc.org/sqlite"
 )
 
-// database holds the checks and River's jobs. It is SQLite, in a file that one
-// process works on, or PostgreSQL, which several processes share.
+// database contains the checks and River's jobs. It is SQLite, in a file that one
+// process uses, or PostgreSQL, which several processes share.
 type database interface {
 	// tx runs f in one transaction, so that checks and jobs change together or
 	// not at all.
 	tx(ctx context.Context, f func(transaction) error) error
 	// start begins to work jobs.
 	start(ctx context.Context) error
-	// stop takes no more jobs and waits for those that are being worked.
+	// stop starts no more jobs and waits for those in progress.
 	stop(ctx context.Context) error
 	close()
 }
@@ -42,7 +42,7 @@ type transaction interface {
 	// insertJob adds the job that takes the check's next step after a while, and
 	// returns its id.
 	insertJob(ctx context.Context, checkID string, after time.Duration) (int64, error)
-	// completeJob ends the job that is being worked.
+	// completeJob ends the job in progress.
 	completeJob(ctx context.Context, job *river.Job[stepArgs]) error
 }
 

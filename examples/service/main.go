@@ -2,7 +2,7 @@
 // with Zhima: it signs the order string for Alipay's app, takes the platform's
 // message, asks for the result, and keeps it, through crashes and deployments.
 //
-//	go run .                                            # with a gateway of its own: no account is needed
+//	go run .                                            # with a test gateway: no account is needed
 //	go run . -gateway https://openapi.alipay.com -service-id 2019… -db postgres://…
 //
 // With -gateway the keys are read from the ALIPAY_… variables.
@@ -52,7 +52,7 @@ type options struct {
 type timing struct {
 	query     time.Duration // one question to Alipay, at most; half of a lease
 	poll      time.Duration // the first pause while the result is WAITING_VERIFY, growing to 15 of it
-	agreement time.Duration // between looks for an agreement that no message has told of
+	agreement time.Duration // between checks for an agreement whose message has not come
 	user      time.Duration // the user's time to answer
 	result    time.Duration // Alipay's time to have a result
 }
@@ -90,7 +90,7 @@ type service struct {
 	gateway *alipaytest.Gateway // nil with -gateway
 }
 
-// run serves until ctx ends, and then ends what is under way.
+// run serves until ctx ends, and then ends the steps in progress.
 func run(ctx context.Context, args []string, logs io.Writer) (err error) {
 	options, err := parse(args)
 	if err != nil {
@@ -133,7 +133,7 @@ func run(ctx context.Context, args []string, logs io.Writer) (err error) {
 		Workers:              workers,
 		FetchPollInterval:    max(river.FetchCooldownDefault, min(s.timing.poll, river.FetchPollIntervalDefault)),
 		JobTimeout:           s.lease(),
-		RescueStuckJobsAfter: s.lease() + time.Minute, // takeOver is faster; this clears away what it left
+		RescueStuckJobsAfter: s.lease() + time.Minute, // takeOver is faster; this cleans up the old jobs
 	})
 	if err != nil {
 		return fmt.Errorf("database: %w", err)
@@ -142,7 +142,7 @@ func run(ctx context.Context, args []string, logs io.Writer) (err error) {
 	if err := s.db.start(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("database: %w", err)
 	}
-	// A new process may have new keys, and a former one may have left steps behind.
+	// A new process may have new keys, and an earlier one may have left unfinished steps.
 	if err := errors.Join(s.wakeAll(ctx, stateSealed), s.takeOver(ctx)); err != nil {
 		return fmt.Errorf("database: %w", err)
 	}
@@ -153,14 +153,14 @@ func run(ctx context.Context, args []string, logs io.Writer) (err error) {
 	s.log.Info("serving", "url", "http://"+listener.Addr().String()+"/", "gateway", cmp.Or(s.gatewayURL, "of its own"))
 	err = s.tend(ctx, served)
 
-	// Connections first, so that nothing new comes, then the steps under way: a
-	// question, and time to store what comes of it.
+	// Connections first, so that nothing new comes, then the steps in progress: one
+	// query, and time to store its result.
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.timing.query+10*time.Second)
 	defer cancel()
 	return errors.Join(err, server.Shutdown(ending), s.db.stop(ending), endSpans(ending))
 }
 
-// tend takes over what dead processes left, and reloads the keys at SIGHUP,
+// tend takes over the checks of dead processes, and reloads the keys at SIGHUP,
 // until ctx ends.
 func (s *service) tend(ctx context.Context, served <-chan error) error {
 	reload := make(chan os.Signal, 1)
@@ -186,7 +186,7 @@ func (s *service) tend(ctx context.Context, served <-chan error) error {
 	}
 }
 
-// config returns the gateway's own configuration, or that of the environment.
+// config returns the test gateway's configuration, or that of the environment.
 func (s *service) config() (alipay.AlipayConfig, error) {
 	if s.gateway != nil {
 		return s.gateway.Config(), nil
@@ -196,9 +196,9 @@ func (s *service) config() (alipay.AlipayConfig, error) {
 	return config, err
 }
 
-// reload reads the keys again and opens with them what the old ones did not.
-// The environment of a process does not change, so rotate keys in files, under
-// the variables that end in _PATH.
+// reload reads the keys again, and opens with them the answers that the old ones
+// could not open. The environment of a process does not change, so rotate keys in
+// files, named by the variables that end in _PATH.
 func (s *service) reload(ctx context.Context) error {
 	config, err := s.config()
 	if err != nil {
@@ -210,8 +210,8 @@ func (s *service) reload(ctx context.Context) error {
 	return s.wakeAll(ctx, stateSealed)
 }
 
-// hostAllowed keeps a page of another site, whose name was made to lead here,
-// from reading ours.
+// hostAllowed prevents DNS rebinding: a page of another site, whose name resolves
+// to this address, cannot read ours.
 func (s *service) hostAllowed(host string) bool {
 	name := host
 	if h, _, err := net.SplitHostPort(host); err == nil {

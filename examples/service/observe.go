@@ -14,8 +14,8 @@ import (
 	alipay "github.com/seed-39a49030/alipay"
 )
 
-// observer makes what /metrics shows of the calls, beside the checks in each
-// state, which are counted in the database.
+// observer makes the metrics of calls in /metrics. The checks in each state are
+// counted in the database.
 func (s *service) observer() alipay.Observer {
 	calls := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "alipay_call_duration_seconds",
@@ -34,7 +34,7 @@ func (s *service) observer() alipay.Observer {
 		CallDone: func(_ context.Context, call alipay.CallResult) {
 			code := string(call.Code)
 			if code != "" && !call.Code.Known() {
-				code = "other" // a label must not be anything that somebody sends
+				code = "other" // a label must not be whatever the other side sends
 			}
 			calls.WithLabelValues(call.Path, call.Outcome.String(), code).Observe(call.Duration.Seconds())
 		},
@@ -43,7 +43,8 @@ func (s *service) observer() alipay.Observer {
 
 var checksDesc = prometheus.NewDesc("checks", "Checks by state.", []string{"state"}, nil)
 
-// checksCollector counts when it is asked, so that every process says the same.
+// checksCollector counts when it is queried, so that every process reports the
+// same.
 type checksCollector struct{ *service }
 
 func (checksCollector) Describe(descs chan<- *prometheus.Desc) { descs <- checksDesc }
@@ -59,9 +60,9 @@ func (c checksCollector) Collect(metrics chan<- prometheus.Metric) {
 	}
 }
 
-// tracerProvider makes the spans: a step, and in it its call to Alipay, which
-// alipayotel makes of what the Observer tells. Here they are written as lines of
-// JSON. In production another exporter takes that one's place.
+// tracerProvider makes the spans: a step, and in it the call to Alipay, which
+// alipayotel makes from the Observer's events. Here they are written as lines of
+// JSON. In production use another exporter.
 func tracerProvider(on bool, w io.Writer) (provider trace.TracerProvider, end func(context.Context) error, err error) {
 	if !on {
 		return noop.NewTracerProvider(), func(context.Context) error { return nil }, nil

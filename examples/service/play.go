@@ -9,7 +9,7 @@ import (
 
 // play is the user in Alipay's app, in the demonstration. The app checks the
 // order string as Alipay would, the gateway changes the agreement and sends the
-// message, and from there everything goes as it does with the real one.
+// message, and from there everything works as with the real one.
 func (s *service) play(c check, agree bool) error {
 	if s.gateway == nil {
 		return errors.New("only the demonstration's own gateway has an app to play with")

@@ -27,12 +27,12 @@ type stepWorker struct {
 	*service
 }
 
-// Work takes one step: it claims the check, asks Alipay one question, and writes
-// what came of it together with the end of the job. While there is more to do
-// the job snoozes, so a wait holds no worker and survives the process.
+// Work takes one step: it claims the check, sends Alipay one query, and stores the
+// result together with the end of the job. While there is more to do the job
+// snoozes, so a wait occupies no worker and survives the process.
 func (w *stepWorker) Work(ctx context.Context, job *river.Job[stepArgs]) error {
-	// A query that has left may be the only one that succeeds. Neither a
-	// shutdown nor River's own timeout may end it: it has one of its own.
+	// A query that was sent may be the only one that succeeds. Neither a shutdown
+	// nor River's timeout may cancel it: it has a separate timeout.
 	ctx = context.WithoutCancel(ctx)
 	began := time.Now()
 	c, err := w.claim(ctx, job.Args.CheckID, job.ID)
@@ -50,8 +50,8 @@ func (w *stepWorker) Work(ctx context.Context, job *river.Job[stepArgs]) error {
 
 	ctx, span := w.tracer.Start(ctx, "step", trace.WithAttributes(attribute.String("check.id", c.ID), attribute.String("check.from", string(c.State))))
 	defer span.End()
-	// Counted from before the claim: a process that was frozen in between finds
-	// its time over, and sends nothing into somebody else's lease.
+	// Counted from before the claim: a process that was frozen in between has no
+	// time left, and sends nothing while another process has the lease.
 	asking, cancel := context.WithDeadline(ctx, began.Add(w.timing.query))
 	defer cancel()
 	var n next
@@ -78,12 +78,12 @@ func (w *stepWorker) Work(ctx context.Context, job *river.Job[stepArgs]) error {
 	return nil
 }
 
-// NextRetry has a step that the database failed taken again soon, rather than
-// with River's pauses, which grow to hours.
+// NextRetry retries a step that failed in the database soon, rather than with
+// River's pauses, which grow to hours.
 func (w *stepWorker) NextRetry(*river.Job[stepArgs]) time.Time { return time.Now().Add(w.lease()) }
 
-// store settles the step and ends its job, in one transaction. The database may
-// be away for a moment, and what came must not be lost for that.
+// store settles the step and ends its job, in one transaction. It tries again,
+// since the database may be away for a moment and the answer must not be lost.
 func (w *stepWorker) store(ctx context.Context, job *river.Job[stepArgs], c check, n next) (settled bool, err error) {
 	for pause := 50 * time.Millisecond; ; pause *= 2 {
 		err = w.db.tx(ctx, func(tx transaction) (err error) {
@@ -104,13 +104,13 @@ func (w *stepWorker) store(ctx context.Context, job *river.Job[stepArgs], c chec
 	}
 }
 
-// confirm asks whether the user has agreed. A message may have said so, but the
-// answer to a question of one's own is what counts.
+// confirm asks whether the user has agreed. A message may have said so, but only
+// the answer to our own query counts.
 func (s *service) confirm(ctx context.Context, c check) next {
 	agreement, err := s.client.ZhimaCreditPayafteruseCreditagreement.Query(ctx, &alipay.CreditAgreementQueryParams{OutAgreementNo: c.ID})
 	if err != nil {
-		// Nothing is spent by this question, whatever became of it. While the
-		// user has not answered, the platform knows no such agreement.
+		// This query spends nothing, whatever its outcome. Until the user has
+		// answered, the platform knows no such agreement.
 		if errors.Is(err, alipay.CodeCreditAgreementNotExist) {
 			return s.again(c, next{pause: s.timing.agreement})
 		}
@@ -142,23 +142,23 @@ func (s *service) ask(ctx context.Context, c check) next {
 	case alipay.OutcomePending: // never of a single query
 		return s.again(c, next{pause: soon})
 	case alipay.OutcomeNotDelivered:
-		// Nothing left, so nothing is spent. What only an operator can set right
-		// is tried less often.
+		// Nothing was sent, so nothing is spent. What only an operator can fix is
+		// tried less often.
 		if !alipay.Retryable(err) {
 			soon = 15 * s.timing.poll
 		}
 		return s.again(c, next{note: err.Error(), pause: soon})
 	case alipay.OutcomeRejected:
-		// A refusal after a query without an outcome tells nothing good: that one
-		// may have been given the result, and spent the token by it.
+		// A refusal after a query whose outcome is unknown is in doubt: that query
+		// may have got the result, and so spent the token.
 		if c.Lost {
 			return next{state: stateInDoubt, note: err.Error()}
 		}
 		return next{state: stateFailed, note: err.Error()}
 	case alipay.OutcomeUnknown:
 	}
-	// An answer that came whole but is not to be believed yet may be the only
-	// copy of the result: asking again would spend what can still be opened.
+	// A complete answer that cannot be verified yet may be the only copy of the
+	// result: keep it to open it later, and do not query again.
 	var call *alipay.CallError
 	if errors.As(err, &call) && call.Answer != nil {
 		if sealed, marshalErr := call.Answer.MarshalBinary(); marshalErr == nil {
@@ -171,25 +171,25 @@ func (s *service) ask(ctx context.Context, c check) next {
 // answered is what follows from a verified answer.
 func (s *service) answered(c check, response *alipay.QueryResponse, pause time.Duration) next {
 	if response.IdentityResult == alipay.IdentityResultWaitingVerify {
-		// Nothing is spent yet. But that does not clear a lost query: held up
-		// somewhere on its way, it may still arrive, and spend the token then.
+		// Nothing is spent yet. But a lost query stays lost: delayed somewhere on its
+		// way, it may still arrive, and then spend the token.
 		return s.again(c, next{pause: pause})
 	}
-	result, err := json.Marshal(response) // faithful, under the wire names
+	result, err := json.Marshal(response) // with its values, under the wire names
 	if err != nil {
 		result = response.Meta.Body
 	}
 	return next{state: stateDone, identityResult: string(response.IdentityResult), result: result, arrived: true}
 }
 
-// open opens a kept answer under the keys of today.
+// open opens a kept answer with the present keys.
 func (s *service) open(c check) next {
 	var sealed alipay.SealedAnswer
 	err := sealed.UnmarshalBinary(c.Sealed)
 	if err == nil {
 		var response *alipay.QueryResponse
 		if response, err = s.client.ZhimaCustomerJobworthAuthentication.Open(&sealed); err == nil {
-			c.State, c.Deadline = stateAgreed, c.Now+1 // should it say WAITING_VERIFY, ask on
+			c.State, c.Deadline = stateAgreed, c.Now+1 // if it says WAITING_VERIFY, go on asking
 			n := s.answered(c, response, 0)
 			n.stays = s.timing.result
 			return n
@@ -198,9 +198,9 @@ func (s *service) open(c check) next {
 	return next{state: stateSealed, note: err.Error(), sealed: c.Sealed}
 }
 
-// again stays in the state for another step after n.pause. Once the deadline has
-// passed it ends the check, which has had its last step by then: one that waited
-// for a stopped process is asked for once more.
+// again stays in the state for another step after n.pause. If the deadline had
+// passed when this step began, it ends the check: so even a check whose process
+// was stopped meanwhile gets a last step.
 func (s *service) again(c check, n next) next {
 	n.state = c.State
 	if left := c.Deadline - c.Now; left > 0 {

@@ -57,8 +57,8 @@ func (s *service) handler() http.Handler {
 // startCheck signs the order string of a new check and stores both.
 func (s *service) startCheck(ctx context.Context) (check, error) {
 	// The platform's pages do not say where the once_token comes from. That the
-	// merchant makes it, and that it travels so, is inferred from a sister
-	// product: ask Zhima's support (芝麻技术支持).
+	// merchant makes it, and sends it this way, is inferred from a sister product:
+	// ask Zhima's support (芝麻技术支持).
 	c := check{ID: randomHex(), OnceToken: randomHex()}
 	var err error
 	c.OrderString, err = s.client.ZhimaCreditPayafteruseCreditagreement.Sign(ctx, &alipay.CreditAgreementSignParams{
@@ -73,15 +73,15 @@ func (s *service) startCheck(ctx context.Context) (check, error) {
 	return c, s.insert(ctx, c)
 }
 
-// notified keeps a message, and has a step look at what it tells of. A message
-// proves little: it comes again, and late, and its signed text can be regrouped.
-// So it is held against our own record, and Alipay is asked before anything is
-// believed. Success is answered once this has been committed.
+// notified stores a message, and starts a step that checks what it says. A message
+// proves little: it may be repeated or late, and the same signature covers other
+// groupings of its text. So it is compared with our own record, and Alipay is
+// queried before anything is believed. Success is answered once this is committed.
 func (s *service) notified(ctx context.Context, n *alipay.Notification) error {
 	var content struct {
 		OutAgreementNo string `json:"out_agreement_no"`
 	}
-	_ = json.Unmarshal(n.BizContent, &content) // one without it names none of ours
+	_ = json.Unmarshal(n.BizContent, &content) // without it the message matches none of our checks
 	return s.db.tx(ctx, func(tx transaction) error {
 		copies, ours := 0, ""
 		err := tx.query(ctx, func(r row) error { return r.Scan(&ours) }, `SELECT id FROM checks WHERE id = $1`, content.OutAgreementNo)
@@ -109,8 +109,8 @@ func (s *service) notified(ctx context.Context, n *alipay.Notification) error {
 	})
 }
 
-// askAgain has an operator's decision carried out: a check that ended without a
-// result is asked for once more.
+// askAgain carries out an operator's decision: a check that ended without a result
+// is queried once more.
 func (s *service) askAgain(ctx context.Context, id string) error {
 	return s.db.tx(ctx, func(tx transaction) error {
 		ended, err := tx.exec(ctx, `UPDATE checks SET state = 'agreed', deadline = NOW + $2
@@ -155,7 +155,7 @@ func (s *service) postCheck(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusCreated, map[string]string{"id": c.ID, "order_string": c.OrderString})
 }
 
-// getCheck tells where a check stands, and nothing personal.
+// getCheck answers with the state of a check, and nothing personal.
 func (s *service) getCheck(w http.ResponseWriter, r *http.Request) {
 	c, err := s.find(r.Context(), r.PathValue("id"))
 	if err != nil {

@@ -1,6 +1,6 @@
 // Command wait polls for the result of an identity check until it is final,
-// against a gateway of its own that says WAITING_VERIFY three times and then
-// loses the connection once, as networks do.
+// against a test gateway that says WAITING_VERIFY three times and then drops the
+// connection once.
 package main
 
 import (
