@@ -11,13 +11,14 @@ import (
 	"sync"
 )
 
-// answerConn is an HTTP/1.1 connection of the library's own transport. It hands
-// over nothing but the answer that was asked for. When more comes, behind an
+// answerConn is an HTTP/1.1 connection of the library's own transport. It returns
+// only the bytes of the answer that was asked for. When more bytes come, after an
 // answer or between two requests, the connection is out of step: it is closed at
-// once, and what came is thrown away. net/http would take it for the answer to
-// the next request, or write it to the standard logger.
+// once, and the bytes are discarded. net/http would take them for the answer to
+// the next request, or write them to the standard logger.
 //
-// What comes after the next request has begun cannot be told from its answer.
+// Surplus bytes that come after the next request has begun cannot be distinguished
+// from its answer.
 type answerConn struct {
 	net.Conn          // TCP, or TLS over it
 	socket   net.Conn // TCP
@@ -55,7 +56,7 @@ func (c *answerConn) Read(p []byte) (int, error) {
 	return 0, io.EOF
 }
 
-// NetConn is the connection below, as that of a tls.Conn is.
+// NetConn returns the wrapped connection, as that of a tls.Conn does.
 func (c *answerConn) NetConn() net.Conn { return c.Conn }
 
 var errHandshakeTimeout error = handshakeTimeout{}
@@ -66,12 +67,12 @@ func (handshakeTimeout) Error() string   { return "TLS handshake timeout" }
 func (handshakeTimeout) Timeout() bool   { return true }
 func (handshakeTimeout) Temporary() bool { return true }
 
-// keepInStep makes t dial connections that stay in step. That is done for a
-// transport that nobody else can clone or change: TLS has to be made here, under
+// keepInStep makes t dial connections that stay in step. t must be a transport
+// that nobody else can clone or change, since the TLS handshake is made here, with
 // the TLSClientConfig that t has now.
 //
-// A tunnel through a CONNECT proxy is left to net/http, which makes TLS over it
-// by itself.
+// A tunnel through a CONNECT proxy is left to net/http, which makes the TLS
+// handshake over it itself.
 func keepInStep(t *http.Transport) {
 	dial, config, timeout := t.DialContext, t.TLSClientConfig, t.TLSHandshakeTimeout
 	t.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -107,7 +108,8 @@ func keepInStep(t *http.Transport) {
 	}
 }
 
-// handshake makes TLS, and tells a caller's httptrace of it, as net/http does.
+// handshake makes the TLS handshake, and reports it to a caller's httptrace, as
+// net/http does.
 func handshake(ctx context.Context, conn *tls.Conn) error {
 	trace := httptrace.ContextClientTrace(ctx)
 	if trace != nil && trace.TLSHandshakeStart != nil {
@@ -127,8 +129,8 @@ func handshake(ctx context.Context, conn *tls.Conn) error {
 	return err
 }
 
-// reportKey finds, in the context of a dial, the report of the attempt that
-// wants the connection.
+// reportKey is the key, in the context of a dial, of the report of the attempt
+// that wants the connection.
 type reportKey struct{}
 
 // reportContext is the context of an attempt.
@@ -146,10 +148,10 @@ func (c *reportContext) Value(key any) any {
 
 var errNotWanted = errors.New("the call that wanted the connection is over")
 
-// whileWanted ends when the call that wants the connection has ended without
-// one. net/http detaches a dial from the call, so a server that is silent would
-// hold its goroutines for longer than any call lasts. A call that got another
-// connection meanwhile leaves this one for later calls.
+// whileWanted returns a context that ends when the call that wants the connection
+// has ended without one. net/http detaches a dial from the call, so with a silent
+// server its goroutines would outlive every call. If the call got another
+// connection meanwhile, this one is kept for later calls.
 func whileWanted(ctx context.Context) (context.Context, context.CancelFunc) {
 	report, ok := ctx.Value(reportKey{}).(*Report)
 	if !ok {

@@ -33,10 +33,10 @@ func isDialError(err error) bool {
 	return errors.As(err, &op) && op.Op == "dial"
 }
 
-// transportError says why a base transport failed without using its words: the
-// texts of net/http hold the URL and bytes of the answer, and those of a
-// caller's RoundTripper may hold anything. It unwraps to errors that are known
-// to be safe, and to nothing else.
+// transportError says why a base transport failed, in fixed words: the texts of
+// net/http contain the URL and bytes of the answer, and those of a caller's
+// RoundTripper may contain anything. It unwraps only to errors that are known to
+// be safe.
 type transportError struct {
 	text    string
 	causes  []error
@@ -56,7 +56,7 @@ var safeSentinels = []error{
 	io.ErrUnexpectedEOF, io.EOF, net.ErrClosed, os.ErrDeadlineExceeded,
 }
 
-// Texts of net/http that are passed on word for word, and nothing around them.
+// Texts of net/http that are passed on word for word, without what surrounds them.
 var safeTexts = regexp.MustCompile(`` +
 	`server closed idle connection` +
 	`|TLS handshake timeout` +
@@ -83,8 +83,8 @@ var safeTexts = regexp.MustCompile(`` +
 	`|server selected unsupported protocol version|insufficient security level|internal error|unrecognized name` +
 	`|no application protocol|illegal parameter|decode error|error decrypting message|inappropriate fallback|user canceled)`)
 
-// SafeCause rebuilds err from what is known to be safe to show. It is nil only
-// for nil.
+// SafeCause rebuilds err from what is known to be safe to show. It returns nil
+// only for nil.
 func SafeCause(err error) error {
 	if err == nil {
 		return nil

@@ -8,12 +8,11 @@ import (
 	"time"
 )
 
-// connections knows, of the HTTP/1.1 connections in use, which attempt's answer
-// was the last to come on each. net/http lets the next request have a connection
-// as soon as the body of an answer has been read, which is before anybody can
-// know whether that answer was the right one. So whoever is handed a connection
-// waits for what the one before makes of its answer. That takes the time of an
-// RSA verification, and nothing where nobody waits.
+// connections records which attempt holds each HTTP/1.1 connection in use.
+// net/http gives a connection to the next request as soon as the body of an answer
+// has been read, before the answer has been verified. So an attempt that gets a
+// connection waits until the previous attempt has accepted or refused its answer.
+// That takes the time of an RSA verification, and costs nothing if none waits.
 var connections registry
 
 const registryShards = 64
@@ -29,18 +28,18 @@ type registryShard struct {
 	holders map[net.Conn]*holding
 }
 
-// holding is a connection in the hands of an attempt.
+// holding is an attempt's hold on a connection.
 type holding struct {
-	decided chan struct{} // made by who waits for it
+	decided chan struct{} // made by the first attempt that waits
 	refused bool          // the connection is closed
 }
 
-// keepRefused is for how long a connection that was refused is remembered:
-// longer than net/http takes to notice that it is closed.
+// keepRefused is how long a refused connection is remembered: longer than net/http
+// takes to notice that it is closed.
 const keepRefused = time.Second
 
-// isKnowable reports whether a connection of a caller's own type can be told from
-// others.
+// isKnowable reports whether a connection, whose type may be a caller's, can be a
+// map key.
 func isKnowable(conn net.Conn) bool {
 	return reflect.TypeOf(conn).Kind() == reflect.Pointer || reflect.ValueOf(conn).Comparable()
 }
@@ -50,8 +49,8 @@ func (g *registry) shard(conn net.Conn) *registryShard {
 	return &g.shards[maphash.Comparable(g.seed, conn)%registryShards]
 }
 
-// acquire waits until conn is free and gives it to h. It is false when the
-// connection was refused, or when done comes first: it must not be used, then.
+// acquire waits until conn is free and gives it to h. It returns false when the
+// connection was refused or done comes first: then it must not be used.
 func (g *registry) acquire(conn net.Conn, h *holding, done <-chan struct{}) bool {
 	s := g.shard(conn)
 	for {
@@ -82,7 +81,7 @@ func (g *registry) acquire(conn net.Conn, h *holding, done <-chan struct{}) bool
 	}
 }
 
-// release gives conn, which h holds, to the next. When it is refused it is closed
+// release gives conn, which h holds, to the next attempt. If refused, it is closed
 // and never used again.
 func (g *registry) release(conn net.Conn, h *holding, refused bool) {
 	if refused {
@@ -106,7 +105,8 @@ func (g *registry) release(conn net.Conn, h *holding, refused bool) {
 	})
 }
 
-// closeAtOnce closes the socket below, so that no farewell of TLS can hold it up.
+// closeAtOnce closes the underlying socket, so that sending TLS's close_notify
+// cannot delay it.
 func closeAtOnce(conn net.Conn) {
 	for {
 		wrapper, ok := conn.(interface{ NetConn() net.Conn })

@@ -1,5 +1,5 @@
-// Package delivery puts at most one complete request on a connection, and knows
-// afterwards whether one may have left. It also holds the library's own
+// Package delivery sends at most one complete request per attempt, and knows
+// afterwards whether one may have been sent. It also contains the library's own
 // transport, and turns the causes of failures into texts that are safe to show.
 package delivery
 
@@ -19,21 +19,21 @@ type Transport struct {
 	kind kind
 }
 
-// kind is what is known of a base transport.
+// kind is what is known about a base transport.
 type kind struct {
 	own       bool // the library's own: it calls the hooks and speaks HTTP/1.1 only
-	netHTTP   bool // an *http.Transport: it gives up where it cannot repeat a body
+	netHTTP   bool // an *http.Transport: it does not retry if it cannot repeat the body
 	plainHTTP bool // an *http.Transport that speaks HTTP/1.1 to this origin for certain
 }
 
-// What NewTransport says about a caller's client.
+// Why NewTransport refuses a caller's client.
 var (
 	ErrNilTransport = errors.New("its Transport is a nil *http.Transport")
 	ErrOldTLS       = errors.New("its Transport allows TLS below 1.2; set TLSClientConfig.MinVersion to tls.VersionTLS12 or leave it 0")
 )
 
-// NewTransport sends through the Transport of a caller's client, or through one
-// of the library's own where there is none. scheme is that of the origin.
+// NewTransport sends through the Transport of a caller's client, or through the
+// library's own if there is none. scheme is that of the origin.
 func NewTransport(client *http.Client, scheme string) (*Transport, error) {
 	if client == nil || client.Transport == nil {
 		return Own(NewHTTPTransport()), nil
@@ -62,10 +62,10 @@ func Own(t *http.Transport) *Transport {
 }
 
 // NewHTTPTransport returns an http.Transport with the library's own settings. It
-// speaks HTTP/1.1 only: an HTTP/2 connection that breaks puts every call on it
-// in doubt. It keeps as many idle connections as there were concurrent callers,
-// and for less time than servers do, since a request that meets a connection
-// which the server is just closing cannot be repeated.
+// speaks HTTP/1.1 only: an HTTP/2 connection that breaks leaves the outcome of
+// every call on it unknown. It keeps one idle connection for each concurrent
+// caller, and for less time than servers do, since a request on a connection that
+// the server is just closing cannot be retried.
 func NewHTTPTransport() *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
@@ -87,7 +87,7 @@ func NewHTTPTransport() *http.Transport {
 }
 
 // tlsOf returns the version of TLS that a connection speaks, and the protocol that
-// was negotiated under it. It looks through wrappers that tell what they wrap. A
+// was negotiated under it. It looks through wrappers that have a NetConn method. A
 // connection that does not show its TLS counts as having none, version 0. QUIC has
 // TLS 1.3 built in.
 func tlsOf(ctx context.Context, conn net.Conn) (version uint16, protocol string) {
@@ -111,8 +111,8 @@ func tlsOf(ctx context.Context, conn net.Conn) (version uint16, protocol string)
 	return 0, ""
 }
 
-// CloseIdleConnections closes the connections that no request uses, where the
-// base transport, or the ones it says it wraps, can.
+// CloseIdleConnections closes the connections that no request uses, if the base
+// transport has that method.
 func (t *Transport) CloseIdleConnections() {
 	// http.Client looks for the method on its transport in the same way.
 	if closer, ok := t.base.(interface{ CloseIdleConnections() }); ok {
@@ -128,8 +128,8 @@ type Request struct {
 	Body   []byte
 }
 
-// blank is what every request begins as: WithContext is the one way to give a
-// request its context, and it copies.
+// blank is copied for every request: WithContext is the one way to give a request
+// its context, and it copies.
 var blank = &http.Request{Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
 
 var (
@@ -140,9 +140,9 @@ var (
 	errRepetition = errors.New("the connection broke, and a silent repetition of the request was stopped")
 )
 
-// Send sends the request once and tells report what happened to it. The answer's
-// body is read under the context of the report, which its Close ends. With an
-// error there is no answer.
+// Send sends the request once and records in report what happened to it. The
+// answer's body is read under the context of the report, which its Close ends. On
+// an error there is no answer.
 func (t *Transport) Send(ctx context.Context, r Request, report *Report) (*http.Response, error) {
 	report.kind, report.https = t.kind, r.URL.Scheme == "https"
 	if err := ctx.Err(); err != nil {
@@ -151,8 +151,9 @@ func (t *Transport) Send(ctx context.Context, r Request, report *Report) (*http.
 	}
 	req := blank.WithContext(report.watch(ctx))
 	req.Method, req.URL, req.Host, req.Header = r.Method, r.URL, r.URL.Host, r.Header
-	// A caller's RoundTripper may rewrite its request in place, also one that an
-	// *http.Transport was given for a protocol. That must not reach the next attempt.
+	// A caller's RoundTripper may rewrite its request in place, also one that is
+	// registered for a protocol with an *http.Transport. That must not reach the next
+	// attempt.
 	if !t.kind.own {
 		own := *r.URL
 		req.URL = &own

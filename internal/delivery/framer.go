@@ -4,9 +4,9 @@ import "bytes"
 
 // framer finds where each answer on an HTTP/1.1 connection ends, so that what
 // follows it is never taken for the answer to the next request. It reads heads
-// and bodies as net/http does, where there is one way to read them. At anything
-// unusual it gives up and lets everything pass, for as long as the connection
-// lives: an answer that is cut off would be worse.
+// and bodies as net/http does, if there is only one way to read them. At anything
+// unusual it gives up and lets everything pass for the rest of the connection: a
+// wrongly cut off answer would be worse.
 type framer struct {
 	state framerState
 	left  int64 // bytes to come of a body or chunk
@@ -24,7 +24,7 @@ type framer struct {
 type framerState uint8
 
 const (
-	nothingAsked framerState = iota // whatever comes is surplus
+	nothingAsked framerState = iota // all bytes that come are surplus
 	inStatusLine
 	inHeader
 	inBody
@@ -35,13 +35,13 @@ const (
 	givenUp
 )
 
-// asked tells of bytes that are about to be written. Those that follow an answer
-// begin a request.
+// asked takes the bytes that are about to be written. The first ones after an
+// answer begin a request.
 func (f *framer) asked(p []byte) {
 	if f.state != nothingAsked {
 		return
 	}
-	f.state = givenUp // HEAD, CONNECT, TLS, or no request at all
+	f.state = givenUp // HEAD, CONNECT, TLS, or not a request
 	for _, method := range [...]string{"GET ", "POST ", "PUT ", "PATCH ", "DELETE "} {
 		if bytes.HasPrefix(p, []byte(method)) {
 			f.state, f.length, f.last = inStatusLine, 0, 0
@@ -49,7 +49,7 @@ func (f *framer) asked(p []byte) {
 	}
 }
 
-// came tells of bytes that have come, and returns how many of them belong to the
+// came takes the bytes that have come, and returns how many of them belong to the
 // answer that was asked for.
 func (f *framer) came(p []byte) int {
 	for i := 0; i < len(p); {
@@ -138,8 +138,8 @@ func (f *framer) afterStatusLine(line []byte) framerState {
 	return inHeader
 }
 
-// isHeaderLine reports whether a line begins with a field name and a colon, as
-// it should: none that continues the line before, and no space before the colon.
+// isHeaderLine reports whether a line begins with a field name and a colon, as it
+// should: not a continuation line, and no space before the colon.
 func isHeaderLine(line []byte) bool {
 	name, _, found := bytes.Cut(line, []byte(":"))
 	if !found || len(name) == 0 {
@@ -204,7 +204,7 @@ func (f *framer) afterChunkSize(line []byte) framerState {
 	return inChunk
 }
 
-// number reads one that is spelled with nothing but a few digits.
+// number reads a number of 1 to 15 digits, without a sign or blanks.
 func number(text []byte, base int64) (n int64, ok bool) {
 	for _, c := range text {
 		var digit int64

@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// ReadAtMost reads r to its end. When that is more than limit bytes it stops
-// one byte behind the limit and reports tooLarge. size is what the other side
-// announced, -1 when it did not say; it is a hint only.
+// ReadAtMost reads r to its end. If that is more than limit bytes, it stops one
+// byte after the limit and reports tooLarge. size is the announced size, -1 if
+// there is none; it is a hint only.
 func ReadAtMost(r io.Reader, limit, size int64) (data []byte, tooLarge bool, err error) {
 	const first = 1024
 	room := int64(first)
-	if size >= 0 && size <= min(limit, 1<<20) { // no more than that on the other side's word
-		room = size + 1 // the one more lets the end be seen without growing
+	if size >= 0 && size <= min(limit, 1<<20) { // do not trust a larger announcement
+		room = size + 1 // with one byte more, EOF is seen without growing
 	}
 	data = make([]byte, 0, min(room, limit+1))
 	for {
@@ -38,15 +38,15 @@ func ReadAtMost(r io.Reader, limit, size int64) (data []byte, tooLarge bool, err
 	}
 }
 
-// The bounds of draining: what is saved is a connection, which is worth little of
+// The bounds of draining: it saves a connection, which is worth only a little of
 // the call's time.
 const (
 	maxDrain     = 256 << 10
 	maxDrainTime = time.Second
 )
 
-// Drain reads what is left of an answer's body that is not wanted, if it comes
-// soon, so that the connection can be used again. Otherwise it ends the attempt.
+// Drain reads the rest of an unwanted body, if it comes soon, so that the
+// connection can be reused. Otherwise it ends the attempt.
 func (r *Report) Drain(body io.Reader) {
 	limit := maxDrainTime
 	if deadline, ok := r.ctx.Deadline(); ok {

@@ -13,24 +13,24 @@ import (
 	"sync/atomic"
 )
 
-// Report watches one attempt and tells afterwards what became of its request.
+// Report watches one attempt and reports afterwards what happened to its request.
 // The zero value is ready to use, once.
 //
 // net/http replays a GET without a body when a kept-alive connection breaks: the
 // same nonce and signature, below every wrapper. It does so only while it can
 // repeat the body. So every request gets a body that is empty, at its end and
 // not repeatable. With the transfer encoding "identity" net/http neither reads
-// ahead in such a body nor announces it, so the head that goes out is that of a
+// ahead in such a body nor announces it, so the head that is sent is that of a
 // request without a body. HTTP/1.1 flushes the head before it reads such a body,
 // so "the body was read" means "the head is on the socket".
 //
-// A caller's RoundTripper may repeat requests by itself, one after the other or
-// at the same time, and with bodies it made itself. The httptrace hooks see
-// that. Each attempt may have one connection. When a second one is handed out,
-// the attempt's context is cancelled, and that connection is closed before
-// anything is written to it: on HTTP/1.1 the context alone would lose the race,
-// and a request in another context never hears of it. A RoundTripper that hides
-// the hooks and brings its own body cannot be stopped.
+// A caller's RoundTripper may repeat requests itself, one after the other or at
+// the same time, and with bodies it made itself. The httptrace hooks see that.
+// Each attempt may have one connection. When a second one is handed out, the
+// attempt's context is cancelled, and that connection is closed before anything is
+// written to it: on HTTP/1.1 cancelling alone would come too late, and it does not
+// reach a request in another context. A RoundTripper that hides the hooks and
+// brings its own body cannot be stopped.
 type Report struct {
 	kind  kind
 	https bool  // the origin's scheme
@@ -41,13 +41,13 @@ type Report struct {
 	askedForConn  atomic.Int32 // how often a connection was asked for
 	gotConn       atomic.Bool  // a connection was handed out to write to
 	gotFakeConn   atomic.Bool  // a connection to nowhere, as httputil.DumpRequestOut makes to see what a request looks like
-	connReused    atomic.Bool  // the connection had served before
+	connReused    atomic.Bool  // the connection had been used before
 	connIsHTTP1   atomic.Bool  // the connection speaks HTTP/1.1 for certain
 	connInsecure  atomic.Bool  // a connection was refused because of its TLS
 	wroteHeaders  atomic.Bool  // the head was written, perhaps only into a buffer
 	bodyRead      atomic.Bool  // the body was read while there was a connection
 	bodyReadEarly atomic.Bool  // the body was read before there was one: into memory
-	earlyAnswer   atomic.Bool  // a 1xx answer came: somebody looks at the request
+	earlyAnswer   atomic.Bool  // a 1xx answer came: the server is processing the request
 	repeatStopped atomic.Bool  // a repetition was stopped
 	connDead      atomic.Bool  // a connection was handed out that must not be used, and was not
 
@@ -63,8 +63,8 @@ type Report struct {
 	holding holding  // of conn
 }
 
-// watch returns the context under which the request has to be sent. Only the
-// report ends it earlier than the given one.
+// watch returns the context under which the request has to be sent. It ends with
+// the given one, or earlier if the report cancels it.
 func (r *Report) watch(ctx context.Context) context.Context {
 	r.ctx = ctx
 	ctx, r.cancel = context.WithCancel(ctx)
@@ -79,11 +79,11 @@ func (r *Report) watch(ctx context.Context) context.Context {
 }
 
 // Refuse closes the connection on which the answer came, since its next answer
-// may be somebody else's, too. Over HTTP/2 it does nothing: there an answer
-// belongs to its request by number, and other calls share the connection.
+// may belong to another request too. Over HTTP/2 it does nothing: there a stream
+// number ties an answer to its request, and other calls share the connection.
 //
-// Until Refuse or Close nothing else is sent on the connection, so whatever takes
-// long after an answer has come, or needs a connection itself, comes after one.
+// Until Refuse or Close nothing else is sent on the connection. So call one of
+// them before doing anything slow, or anything that needs a connection itself.
 func (r *Report) Refuse() { r.release(true) }
 
 // Close ends the attempt. The answer's body cannot be read afterwards.
@@ -104,8 +104,9 @@ func (r *Report) release(refused bool) {
 	}
 }
 
-// hold waits until what came on the connection before is accepted, and keeps the
-// connection until Refuse or Close. When it is false the connection is closed.
+// hold waits until the previous answer on the connection is accepted, and keeps
+// the connection until Refuse or Close. If it returns false, the connection is
+// closed.
 func (r *Report) hold(conn net.Conn) bool {
 	if !isKnowable(conn) {
 		return true
@@ -116,7 +117,7 @@ func (r *Report) hold(conn net.Conn) bool {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.closed { // a RoundTripper came back too late, and nobody is left to decide
+	if r.closed { // a RoundTripper came back too late: the attempt has ended
 		connections.release(conn, &r.holding, true)
 		return false
 	}
@@ -124,31 +125,31 @@ func (r *Report) hold(conn net.Conn) bool {
 	return true
 }
 
-// OnTheWire reports, of an answer, whether there is any evidence that its request
-// was sent: a cache answers without.
+// OnTheWire reports, after an answer, whether there is any evidence that its
+// request was sent: a cache answers without sending it.
 func (r *Report) OnTheWire() bool {
 	return r.hooked.Load() || r.bodyRead.Load() || r.bodyReadEarly.Load()
 }
 
-// Reused reports whether the connection had served before.
+// Reused reports whether the connection had been used before.
 func (r *Report) Reused() bool { return r.connReused.Load() }
 
-// DeadConnection reports, after Send failed and MaybeSent denied, that a reused
-// connection turned out dead before anything was written to it.
+// DeadConnection reports, after Send failed and MaybeSent returned false, that a
+// reused connection turned out dead before anything was written to it.
 func (r *Report) DeadConnection() bool {
 	return r.connDead.Load() || r.gotConn.Load() && r.connReused.Load()
 }
 
-// Unused reports, after Send failed, that the only connection it was given had
-// been closed over the answer before, and that nothing was done with it. There can
-// be many of them, until net/http has noticed, and each is given out once.
+// Unused reports, after Send failed, that its only connection had been closed
+// because of the previous answer on it, and that nothing was sent on it. There can
+// be many such connections until net/http notices, and each is handed out once.
 func (r *Report) Unused() bool {
 	closedHere := r.connReused.Load() && errors.Is(r.cause, net.ErrClosed) // while it was handed out
 	return (r.connDead.Load() && !r.gotConn.Load() || closedHere) && !r.MaybeSent()
 }
 
 // Cause is why Send failed, in words that are safe to show. It is nil when the
-// time was over and nothing else is known.
+// time ran out and nothing else is known.
 func (r *Report) Cause() error {
 	switch {
 	case r.cause == errNoResponse:
@@ -161,8 +162,8 @@ func (r *Report) Cause() error {
 	return SafeCause(r.cause)
 }
 
-// Insecure reports that a connection was refused because it speaks no TLS, or
-// one below 1.2, under https: a mistake in a caller's dialler.
+// Insecure reports that a connection was refused because under https it speaks no
+// TLS, or a version below 1.2: a mistake in a caller's dialler.
 func (r *Report) Insecure() bool { return r.connInsecure.Load() }
 
 // MaybeSent reports, after Send failed, whether a complete request may have
@@ -178,7 +179,7 @@ func (r *Report) MaybeSent() bool {
 		return !r.kind.own && (r.bodyReadEarly.Load() || !isDialError(r.cause))
 	case !r.gotConn.Load(): // no connection that could carry it
 		return r.gotFakeConn.Load()
-	case r.ctx.Err() != nil: // a cancelled round trip does not wait for its writer
+	case r.ctx.Err() != nil: // a cancelled round trip returns while its writer may still write
 		return true
 	case r.kind.own: // HTTP/1.1, whose head is flushed before the body is read
 		return false
@@ -186,12 +187,12 @@ func (r *Report) MaybeSent() bool {
 		return r.wroteHeaders.Load() && !streamRefused
 	case r.connIsHTTP1.Load() && r.askedForConn.Load() <= 1: // one connection, and its writer was waited for
 		return r.wroteHeaders.Load()
-	default: // a RoundTripper over HTTP/2 may have given up while its writer goes on
+	default: // a RoundTripper over HTTP/2 may have returned while its writer still writes
 		return !streamRefused
 	}
 }
 
-// maybeWritten reports whether a head may be on its way.
+// maybeWritten reports whether a head may have been sent.
 func (r *Report) maybeWritten() bool { return r.bodyRead.Load() || r.wroteHeaders.Load() }
 
 func (r *Report) onGetConn(string) {
@@ -218,8 +219,8 @@ func (r *Report) onGotConn(info httptrace.GotConnInfo) {
 		}
 		isHTTP1 = isHTTP1 || protocol == "" || protocol == "http/1.1"
 	}
-	// net/http hands out a second connection where an HTTP/2 connection turned
-	// out closed before anything was written to it. Nothing else may.
+	// net/http hands out a second connection if an HTTP/2 connection turned out
+	// closed before anything was written to it. Nothing else may do so.
 	second := !r.gotConn.CompareAndSwap(false, true)
 	if second && (!r.kind.netHTTP || r.connIsHTTP1.Load() || r.maybeWritten()) {
 		r.stopRepetition()
@@ -241,7 +242,7 @@ func (r *Report) stopRepetition() {
 }
 
 func (r *Report) onWroteHeaders() {
-	if !r.gotConn.Load() { // just one to nowhere, or one that must not be used
+	if !r.gotConn.Load() { // only a fake one, or one that must not be used
 		return
 	}
 	if r.wroteHeaders.Swap(true) {
@@ -278,9 +279,9 @@ func refusedByHTTP2(err error) bool {
 	return found
 }
 
-// watchedBody is the body of one attempt. It cannot be repeated, and tells the
-// report when it is read. What sends it may go on reading at its end; what reads it
-// after it was read to the end and closed repeats the request.
+// watchedBody is the body of one attempt. It cannot be repeated, and notifies the
+// report when it is read. Its sender may read again at the end; a read after it was
+// read to the end and closed means that the request is being repeated.
 type watchedBody struct {
 	report *Report
 	rest   []byte
@@ -312,7 +313,7 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// WriteTo spares net/http a copy buffer of 32 kB per call.
+// WriteTo saves net/http a copy buffer of 32 kB per call.
 func (b *watchedBody) WriteTo(w io.Writer) (int64, error) {
 	if err := b.begin(); err != nil {
 		return 0, err
