@@ -6,26 +6,26 @@
 // # Traces
 //
 // A call is one span of kind client, named by method and path, whatever the
-// number of attempts; each attempt is an event of it. Nothing goes to Alipay: no
-// trace header, and the call's context has no baggage any more, so that an
-// instrumented transport below has none to send.
+// number of attempts; each attempt is an event of it. Nothing is sent to Alipay: no
+// trace header is set, and the baggage is removed from the call's context, so that
+// an instrumented transport below cannot send it.
 //
 // # Metrics
 //
-//   - http.client.request.duration, as the conventions for HTTP clients have it,
-//     with one measurement per attempt;
+//   - http.client.request.duration, as in the conventions for HTTP clients, with
+//     one measurement per attempt;
 //   - alipay.client.call.duration, with one per call, pauses between attempts
 //     included;
 //   - alipay.client.call.attempts, the attempts of a call.
 //
 // Their attributes are bounded: a code that the library does not know is
-// "other", and a part of a path that holds a digit is "{}" (see [WithPath]).
+// "other", and a part of a path that contains a digit is "{}" (see [WithPath]).
 //
 // # What they show
 //
 // Application, host, method, path, status, code, outcome, the ids for support,
-// and the library's errors, which hold nothing personal and nothing secret. No
-// query, header or body: an [alipay.Observer] is not given them.
+// and the library's errors, which contain nothing personal and nothing secret. No
+// query, header or body: an [alipay.Observer] does not get them.
 package alipayotel
 
 import (
@@ -80,21 +80,21 @@ type settings struct {
 	path    func(path string) string
 }
 
-// WithTracerProvider sets what makes the spans. The default is the global one.
+// WithTracerProvider sets the provider of spans. The default is the global one.
 func WithTracerProvider(provider trace.TracerProvider) Option {
 	return func(s *settings) { s.tracers = provider }
 }
 
-// WithMeterProvider sets what makes the instruments. The default is the global
+// WithMeterProvider sets the provider of instruments. The default is the global
 // one.
 func WithMeterProvider(provider metric.MeterProvider) Option {
 	return func(s *settings) { s.meters = provider }
 }
 
-// WithPath sets what a path is shown as: in names of spans, in url.template and
-// in the text of errors. It must have few results and none that is personal: an endpoint may have an id
-// in its path. The default shows "{}" for each part that holds a digit, except
-// for the version in front, such as v3.
+// WithPath sets how a path is shown: in names of spans, in url.template and in the
+// text of errors. It must return few different results, and none that is personal:
+// an endpoint may have an id in its path. The default shows "{}" for each part that
+// contains a digit, except for the version in front, such as v3.
 func WithPath(template func(path string) string) Option {
 	return func(s *settings) { s.path = template }
 }
@@ -131,14 +131,14 @@ type observer struct {
 }
 
 // call is what the context of a call carries from its start to its end. The
-// current span would not do: an observer after this one may have set another.
+// current span does not suffice: an observer after this one may have set another.
 type call struct {
 	span       trace.Span
 	common     []attribute.KeyValue // of the span and of every measurement
-	path, show string               // as called, and what it is shown as
+	path, show string               // as called, and as shown
 }
 
-// text is that of an error, which names the path that was called.
+// text is the text of an error, with the path that was called as it is shown.
 func (c *call) text(err error) string {
 	if len(c.path) < 2 {
 		return err.Error()
@@ -216,14 +216,14 @@ func (o *observer) callDone(ctx context.Context, r alipay.CallResult) {
 	c.span.SetAttributes(attrs...)
 	c.span.SetAttributes(attemptsKey.Int(r.Attempts))
 	if r.Code != "" {
-		c.span.SetAttributes(codeKey.String(string(r.Code))) // a span may have any
+		c.span.SetAttributes(codeKey.String(string(r.Code))) // a span may have any code
 	}
 	if r.Err != nil {
 		c.span.SetStatus(codes.Error, c.text(r.Err))
 	}
 }
 
-// withStatus returns a copy of attrs, with the status of an answer if there was
+// withStatus returns a copy of attrs, plus the status of the answer if there was
 // one.
 func withStatus(attrs []attribute.KeyValue, status int) []attribute.KeyValue {
 	attrs = append(make([]attribute.KeyValue, 0, len(attrs)+6), attrs...)
@@ -279,7 +279,7 @@ func errorType(err error, status int) string {
 	return "_OTHER"
 }
 
-// kinds are in order: an error may be of several, and the first says most.
+// kinds are in order: an error may be of several, and the first says the most.
 var kinds = []struct {
 	is   error
 	name string

@@ -8,7 +8,7 @@ import (
 )
 
 // showGrowth shows that a call costs the same after 100,000 others as after ten,
-// that nothing is left behind by them, and that many callers cost no more per
+// that the calls leave no memory behind, and that many callers cost no more per
 // call than few. Signing is stubbed, so that it takes seconds.
 func showGrowth(s *server) error {
 	e := s.endpoints[name(overTLS, withoutRSA)]
@@ -65,7 +65,7 @@ func showGrowth(s *server) error {
 
 func heapInUse() uint64 {
 	var m runtime.MemStats
-	for range 3 { // pools and finalizers let go of things one round later
+	for range 3 { // pools and finalizers free memory one round later
 		runtime.GC()
 	}
 	runtime.ReadMemStats(&m)

@@ -1,5 +1,5 @@
-// Command benchmarks tells what a call through the library costs beyond what it
-// cannot avoid.
+// Command benchmarks measures what a call through the library costs in addition to
+// what any client needs.
 //
 //	go run .                            the table, in three to four minutes
 //	go run . -quick                     the same in 30 seconds, with more noise
@@ -11,12 +11,12 @@
 //
 // Floor is the call made by hand with the standard library and nothing else,
 // Query the same call through the library, with the same nine parameters,
-// against the same server: a process of its own that answers every request with
-// the same body. Each answer has a nonce and a signature of its own, as a client
-// takes each once; they are signed between the rounds. All that is counted (CPU
-// time, bytes, allocations) is this process alone. A round measures Floor and
-// Query one after the other; the figures are medians over the rounds, the ratios
-// medians of the ratios within each round.
+// against the same server: a separate process that answers every request with the
+// same body. Each answer has a different nonce and signature, since a client
+// accepts each only once; they are signed between the rounds. CPU time, bytes and
+// allocations are those of this process alone. A round measures Floor and Query
+// one after the other; the figures are medians over the rounds, the ratios medians
+// of the ratios within each round.
 //
 //   - ns/call is elapsed time over calls, CPU/call the user and system time of
 //     the client process, calls/s what all callers together got.
@@ -24,20 +24,19 @@
 //     again as soon as they are answered: with more callers than cores a latency
 //     is mostly the wait for a core.
 //   - conns are the connections that the server accepted after the warm-up, in
-//     which every caller had one. Both sides close what they did not need for 15
-//     s, and net/http gives up a connection whose answer overtook the end of its
-//     request by 50 ms: where others slow the machine down that far, some are
+//     which every caller had one. Both sides close connections unused for 15 s,
+//     and net/http closes a connection if the answer came 50 ms before the end of
+//     its request: if other processes slow the machine down that much, some are
 //     opened again.
 //   - others is the share of the machine that other processes took meanwhile,
-//     the disturbed rounds left out as far as there were enough quiet ones. At
-//     more than a few per cent the line is noise, the latencies above all.
+//     without the disturbed rounds if there were enough quiet ones. At more than a
+//     few per cent the line is noise, above all the latencies.
 //   - "stubbed" takes the RSA arithmetic out on both sides. The application's
-//     signer returns constant bytes. Verifying has no such hook in the library,
-//     and none was made for this: the answers are signed with a key whose public
-//     exponent is 3, which takes most of the cost away; the rest was timed in the
-//     same rounds from as many callers, and is subtracted from ns/call and
-//     CPU/call of both sides before the ratio is taken. Everything else is as
-//     measured.
+//     signer returns constant bytes. Verifying has no such hook in the library:
+//     the answers are signed with a key whose public exponent is 3, which removes
+//     most of the cost; the rest was timed in the same rounds from as many
+//     callers, and is subtracted from ns/call and CPU/call of both sides before
+//     the ratio is taken. Everything else is as measured.
 //
 // The server and the client share the machine, so calls/s is that of both
 // together, and only ratios carry over to another machine.
@@ -198,7 +197,7 @@ func printLines(lines []line) {
 	fmt.Printf("\nstubbed: ns/call and CPU/call are without the verification (exponent 3, median %.0f ns of CPU), on both sides; the other figures are as measured\n", median(subtracted))
 }
 
-// printVerdicts holds the worst line of each kind against its target.
+// printVerdicts compares the worst line of each kind with its target.
 func printVerdicts(lines []line) {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "\ntarget\t\tworst line\tmedian line\t")

@@ -8,11 +8,11 @@ import (
 	"math/bits"
 )
 
-// signingKey is an RSA-2048 key whose modulus has 32 primes of 64 bits in place
-// of two of 1024: a signature takes a small part of the usual time, since its
-// arithmetic fits into machine words. Such a modulus is no secret to anybody who
-// tries; whoever verifies sees a key like any other. The server needs it because
-// a client takes each answer once, so that each has to be signed.
+// signingKey is an RSA-2048 key whose modulus has 32 primes of 64 bits instead of
+// two of 1024: a signature takes a small part of the usual time, since its
+// arithmetic fits into machine words. Such a modulus is easy to factor, but to a
+// verifier it is a key like any other. The server needs it because a client
+// accepts each answer only once, so that each has to be signed.
 type signingKey struct {
 	Primes []uint64
 	E      uint64

@@ -22,9 +22,9 @@ type cost struct {
 	connections   float64 // new ones, in all
 }
 
-// measure makes calls from so many callers at once, each asking again as soon
-// as it was answered, and stores how long each took, in ns, in latencies if
-// there is room.
+// measure makes calls from so many callers at once, each calling again as soon as
+// it was answered, and stores how long each call took, in ns, in latencies if there
+// is room.
 func measure(callers, calls int, call func() error, latencies []float64) (cost, error) {
 	var next atomic.Int64
 	var failed atomic.Pointer[error]
@@ -79,7 +79,7 @@ func quantile[T cmp.Ordered](values []T, q float64) T {
 	return sorted[min(int(q*float64(len(sorted))), len(sorted)-1)]
 }
 
-// cpuOfMachine is the CPU time of all processes together, where /proc tells it.
+// cpuOfMachine is the CPU time of all processes together, where /proc has it.
 func cpuOfMachine() time.Duration {
 	data, err := os.ReadFile("/proc/stat")
 	if err != nil {
@@ -148,13 +148,13 @@ func (s *series) calls() (n float64) {
 func (s *series) latency(q float64) float64 { return quantile(slices.Concat(s.latencies...), q) }
 
 // race measures sides in turn, round by round, each round in the opposite order
-// of the one before, so that what the machine does meanwhile meets all alike.
+// of the one before, so that other load on the machine affects all equally.
 type race struct {
 	server  *server
 	callers int
 	rounds  int           // at least so many count
 	budget  time.Duration // for one side's rounds together, about
-	kind    string        // of crypto that the answers have; "" when nothing is asked of the server
+	kind    string        // of crypto that the answers have; "" when the server is not called
 }
 
 // run returns a series per side, and how much of the machine other processes
@@ -163,9 +163,9 @@ type race struct {
 func (r race) run(sides ...side) (results []series, others float64, err error) {
 	perCall := 0.0
 	for i, s := range sides {
-		// Warm up. Signing takes its time, so even many callers are seldom all on
-		// the wire at once; the server has their requests wait for each other, and
-		// each caller gets a connection.
+		// Warm up. Signing takes time, so even many callers are seldom all on the wire
+		// at once; the server makes their requests wait for each other, so that each
+		// caller gets a connection.
 		pass := max(2*r.callers, 50)
 		if r.kind != "" {
 			if _, err := r.server.ask(wish{Hold: r.callers, Stock: r.callers + 2*pass, Kind: r.kind}); err != nil {
@@ -185,9 +185,9 @@ func (r race) run(sides ...side) (results []series, others float64, err error) {
 			}
 		}
 	}
-	// Many short rounds are better than few long ones: a disturbance spoils
-	// fewer of them. But each caller has to make a few calls in each, better
-	// many, since a new goroutine's first call has its stack to grow.
+	// Many short rounds are better than few long ones: a disturbance spoils fewer of
+	// them. But each caller has to make at least a few calls in each, better many,
+	// since a new goroutine's first call grows its stack.
 	fit := func(d time.Duration) int { return int(float64(d) / perCall) }
 	calls := max(3*r.callers, fit(shortest), min(25*r.callers, fit(3*shortest)))
 	var next wish

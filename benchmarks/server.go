@@ -30,8 +30,8 @@ import (
 	"time"
 )
 
-// The server is a process of its own, this program started once more, so that
-// the CPU time and the allocations that are counted are the client's alone.
+// The server is a separate process, this program started once more, so that the
+// measured CPU time and allocations are the client's alone.
 
 const serverEnv = "ALIPAY_BENCHMARK_SERVER"
 
@@ -50,18 +50,18 @@ var (
 
 const answerBody = `{"identity_result":"SUCCESS","identity_result_skip_url":"alipays://platformapi/startapp?appId","merchant_identity_id":"V1_4dc286a6e91c9d51104e1172813b34c5","open_id":"074a1CcTG1LelxKe4xQC0zgNdId0nxi95b5lsNpazWYoCo5","token_status":"FINISH","user_id":"2088402562742105"}`
 
-// setup is what the server process reads from its standard input, before a wish
-// for each report that it shall give.
+// setup is what the server process reads first from its standard input; a wish
+// follows for each report that it is to give.
 type setup struct {
 	Keys      map[string]signingKey // which sign the answers, by kind of crypto
 	Now       time.Time             // when they do
 	Cert, Key []byte                // TLS, DER
 }
 
-// wish is what the server process shall do before it reports.
+// wish is what the server process is to do before it reports.
 type wish struct {
-	Hold  int    // have the next requests wait for each other until there are so many
-	Stock int    // have so many answers signed, so that signing takes no time later
+	Hold  int    // make the next requests wait for each other until there are so many
+	Stock int    // sign so many answers, so that signing takes no time later
 	Kind  string // of crypto, for the stock
 }
 
@@ -154,7 +154,7 @@ func (s *server) close() {
 }
 
 // gate holds answers back until so many requests wait at the same time, and lets
-// all later ones pass. It is the server process's.
+// all later ones pass. The server process uses it.
 type gate struct {
 	open    chan struct{}
 	missing atomic.Int64
@@ -184,13 +184,13 @@ func pause() {
 	<-g.open
 }
 
-// report is what the server process says of itself.
+// report is what the server process says about itself.
 type report struct {
 	Accepted int64         // connections so far
 	CPU      time.Duration // CPU time so far
 }
 
-// ask has a wish fulfilled and then the server report.
+// ask makes the server fulfil a wish and then report.
 func (s *server) ask(w wish) (r report, err error) {
 	if err = s.wishes.Encode(w); err == nil {
 		err = s.out.Decode(&r)
@@ -198,7 +198,7 @@ func (s *server) ask(w wish) (r report, err error) {
 	return r, err
 }
 
-// constantSigner stands in for the RSA signature.
+// constantSigner replaces the RSA signature.
 type constantSigner struct{ public *rsa.PublicKey }
 
 var constantSignature = make([]byte, 256)
@@ -208,8 +208,8 @@ func (s constantSigner) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, erro
 	return constantSignature, nil
 }
 
-// signedAnswers makes the answers of one kind of crypto, each with a nonce and so
-// a signature of its own: a client takes each once.
+// signedAnswers makes the answers of one kind of crypto, each with a different
+// nonce and so a different signature: a client accepts each only once.
 type signedAnswers struct {
 	signer    *manyPrimes
 	timestamp string
@@ -233,7 +233,7 @@ func (a *signedAnswers) sign() signedAnswer {
 	return signedAnswer{nonce, base64.StdEncoding.EncodeToString(a.signer.sign(digest))}
 }
 
-// fill has so many signed.
+// fill signs so many answers in advance.
 func (a *signedAnswers) fill(stock int) {
 	signed := make([]signedAnswer, max(0, stock-len(a.stock)))
 	var next atomic.Int64
@@ -251,7 +251,7 @@ func (a *signedAnswers) fill(stock int) {
 	a.mu.Unlock()
 }
 
-// take gives one of the stock or, without one, signs one.
+// take returns an answer from the stock, or signs one if it is empty.
 func (a *signedAnswers) take() signedAnswer {
 	a.mu.Lock()
 	if last := len(a.stock) - 1; last >= 0 {
@@ -264,7 +264,7 @@ func (a *signedAnswers) take() signedAnswer {
 	return a.sign()
 }
 
-// header is that of an answer, without what differs from one to the next.
+// header is an answer's header, without what differs between answers.
 func (a *signedAnswers) header() map[string]string {
 	return map[string]string{
 		"Content-Type":     "application/json;charset=utf-8",
@@ -277,9 +277,9 @@ func (a *signedAnswers) header() map[string]string {
 
 type trustedKey struct{ cert, key []byte } // DER
 
-// trustedCert makes the servers' certificate and has this process trust it as a
-// system root: the library's own transport knows no others. A process reads the
-// system roots once, so all its servers have the same.
+// trustedCert makes the servers' certificate and makes this process trust it as a
+// system root, since the library's own transport trusts no others. A process reads
+// the system roots once, so all its servers have the same.
 var trustedCert = sync.OnceValues(func() (trustedKey, error) {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -301,8 +301,8 @@ var trustedCert = sync.OnceValues(func() (trustedKey, error) {
 	return trustedKey{cert, key}, trust(cert)
 })
 
-// trust makes this process take a certificate, in DER, for a system root, if it
-// has not read those yet.
+// trust makes this process treat a certificate, in DER, as a system root, if it
+// has not read the system roots yet.
 func trust(cert []byte) error {
 	dir, err := os.MkdirTemp("", "alipay-benchmarks")
 	if err != nil {
@@ -320,8 +320,8 @@ func trust(cert []byte) error {
 	return err
 }
 
-// serveIfAsked is the server process. It never returns there, and does nothing
-// elsewhere.
+// serveIfAsked is the server process: it never returns there. In any other process
+// it does nothing.
 func serveIfAsked() {
 	if os.Getenv(serverEnv) == "" {
 		return
@@ -431,7 +431,7 @@ func serveHTTP1(l net.Listener, signed *signedAnswers) {
 	}
 }
 
-// serveHTTP2 is net/http's server, since one by hand would be long.
+// serveHTTP2 uses net/http's server, since one by hand would be long.
 func serveHTTP2(l net.Listener, config *tls.Config, signed *signedAnswers) {
 	ready := make(http.Header)
 	for key, value := range signed.header() {

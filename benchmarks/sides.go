@@ -38,7 +38,7 @@ var params = alipay.QueryParams{
 	CertNo: "420192931233123123", CertType: alipay.CertTypeIDCard,
 }
 
-// endpoint is where a side calls and with which keys.
+// endpoint is what a side calls, and with which keys.
 type endpoint struct {
 	baseURL   string
 	http2     bool
@@ -89,8 +89,8 @@ func newQuery(e endpoint) (side, error) {
 	return newSide("Query", call, client.CloseIdleConnections), nil
 }
 
-// newFloor makes the same call by hand, with the standard library and nothing
-// to spare: no http.Client around the transport, no error worth reading.
+// newFloor makes the same call by hand, with the standard library and only what is
+// necessary: no http.Client around the transport, no useful errors.
 func newFloor(e endpoint) side {
 	transport := tunedTransport(e.http2)
 	userAgent := "alipay-go/" + alipay.Version + " (" + runtime.Version() + ")"

@@ -16,13 +16,13 @@ import (
 	"time"
 )
 
-// A caller is a process of its own, built for one way of signing: what makes the
-// difference is chosen when a program is built.
+// A caller is a separate process, built for one way of signing, since the way of
+// signing is chosen when a program is built.
 
 const callerEnv = "ALIPAY_BENCHMARK_CALLER"
 
 // newSigner makes the signer of a program that is built with the tag openssl;
-// without, crypto/rsa signs.
+// without the tag, crypto/rsa signs.
 var newSigner = func(pkcs8 []byte) (crypto.Signer, string, error) {
 	key, err := x509.ParsePKCS8PrivateKey(pkcs8)
 	if err != nil {
@@ -61,7 +61,8 @@ type outcome struct {
 	Err       string
 }
 
-// callIfAsked is a caller. It never returns there, and does nothing elsewhere.
+// callIfAsked is a caller: it never returns there. In any other process it does
+// nothing.
 func callIfAsked() {
 	if os.Getenv(callerEnv) == "" {
 		return
@@ -215,7 +216,7 @@ func compareSigners(s *server) error {
 		}
 		r := race{server: s, callers: k.callers, rounds: *rounds, budget: *budget, kind: withRSA}
 		if k.signOnly {
-			r.kind = "" // nothing is asked of the server
+			r.kind = "" // the server is not called
 		}
 		results, others, err := r.run(sides...)
 		if err != nil {

@@ -2,10 +2,10 @@
 // signature about three times as fast as crypto/rsa. [Signer] is a
 // [crypto.Signer], so it goes into the field Signer of alipay.AlipayConfig.
 //
-// It has its price: cgo, with all that it means for building and for
-// cross-compiling; a C library that has to be kept up to date beside Go; and a
-// private key in memory that Go knows nothing about. It makes RSA PKCS #1 v1.5
-// signatures over SHA-256 and no others, which is all that the v3 protocol needs.
+// It has a price: cgo, with its consequences for building and cross-compiling; a C
+// library that has to be kept up to date in addition to Go; and a private key in
+// memory that Go does not manage. It makes only RSA PKCS #1 v1.5 signatures over
+// SHA-256, which is all that the v3 protocol needs.
 //
 // Building it needs cgo, a C compiler and the headers of libcrypto 1.1.1 or
 // newer (Debian's libssl-dev).
@@ -80,8 +80,8 @@ import (
 type Signer struct {
 	key    *C.EVP_PKEY
 	public *rsa.PublicKey
-	// slots bounds the signatures that are made at the same time: each occupies
-	// a thread, and more threads than processors only get in each other's way.
+	// slots bounds the signatures that are made at the same time: each occupies a
+	// thread, and more threads than processors only contend.
 	slots chan struct{}
 }
 
@@ -94,8 +94,8 @@ func New(key []byte) (*Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	// OpenSSL gets what crypto/rsa has parsed and checked, written anew, so that
-	// it reads nothing odd and both hold the same key.
+	// OpenSSL gets the key that crypto/rsa has parsed and checked, encoded again, so
+	// that it reads only well-formed input and both have the same key.
 	der, err := x509.MarshalPKCS8PrivateKey(private)
 	if err != nil {
 		return nil, errors.New("opensslsigner: the key cannot be written as PKCS#8")

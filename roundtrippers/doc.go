@@ -1,4 +1,4 @@
-// Package roundtrippers holds the client against the RoundTrippers that people put
-// around an http.Transport, or in its place. It is a module of its own, so that the
-// library depends on none of them.
+// Package roundtrippers tests the client with the RoundTrippers that people put
+// around an http.Transport, or use instead of it. It is a separate module, so that
+// the library depends on none of them.
 package roundtrippers

@@ -1,5 +1,5 @@
-// Command example prints the spans and metrics of a few calls to a gateway of
-// its own: go run ./example
+// Command example prints the spans and metrics of a few calls to a test gateway:
+// go run ./example
 package main
 
 import (
@@ -38,19 +38,19 @@ func run(ctx context.Context, out io.Writer) error {
 	tracers := sdktrace.NewTracerProvider(sdktrace.WithBatcher(spans))
 	meters := sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewPeriodicReader(metrics)))
 
-	gateway, err := alipaytest.StartGateway() // your configuration in its place
+	gateway, err := alipaytest.StartGateway() // use your configuration instead
 	if err != nil {
 		return err
 	}
 	defer gateway.Close()
 	client, err := alipay.NewClient(gateway.Config(), alipay.WithObserver(alipayotel.New(
-		alipayotel.WithTracerProvider(tracers), // left out: the global ones
+		alipayotel.WithTracerProvider(tracers), // default: the global ones
 		alipayotel.WithMeterProvider(meters),
 	)))
 	if err != nil {
 		return err
 	}
-	for range 2 { // a token buys one answer: the second call is refused
+	for range 2 { // a token gives one answer: the second call is refused
 		_, err := client.ZhimaCustomerJobworthAuthentication.Query(ctx, &alipay.QueryParams{
 			OnceToken: "2f1c8e", CertNo: "420192931233123123", CertType: alipay.CertTypeIDCard,
 		})

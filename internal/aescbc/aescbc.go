@@ -14,8 +14,8 @@ import (
 	"strings"
 )
 
-// ErrDecrypt is the answer of Decrypt to every text it cannot decrypt. One
-// value for all causes, so that nobody can probe the padding through it.
+// ErrDecrypt is the error of Decrypt for every text that it cannot decrypt. There
+// is one value for all causes, so that nobody can probe the padding through it.
 var ErrDecrypt = errors.New("content cannot be decrypted")
 
 // zeroIV is what the v3 protocol, content encryption, prescribes. Equal texts
@@ -37,7 +37,7 @@ func New(base64Key string) (*Cipher, error) {
 		return nil, errors.New("the AES key is empty; " + expected)
 	}
 	key, err := base64.StdEncoding.DecodeString(text)
-	if err != nil { // its text holds a position only, but says nothing of use either
+	if err != nil { // its text contains only a position, which is of no use
 		return nil, errors.New("the AES key is not base64; " + expected)
 	}
 	block, err := aes.NewCipher(key)
@@ -57,8 +57,8 @@ func (c *Cipher) Encrypt(plain []byte) []byte {
 	return base64.StdEncoding.AppendEncode(nil, buf)
 }
 
-// Decrypt is the inverse of Encrypt. White space around the base64 is ignored;
-// whatever else is wrong is ErrDecrypt.
+// Decrypt is the inverse of Encrypt. White space around the base64 is ignored; any
+// other mistake is ErrDecrypt.
 func (c *Cipher) Decrypt(base64Text []byte) ([]byte, error) {
 	buf, err := base64.StdEncoding.AppendDecode(nil, bytes.TrimSpace(base64Text))
 	if err != nil || len(buf) == 0 || len(buf)%aes.BlockSize != 0 {
@@ -66,7 +66,7 @@ func (c *Cipher) Decrypt(base64Text []byte) ([]byte, error) {
 	}
 	cipher.NewCBCDecrypter(c.block, zeroIV[:]).CryptBlocks(buf, buf)
 
-	// Every byte of the last block is looked at, whatever the padding says.
+	// Every byte of the last block is checked, whatever the padding says.
 	last := buf[len(buf)-aes.BlockSize:]
 	pad := int(last[aes.BlockSize-1])
 	good := subtle.ConstantTimeLessOrEq(1, pad) & subtle.ConstantTimeLessOrEq(pad, aes.BlockSize)

@@ -1,5 +1,5 @@
-// Package backoff says how long to wait before something is asked again, and
-// whether it may be asked again at all.
+// Package backoff says whether something may be retried, and how long to wait
+// before that.
 package backoff
 
 import (
@@ -15,7 +15,7 @@ import (
 // Step doubles base n times, up to limit.
 func Step(base, limit time.Duration, n int) time.Duration {
 	for ; n > 0 && base < limit; n-- {
-		if base > limit/2 { // also what doubling would overflow
+		if base > limit/2 { // also prevents an overflow
 			return limit
 		}
 		base *= 2
@@ -23,8 +23,8 @@ func Step(base, limit time.Duration, n int) time.Duration {
 	return min(base, limit)
 }
 
-// Jitter returns between half and all of d, so that callers who failed together
-// do not come back together.
+// Jitter returns between half and all of d, so that callers that failed together
+// do not retry together.
 func Jitter(d time.Duration) time.Duration {
 	return d/2 + rand.N(d-d/2+1)
 }

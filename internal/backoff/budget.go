@@ -5,15 +5,15 @@ import (
 	"sync/atomic"
 )
 
-// Budget keeps retries from becoming a storm, as gRPC's retry throttling does:
-// it starts full, a failed attempt takes one token, a success gives a fraction
-// back, and a retry needs more than half of the tokens to be left.
+// Budget prevents retry storms, as gRPC's retry throttling does: it starts full, a
+// failed attempt takes one token, a success gives a fraction back, and a retry
+// needs more than half of the tokens to be left.
 //
-// Unlike there, a failed attempt takes nothing where there is no retry to be had
-// for it. Else a tenth of all attempts failing at random would empty the budget
-// for good, since nine successes give back 0.9 and one failure takes 1; as it is,
-// nine of ten failures are repeated. A nil Budget allows every retry. It is safe
-// for concurrent use and takes no lock.
+// Unlike in gRPC, a failed attempt that gets no retry takes nothing. Otherwise a
+// tenth of all attempts failing at random would empty the budget for good, since
+// nine successes give back 0.9 and one failure takes 1; this way nine of ten
+// failures are retried. A nil Budget allows every retry. It is safe for concurrent
+// use and takes no lock.
 type Budget struct {
 	max, ratio float64
 	tokens     atomic.Uint64 // the bits of a float64
@@ -27,7 +27,7 @@ func NewBudget(maxTokens, tokenRatio float64) *Budget {
 }
 
 // Failed takes a token for an attempt that failed, and reports whether it may be
-// repeated.
+// retried.
 func (b *Budget) Failed() (retry bool) {
 	if b == nil {
 		return true
@@ -44,9 +44,8 @@ func (b *Budget) Failed() (retry bool) {
 	}
 }
 
-// Succeeded gives a fraction of a token back. A full budget stays as it is
-// without a write: that is the usual case, and what keeps concurrent callers out
-// of each other's way.
+// Succeeded gives a fraction of a token back. A full budget, which is the usual
+// case, is not written to, so that concurrent callers do not contend.
 func (b *Budget) Succeeded() {
 	if b == nil {
 		return

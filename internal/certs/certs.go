@@ -42,10 +42,10 @@ const pkcs1Signatures = "\x2a\x86\x48\x86\xf7\x0d\x01\x01"
 // maxCertificates bounds the work for a hostile file; real ones hold up to four.
 const maxCertificates = 200
 
-// Parse returns every certificate of text, in file order. It takes the manglings
-// that package keys undoes. A certificate which crypto/x509 refuses is returned
-// without X509; anything that is no certificate, or a damaged one, is an error.
-// The errors' text is safe to show.
+// Parse returns every certificate of text, in file order. It accepts the damaged
+// forms that package keys repairs. A certificate which crypto/x509 refuses is
+// returned without X509; anything that is not a certificate, or a damaged one, is
+// an error. The errors' text is safe to show.
 func Parse(text string) ([]Certificate, error) {
 	all := keys.InspectAll(text)
 	if len(all) > maxCertificates {
@@ -90,7 +90,7 @@ func fromMaterial(m keys.Material) (c Certificate, err error) {
 	return c, nil
 }
 
-// SN returns the serial number by which the platform calls a certificate (v3
+// SN returns the serial number by which the platform names a certificate (v3
 // protocol, certificate mode): the lower-case hex MD5 of the issuer's name in
 // RFC 2253 form and the serial number in decimal. It reads the ASN.1 itself, so
 // that SM2 certificates, which crypto/x509 refuses, have one too.

@@ -14,9 +14,9 @@ type ChainResult int
 
 // The results.
 const (
-	Foreign   ChainResult = iota // the chain is there, but it does not hold
+	Foreign   ChainResult = iota // the chain is there, but it does not verify
 	Unchecked                    // the issuer of the leaf is not at hand
-	Verified                     // every signature up to a root holds
+	Verified                     // every signature up to a root verifies
 )
 
 // String names the result.
@@ -38,14 +38,14 @@ const (
 )
 
 // CheckChain follows issuer names from leaf through intermediates, in any order,
-// to one of roots. Every signature on the way must hold, and every intermediate
-// must be a CA in its validity period; of several certificates by one name any
-// may do. Neither the leaf's own dates nor the roots' are looked at.
+// to one of roots. Every signature on the way must verify, and every intermediate
+// must be a CA in its validity period; of several certificates with one name any
+// may be used. Neither the leaf's own dates nor the roots' are checked.
 //
-// Unchecked means that no certificate by the name of leaf's issuer is among them.
-// With Foreign comes the reason, which is safe to show. Certificates without X509
-// are skipped. A self-signed leaf, too, is Unchecked unless it is a root: ask
-// IsSelfSigned.
+// Unchecked means that no certificate with the name of leaf's issuer is among
+// them. For Foreign it also returns the reason, which is safe to show.
+// Certificates without X509 are skipped. A self-signed leaf is Unchecked too,
+// unless it is a root: use IsSelfSigned.
 func CheckChain(leaf *x509.Certificate, intermediates, roots []Certificate, now time.Time) (ChainResult, string) {
 	if leaf == nil {
 		return Foreign, "the certificate cannot be read"
@@ -72,7 +72,7 @@ type search struct {
 }
 
 // climb looks for the issuer of the last certificate of path: found says whether
-// there is any by that name, holds whether a path through one reaches a root.
+// there is any with that name, holds whether a path through one reaches a root.
 func (s *search) climb(path []*x509.Certificate) (found, holds bool) {
 	child := path[len(path)-1]
 	for _, c := range s.roots {

@@ -24,7 +24,7 @@ var keywords = map[string]string{
 
 // IssuerName writes a DER-encoded X.500 name exactly as Java's
 // X500Principal.getName() does (v3 protocol, certificate mode), since an SN is a
-// hash of that text. Names the JDK throws at are errors here too.
+// hash of that text. Names for which the JDK throws are errors here too.
 func IssuerName(rawName []byte) (string, error) {
 	var rdns []asn1.RawValue
 	if rest, err := asn1.Unmarshal(rawName, &rdns); err != nil || len(rest) > 0 {
@@ -72,8 +72,8 @@ func avaString(oid string, value asn1.RawValue) string {
 	return keyword + "=" + escape(javaString(value.Bytes))
 }
 
-// isString tells the string types which the JDK writes as text from those it
-// writes in hex (NumericString, UniversalString…).
+// isString reports whether the JDK writes a string type as text, and not in hex
+// (NumericString, UniversalString…).
 func isString(v asn1.RawValue) bool {
 	if v.Class != asn1.ClassUniversal || v.IsCompound {
 		return false
@@ -85,8 +85,8 @@ func isString(v asn1.RawValue) bool {
 	return false
 }
 
-// escape puts a backslash before the characters the JDK escapes wherever they
-// stand, and before each space and carriage return at either end.
+// escape puts a backslash before the characters that the JDK escapes anywhere, and
+// before each space and carriage return at either end.
 func escape(s string) string {
 	var b strings.Builder
 	for _, r := range s {
@@ -118,8 +118,8 @@ func escapeAll(s string) string {
 	return b.String()
 }
 
-// javaString decodes UTF-8 as Java does: of whatever string type a value is, and
-// with one U+FFFD for each maximal malformed stretch, where Go counts bytes.
+// javaString decodes UTF-8 as Java does: whatever the string type, and with one
+// U+FFFD for each maximal malformed stretch, where Go has one for each byte.
 func javaString(b []byte) string {
 	if utf8.Valid(b) {
 		return string(b)

@@ -9,7 +9,7 @@ import (
 const ownKeyGiven = "this is the application's own public key (应用公钥); copy Alipay's (支付宝公钥) from the console instead: it is shown there once the application's own has been uploaded"
 
 // alipayKey returns Alipay's public key in public-key mode; own is the
-// application's, the one that is most often given in its place.
+// application's, which is most often given by mistake.
 func (c Config) alipayKey(own *rsa.PublicKey) (*rsa.PublicKey, error) {
 	text, field, err := load("AlipayPublicKey", c.AlipayPublicKey, c.AlipayPublicKeyPath)
 	if err != nil {

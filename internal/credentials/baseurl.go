@@ -51,8 +51,8 @@ func ParseBaseURL(raw string) (*url.URL, error) {
 
 var v3Segment = regexp.MustCompile(`/v3(/|$)`)
 
-// IsLoopback holds for 127.0.0.0/8, ::1 and localhost, and nothing that merely
-// looks like them.
+// IsLoopback is true for 127.0.0.0/8, ::1 and localhost, but not for names that
+// merely look like them.
 func IsLoopback(host string) bool {
 	if strings.EqualFold(host, "localhost") {
 		return true

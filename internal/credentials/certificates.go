@@ -34,15 +34,15 @@ type Expiry struct {
 	NotAfter time.Time
 }
 
-// ExpiryNotice is how long before its end a certificate is worth a warning.
+// ExpiryNotice is how long before it expires a certificate is worth a warning.
 const ExpiryNotice = 30 * 24 * time.Hour
 
-// Soon reports whether the certificate ends within ExpiryNotice, or has ended.
+// Soon reports whether the certificate expires within ExpiryNotice, or has expired.
 func (e Expiry) Soon(now time.Time) bool { return now.Add(ExpiryNotice).After(e.NotAfter) }
 
-// Expiries returns when each configured certificate ends that is in use: the
-// application's and Alipay's, not those of certification authorities. The first
-// to end comes first.
+// Expiries returns when each configured certificate in use expires: the
+// application's and Alipay's, not those of certification authorities. The first to
+// expire comes first.
 func (c *Credentials) Expiries() []Expiry { return slices.Clone(c.mode.expiries) }
 
 // resolveCertificates fills in what certificate mode needs.
@@ -140,9 +140,9 @@ func (c Config) appCert(r *Credentials, now time.Time) error {
 	return &Error{field, "the certificate does not match the application's private key; use the 应用公钥证书 that was issued for this key, or the key that belongs to the certificate"}
 }
 
-// alipayCerts finds the certificates that may sign answers. Beside a valid one
-// an expired one is passed over, and one that is not valid yet is ready for the
-// day on which Alipay changes to it.
+// alipayCerts finds the certificates that may sign answers. If there is a valid
+// one, expired ones are skipped, and ones that are not valid yet are kept for when
+// Alipay changes to them.
 func (c Config) alipayCerts(r *Credentials, now time.Time) error {
 	list, field, err := loadCertificates("AlipayPublicCertContent", c.AlipayPublicCertContent, c.AlipayPublicCertPath,
 		"Alipay's certificate (支付宝公钥证书, alipayCertPublicKey_RSA2.crt) belongs here")
@@ -197,8 +197,8 @@ func signerOf(leaf certs.Certificate) AlipayCert {
 
 const selfSigned = "the certificate is self-signed, so it was not issued by Alipay's certification authority"
 
-// sortOut tells the certificates that may sign answers from the intermediates,
-// and gives the reason why there are none.
+// sortOut separates the certificates that may sign answers from the intermediates.
+// reason says why there are none.
 func sortOut(list, roots []certs.Certificate, own *rsa.PublicKey) (leaves, intermediates []certs.Certificate, reason string) {
 	anyRoot, anySelfSigned := false, false
 	for _, cert := range list {
@@ -214,8 +214,8 @@ func sortOut(list, roots []certs.Certificate, own *rsa.PublicKey) (leaves, inter
 		case certs.IsCA(cert.X509):
 			intermediates = append(intermediates, cert)
 		case isIssuer(cert, list):
-			// The sandbox's intermediate, which has no basic constraints: neither
-			// does it sign answers, nor does a chain through it prove anything.
+			// The sandbox's intermediate, which has no basic constraints: it does not
+			// sign answers, and a chain through it proves nothing.
 		default:
 			leaves = append(leaves, cert)
 		}

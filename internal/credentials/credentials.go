@@ -1,6 +1,5 @@
-// Package credentials is what an AlipayConfig comes down to: it reads and checks
-// every field, says what is wrong with one and what to do about it, and parses
-// every key once.
+// Package credentials resolves an AlipayConfig: it reads and checks every field,
+// says what is wrong with one and what to do about it, and parses every key once.
 package credentials
 
 import (
@@ -41,7 +40,7 @@ type Config struct {
 func (Config) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "credentials.Config(redacted)") }
 
 // Error is a mistake in a Config. It has the fields of alipay.ConfigError, so
-// that one converts into the other, and holds nothing of what was given.
+// that one converts into the other, and contains none of the configured values.
 type Error struct {
 	Field  string // as in Config
 	Reason string // what was found, and what to do about it
@@ -49,7 +48,7 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Field + ": " + e.Reason }
 
-// Credentials is what a Config without mistakes comes down to. It never changes.
+// Credentials is a resolved Config without mistakes. It never changes.
 type Credentials struct {
 	Base         *url.URL // scheme, host and the path prefix of a reverse proxy
 	AppID        string

@@ -7,8 +7,7 @@ import (
 
 // FromEnv reads a Config from the environment, where an empty variable counts as
 // unset. When a required one is missing the error is an *Error that names every
-// missing variable, and the Config holds what was found. The values themselves
-// are for Resolve to check.
+// missing variable, and the Config holds what was found. Resolve checks the values.
 func FromEnv(getenv func(string) string) (Config, error) {
 	c := Config{
 		BaseURL:                 getenv("ALIPAY_BASE_URL"),

@@ -50,8 +50,8 @@ var (
 	errNotRegular = errors.New("file is a pipe, socket or device")
 )
 
-// whyUnreadable words an error of readFile, which quotes the path: that may be
-// anything, a misplaced secret too.
+// whyUnreadable rewords an error of readFile, which quotes the path: the path may
+// be anything, even a misplaced secret.
 func whyUnreadable(err error, field string) string {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -68,8 +68,8 @@ func whyUnreadable(err error, field string) string {
 	return "the file cannot be read; check that it is a regular file"
 }
 
-// readFile reads regular files only: opening a pipe waits until
-// somebody writes to it, and reading a device may never end.
+// readFile reads regular files only: opening a pipe waits for a writer, and
+// reading a device may never end.
 func readFile(path string) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -111,7 +111,7 @@ func checkMode(info fs.FileInfo) error {
 	return nil
 }
 
-// isPath is the mistake of a field that holds the path of a file.
+// isPath is the mistake of giving a file's path instead of its content.
 func isPath(field string) *Error {
 	pathField, ok := pathFields[field]
 	if !ok {
@@ -120,7 +120,7 @@ func isPath(field string) *Error {
 	return &Error{field, "this is the path of a file; set " + pathField + " to read the file, or put its content here"}
 }
 
-// found is the mistake of a field that holds something else than it should.
+// found is the mistake of a field that contains something other than it should.
 func found(field string, m keys.Material, advice string) *Error {
 	what := "found " + m.String()
 	if m.Defect != "" {

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Note is something about a Config that is no mistake, but may be one: with it
-// calls can work. It holds nothing secret.
+// Note is something in a Config that may be a mistake, though calls can work with
+// it. It contains nothing secret.
 type Note struct {
 	Field         string // as in Config
 	Text, Chinese string
@@ -17,7 +17,7 @@ type Note struct {
 const oldSandboxHost = "openapi.alipaydev.com"
 
 // Notes returns what is worth a second look, for people who check a config by
-// hand. It takes configs with mistakes too, and then says what it can.
+// hand. It accepts configs with mistakes too, and then says what it can.
 func Notes(c Config, now time.Time) []Note {
 	var notes []Note
 	base, err := ParseBaseURL(c.BaseURL)

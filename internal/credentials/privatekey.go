@@ -15,7 +15,7 @@ func tooShort(bits int) string {
 	return fmt.Sprintf("the RSA key has %d bits; the platform asks for RSA2 with %d bits or more", bits, minKeyBits)
 }
 
-// signer returns what signs requests, and the public half of it.
+// signer returns the Signer of requests, and its public key.
 func (c Config) signer() (crypto.Signer, *rsa.PublicKey, error) {
 	if c.Signer != nil {
 		return c.givenSigner()
@@ -52,7 +52,7 @@ func (c Config) signer() (crypto.Signer, *rsa.PublicKey, error) {
 	return nil, nil, found(field, m, advice)
 }
 
-// givenSigner checks a Signer as far as its public key shows.
+// givenSigner checks a Signer by its public key.
 func (c Config) givenSigner() (crypto.Signer, *rsa.PublicKey, error) {
 	wrong := func(reason string) (crypto.Signer, *rsa.PublicKey, error) {
 		return nil, nil, &Error{"Signer", reason}

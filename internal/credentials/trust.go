@@ -11,14 +11,14 @@ import (
 	"github.com/seed-39a49030/alipay/internal/certs"
 )
 
-// maxDownloaded bounds the work for a hostile download; a real one holds a leaf
+// maxDownloaded bounds the work for a hostile download; a real one contains a leaf
 // and its intermediate.
 const maxDownloaded = 10
 
-// Trust decides whether a downloaded certificate may sign answers. The download
-// is as little protected as the answer that named the certificate, and every
-// merchant holds an application certificate under the same root, so the chain
-// alone proves nothing. All of this must hold:
+// Trust decides whether a downloaded certificate may sign answers. The download is
+// no better protected than the answer that named the certificate, and every
+// merchant has an application certificate under the same root, so the chain alone
+// proves nothing. All of this must be true:
 //
 //   - exactly one certificate of the text has the SN that was asked for;
 //   - its subject and its issuer are, byte for byte, those of one configured
@@ -27,9 +27,9 @@ const maxDownloaded = 10
 //     bits or more that is not the application's own;
 //   - its chain leads to the configured root bundle, through authorities in the
 //     text or in the configured file. A chain that cannot be checked is not
-//     enough here, unlike in a config, which somebody has put together.
+//     enough here, unlike in a config, which the operator has chosen.
 //
-// The error says which condition failed and holds nothing of the text.
+// The error says which condition failed and contains nothing of the text.
 func (c *Credentials) Trust(pem, wantSN string, now time.Time) (sn string, cert AlipayCert, err error) {
 	refuse := func(reason string) (string, AlipayCert, error) { return "", AlipayCert{}, errors.New(reason) }
 	if len(c.AlipayCerts) == 0 {
@@ -72,7 +72,7 @@ func (c *Credentials) Trust(pem, wantSN string, now time.Time) (sn string, cert 
 	return refuse("the downloaded certificate's chain cannot be checked: the certificate of its issuer is neither in the download nor in AlipayPublicCertContent")
 }
 
-// With returns a copy that also takes answers signed under cert.
+// With returns a copy that also accepts answers signed under cert.
 func (c *Credentials) With(sn string, cert AlipayCert) *Credentials {
 	added := *c
 	added.AlipayCerts = make(map[string]AlipayCert, len(c.AlipayCerts)+1)
@@ -81,8 +81,8 @@ func (c *Credentials) With(sn string, cert AlipayCert) *Credentials {
 	return &added
 }
 
-// pick finds the certificate that was asked for. An SN is an MD5 hash, of which
-// somebody may have made two alike.
+// pick finds the certificate that was asked for. An SN is an MD5 hash, so an
+// attacker may have made two certificates with the same one.
 func pick(list []certs.Certificate, sn string) (leaf certs.Certificate, reason string) {
 	for _, c := range list {
 		switch {
@@ -101,8 +101,8 @@ func pick(list []certs.Certificate, sn string) (leaf certs.Certificate, reason s
 	return leaf, ""
 }
 
-// isNameOfAlipay compares with configured certificates only: what was trusted
-// once must not widen what is trusted next.
+// isNameOfAlipay compares with configured certificates only: a downloaded
+// certificate must not widen what is trusted later.
 func (c *Credentials) isNameOfAlipay(cert AlipayCert) bool {
 	for _, configured := range c.AlipayCerts {
 		if !configured.Downloaded && bytes.Equal(configured.Subject, cert.Subject) && bytes.Equal(configured.Issuer, cert.Issuer) {
@@ -112,7 +112,7 @@ func (c *Credentials) isNameOfAlipay(cert AlipayCert) bool {
 	return false
 }
 
-// maySign holds for certificates without key usage too, as X.509 v1 has none.
+// maySign is true for certificates without key usage too, as X.509 v1 has none.
 func maySign(c *x509.Certificate) bool {
 	return (c.KeyUsage == 0 || c.KeyUsage&x509.KeyUsageDigitalSignature != 0) && len(c.UnhandledCriticalExtensions) == 0
 }

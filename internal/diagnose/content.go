@@ -2,7 +2,7 @@ package diagnose
 
 import "strings"
 
-// kind is what a line of a string to sign holds.
+// kind is the kind of a line of a string to sign.
 type kind int
 
 const (
@@ -19,8 +19,8 @@ type line struct {
 	text string
 }
 
-// content is a string to sign, right or wrong. It never changes: a mistake
-// gives another one.
+// content is a string to sign, right or wrong. It never changes: a mistake makes
+// another one.
 type content struct {
 	lines    []line
 	sep, end string
@@ -88,7 +88,7 @@ func (c content) without(k kind) content {
 	return c
 }
 
-// plus adds a line behind the last.
+// plus adds a line after the last.
 func (c content) plus(k kind, text string) content {
 	c.lines = append(c.lines[:len(c.lines):len(c.lines)], line{k, text})
 	return c

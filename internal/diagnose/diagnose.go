@@ -1,5 +1,5 @@
-// Package diagnose finds the mistake in a request whose signature does not
-// hold. An RSA signature shows, to whoever has the public key, which digest was
+// Package diagnose finds the mistake in a request whose signature does not verify.
+// An RSA signature shows, to anyone who has the public key, which digest was
 // signed; so the string that a client signed can be found among those that the
 // usual mistakes give, in whatever language the client is written.
 package diagnose
@@ -48,14 +48,14 @@ func (r *Request) stringToSign() []byte {
 	return protocol.StringToSign(r.AuthString, r.Method, r.Target, r.Signed, r.AppAuthToken)
 }
 
-// Keys are what a signature is held against.
+// Keys are what a signature is checked against.
 type Keys struct {
 	App    *rsa.PublicKey // the application's
 	Others []OtherKey
 	Cipher *aescbc.Cipher // of content encryption; nil without
 }
 
-// OtherKey is a key that a client may have taken for the application's.
+// OtherKey is a key that a client may have used instead of the application's.
 type OtherKey struct {
 	Name, NameZH string
 	Key          *rsa.PublicKey
@@ -74,7 +74,7 @@ const (
 	maxCompared = 60_000
 )
 
-// Explain finds out why the signature of a request does not hold. Finding is the
+// Explain finds out why the signature of a request does not verify. It returns the
 // zero Finding when it does.
 func Explain(r Request, keys Keys) Finding {
 	if protocol.Verify(keys.App, r.stringToSign(), r.Signature) == nil {
@@ -136,14 +136,14 @@ func sentenceZH(p phrase) string {
 	return strings.ToValidUTF8("签名确由应用私钥生成，但"+p.zh+"。", "\ufffd")
 }
 
-// fullPSS recognises PSS with the longest salt, Go's default, which only shows
-// against the content.
+// fullPSS recognises PSS with the longest salt, Go's default, which is visible
+// only when compared with the content.
 func fullPSS(key *rsa.PublicKey, content, signature []byte) bool {
 	digest := sha256.Sum256(content)
 	return rsa.VerifyPSS(key, crypto.SHA256, digest[:], signature, nil) == nil
 }
 
-// strange says what is seen of a signature that no known key has made.
+// strange describes a signature that no known key has made.
 func strange(key *rsa.PublicKey, raw []byte) phrase {
 	switch n := len(raw); {
 	case n == key.Size():
@@ -198,13 +198,13 @@ func (s *search) explain(form phrase) Finding {
 		return Finding{Text: sentence(wrong), TextZH: sentenceZH(wrong)}
 	}
 	wrong = wrong.and(f.phrase)
-	if wrong.en == "" { // the very string, rightly wrapped, and yet it does not verify
+	if wrong.en == "" { // the right string, correctly encoded, and yet it does not verify
 		wrong = phrase{"its DigestInfo is not in the form of RFC 8017 (the NULL is missing)", "DigestInfo 不符合 RFC 8017（缺少 NULL）"}
 	}
 	return Finding{Text: sentence(wrong), TextZH: sentenceZH(wrong), Signed: f.content}
 }
 
-// shown bounds what a sentence quotes.
+// shown bounds how much a sentence quotes.
 func shown(content []byte) []byte {
 	const most = 600
 	if len(content) <= most {
@@ -213,7 +213,7 @@ func shown(content []byte) []byte {
 	return slices.Concat(content[:most], []byte("…"))
 }
 
-// algorithm is what is wrong with how the digest was made and wrapped.
+// algorithm is what is wrong with how the digest was made and encoded.
 func (s *search) algorithm() phrase {
 	switch d := s.digest; {
 	case d.PSS:
@@ -231,7 +231,7 @@ func (s *search) algorithm() phrase {
 	return phrase{}
 }
 
-// find goes from the string itself over all single mistakes to pairs of them.
+// find tries the string itself, then all single mistakes, then pairs of them.
 func (s *search) find() (found, bool) {
 	right := s.content()
 	if f, ok := s.check(right, phrase{}, true); ok {

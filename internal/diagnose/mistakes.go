@@ -21,7 +21,7 @@ type mistake struct {
 	content
 }
 
-// maker hands on the mistakes that can be made of one content.
+// maker yields the mistakes that can be made in one content.
 type maker struct {
 	s     *search
 	c     content
@@ -158,8 +158,8 @@ func (m *maker) target() {
 	}
 }
 
-// base is about a path of the base URL that was sent, since the client puts it
-// in front, and not signed, since it should not be there.
+// base is about a path in the base URL: the client sent it, since it puts the base
+// URL in front, but did not sign it. It should not be there.
 func (m *maker) base(path, target string) {
 	for at, depth := 1, 0; depth < 4; depth++ {
 		next := strings.Index(path[min(at, len(path)):], "/")
@@ -197,7 +197,7 @@ func hosts(host string) []string {
 	return list
 }
 
-// jsonOf is the JSON object that a query's parameters make.
+// jsonOf is the JSON object of a query's parameters.
 func jsonOf(query string) (string, bool) {
 	parts := []string{}
 	for _, p := range membersOf(query, "&") {
@@ -225,7 +225,7 @@ var encoders = []struct {
 	{"with a colon and a slash left as they are", "冒号和斜杠不编码的方式", func(s string) string { return percent(s, "-._~/:", "%20") }},
 }
 
-// percent encodes all but letters, digits and what plain holds.
+// percent encodes all but letters, digits and the characters in plain.
 func percent(s, plain, space string) string {
 	var b strings.Builder
 	for i := range len(s) {
@@ -241,7 +241,7 @@ func percent(s, plain, space string) string {
 	return b.String()
 }
 
-// query is about the parameters behind the path.
+// query is about the parameters after the path.
 func (m *maker) query() {
 	target, _ := m.c.get(targetLine)
 	path, query, _ := strings.Cut(target, "?")
@@ -294,7 +294,7 @@ func (m *maker) query() {
 }
 
 // filled adds the parameters that the endpoint knows and that were not sent: in
-// the documented order, and behind the others.
+// the documented order, and after the others.
 func (m *maker) filled(parameters []member, empty string) (documented, behind string) {
 	var all []member
 	rest := slices.Clone(parameters)
@@ -363,7 +363,7 @@ func (m *maker) orders(list []member, most int, use func([]member)) {
 // maxBody is the longest body that is rewritten on top of another mistake.
 const maxBody = 16 << 10
 
-// body is about what was signed in place of the body.
+// body is about what was signed instead of the body.
 func (m *maker) body() {
 	body, ok := m.c.get(bodyLine)
 	if !ok || !m.first && len(body) > maxBody {

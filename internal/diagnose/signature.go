@@ -14,9 +14,8 @@ type reading struct {
 	phrase // what is wrong with the form; empty of standard base64
 }
 
-// decode reads a signature in every form that it may have been meant in. What
-// is wrong is told where it can be read in none; else the first reading is the
-// likeliest.
+// decode reads a signature in every form that it may be in. If it can be read in
+// none, wrong says why; else the first reading is the likeliest.
 func decode(signature string) (wrong phrase, readings []reading) {
 	add := func(text []byte, p phrase) {
 		readings = append(readings, reading{text, p})

@@ -1,6 +1,6 @@
-// Package download asks the platform for a certificate of Alipay's by its SN:
-// once however many calls wait for it, and not again and again when that fails.
-// Whether the certificate is trusted is decided elsewhere.
+// Package download asks the platform for a certificate of Alipay's by its SN: once
+// for all calls that wait for it, and not repeatedly when that fails. Whether the
+// certificate is trusted is decided elsewhere.
 package download
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/seed-39a49030/alipay/internal/lenient"
 )
 
-// Method is the API of the old gateway that gives a certificate out.
+// Method is the API of the old gateway that returns a certificate.
 const Method = "alipay.open.app.alipaycert.download"
 
 // BizContent returns the parameters of the download. sn is hexadecimal.
@@ -95,14 +95,14 @@ func Parse(body []byte) (pem string, err error) {
 	if r := answer.Response; r.Code != "10000" {
 		return "", refusal(r.Code, r.SubCode)
 	}
-	content, err := base64.StdEncoding.DecodeString(strings.TrimSpace(answer.Response.Content)) // line ends inside are no matter
+	content, err := base64.StdEncoding.DecodeString(strings.TrimSpace(answer.Response.Content)) // it ignores line ends inside
 	if err != nil || len(content) == 0 {
 		return "", errors.New("the answer to the download holds no certificate")
 	}
 	return string(content), nil
 }
 
-// refusal shows codes only as far as they look like codes.
+// refusal shows only codes that look like codes.
 func refusal(code, subCode string) error {
 	text := "the gateway refused the download"
 	for _, c := range []string{code, subCode} {

@@ -18,14 +18,14 @@ var (
 	errTimeout = errors.New("the download took longer than 5 s") // the limit that the client sets
 )
 
-// Gate lets one download pass at a time. Calls that need a certificate wait for
-// their turn, and find that it has come or why it has not. The download runs on
-// the goroutine of one of them; should its context end, the next one takes over.
+// Gate lets one download run at a time. Calls that need a certificate wait for
+// their turn, and then find that it has been downloaded, or why not. The download
+// runs on the goroutine of one of them; if its context ends, the next takes over.
 //
-// An unknown SN costs nothing to make up, so a flood of them must be no flood of
-// downloads: that a certificate is not trusted is remembered for half a minute,
-// that its download failed on the way for 2 s, and after three failures of either
-// kind nothing is downloaded until the first is half a minute old.
+// Anyone can invent unknown SNs, so many of them must not cause many downloads. A
+// certificate that is not trusted is remembered for half a minute, a download that
+// failed on the way for 2 s, and after three failures of either kind nothing is
+// downloaded until the first is half a minute old.
 type Gate struct {
 	limit    time.Duration // of one download
 	turn     chan struct{} // holds a value while somebody has the turn
@@ -35,20 +35,20 @@ type Gate struct {
 type failure struct {
 	sn    string
 	err   error
-	final bool // asking again would bring the same
+	final bool // another download would fail in the same way
 	ended bool // the caller's context ended, which says nothing about the download
 	at    time.Time
 }
 
-// stands reports whether the failure answers for another call as well.
+// stands reports whether the failure counts for another call as well.
 func (f failure) stands() bool { return f.final || !f.ended && time.Since(f.at) < pause }
 
 // NewGate returns an open gate that gives one download the time up to limit.
 func NewGate(limit time.Duration) *Gate { return &Gate{limit: limit, turn: make(chan struct{}, 1)} }
 
 // Do calls fetch unless known reports that the certificate is there already. It
-// returns nil when it is there. fetch says whether its error is final: asking again
-// would bring the same.
+// returns nil when it is there. fetch says whether its error is final: whether
+// another download would fail in the same way.
 func (g *Gate) Do(ctx context.Context, sn string, known func() bool, fetch func(context.Context) (final bool, err error)) error {
 	select {
 	case g.turn <- struct{}{}:

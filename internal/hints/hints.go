@@ -13,7 +13,7 @@ import (
 // Text is one text in both languages.
 type Text struct{ EN, ZH string }
 
-// Entry is what is known of one code.
+// Entry is what is known about one code.
 type Entry struct {
 	Code    string
 	Meaning Text // a phrase: no capital at the start, no full stop
@@ -48,7 +48,7 @@ func For(code string, status int) Text {
 	if entry == nil || entry.Advice == (Text{}) {
 		return forStatus(status)
 	}
-	// A throttle code proves that nothing happened only beside a status that refuses.
+	// A throttle code proves that nothing happened only together with a status that refuses.
 	refused := status < 100 || status >= 400 && status < 500 && status != http.StatusRequestTimeout
 	if entry.Advice == throttled && !refused {
 		return outcomeUnknown
@@ -56,7 +56,7 @@ func For(code string, status int) Text {
 	return entry.Advice
 }
 
-// forStatus is the advice for an answer of which only the status is understood.
+// forStatus is the advice if only the status of an answer is understood.
 func forStatus(status int) Text {
 	switch {
 	case status == http.StatusUnauthorized:

@@ -30,9 +30,9 @@ type block struct {
 	defect    string
 }
 
-// split finds the pieces of base64 in text: its PEM blocks, or else the whole of
-// it. encoding/pem is no help here, since it skips in silence what it dislikes
-// and wants line ends where a pasted text has spaces.
+// split finds the pieces of base64 in text: its PEM blocks, or else the whole
+// text. encoding/pem does not help here, since it silently skips what it cannot
+// read and requires line ends where a pasted text has spaces.
 func split(text string) []block {
 	text = unescape(text)
 	const begin, end, dashes = "-----BEGIN", "-----END", "-----"
@@ -97,7 +97,7 @@ func newBlock(pem bool, label, body string) block {
 var (
 	pemHeader = regexp.MustCompile(`(?m)^.*:.*$`)
 	// Line ends spelled out, once or (JSON in JSON) several times over, and the
-	// backslash a shell or a properties file wants at the end of a line.
+	// backslash that a shell or a properties file needs at the end of a line.
 	spelledOut = regexp.MustCompile(`\\+(?:[nrt]|\r?\n)`)
 )
 
@@ -112,14 +112,14 @@ func unquote(text string) string {
 	return strings.TrimFunc(text, func(r rune) bool { return blank(r) || strings.ContainsRune("\"'`“”‘’", r) })
 }
 
-// blank is every character that shows as nothing; beside white space, the marks
-// that web pages and editors leave behind (byte order mark, zero-width space).
+// blank reports whether a character is invisible: white space, and the marks that
+// web pages and editors leave behind (byte order mark, zero-width space).
 func blank(r rune) bool {
 	return unicode.IsSpace(r) || r == '\ufeff' || r == '\u200b'
 }
 
-// decode reads base64 with or without padding, with blanks anywhere. With a
-// defect the DER is what came before it.
+// decode reads base64 with or without padding, with blanks anywhere. If there is a
+// defect, the DER is what came before it.
 func decode(text string) (der []byte, defect string) {
 	text = strings.Map(func(r rune) rune {
 		if blank(r) {

@@ -23,12 +23,12 @@ const (
 	tagContext0    = 0xa0
 )
 
-// maxBits is more than any real RSA key has. Beyond it arithmetic with hostile
+// maxBits is more than any real RSA key has. With more, arithmetic on hostile
 // numbers would take seconds.
 const maxBits = 16384
 
-// piece is one DER element, read so that a truncated one can still be told from
-// others: body comes as far as it goes.
+// piece is one DER element, read so that a truncated one can still be recognised:
+// body then contains what there is.
 type piece struct {
 	tag    byte
 	body   []byte
@@ -37,8 +37,8 @@ type piece struct {
 	short  bool   // less came than was announced
 }
 
-// element reads the first DER element of b; ok is false where there is not even
-// a tag and a length.
+// element reads the first DER element of b; ok is false without a complete tag
+// and length.
 func element(b []byte) (e piece, ok bool) {
 	if len(b) < 2 {
 		return e, false
@@ -163,7 +163,7 @@ func (b block) inspect() Material {
 	return m
 }
 
-// otherFormat names armour around something that is not DER of a key at all.
+// otherFormat names the format of armour around something that is not a key's DER.
 func otherFormat(b block) string {
 	switch {
 	case strings.Contains(b.label, "OPENSSH"), strings.Contains(b.label, "SSH2"),
@@ -227,8 +227,8 @@ func (m *Material) recognise(der, body []byte) (inner []byte) {
 	return nil
 }
 
-// recogniseSigned tells certificates, certificate requests and revocation lists
-// apart by what is signed in them, and returns the key inside.
+// recogniseSigned distinguishes certificates, certificate requests and revocation
+// lists by what is signed in them, and returns the key inside.
 func (m *Material) recogniseSigned(tbs []byte) (inner []byte) {
 	c, shape := children(tbs)
 	var spki int
@@ -324,10 +324,10 @@ const (
 	defectImpossible = "its RSA modulus or exponent is not possible"
 )
 
-// Defect says why key is not usable as an RSA public key, in fixed words that
-// are safe to show; "" where it is. The key of a Signer has
-// not been through Inspect: an exponent of 1 makes every signature hold, and
-// arithmetic with a huge modulus takes seconds.
+// Defect says why key is not usable as an RSA public key, in fixed words that are
+// safe to show; "" if it is usable. It is for the key of a Signer, which Inspect has
+// not checked: with an exponent of 1 anyone can make a signature, and arithmetic
+// with a huge modulus takes seconds.
 func Defect(key *rsa.PublicKey) string {
 	switch {
 	case key == nil || key.N == nil:
@@ -340,9 +340,9 @@ func Defect(key *rsa.PublicKey) string {
 	return ""
 }
 
-// modulus reads n and e from a PKCS#1 structure of the given shape, private
-// (where a version stands first) or public. Beside a defect the key is returned
-// where its size can be told.
+// modulus reads n and e from a PKCS#1 structure of the given shape, private (with
+// a version first) or public. With a defect the key is returned too if its size is
+// known.
 func modulus(der []byte, want string) (key *rsa.PublicKey, defect string) {
 	outer, ok := element(der)
 	if !ok || outer.tag != tagSequence || outer.short || len(outer.rest) > 0 {
@@ -369,8 +369,8 @@ func modulus(der []byte, want string) (key *rsa.PublicKey, defect string) {
 // negative reports whether an INTEGER is below zero, or empty.
 func negative(body []byte) bool { return len(body) == 0 || body[0] >= 0x80 }
 
-// wellFormedCertificate checks the skeleton only, since crypto/x509 refuses
-// whole families of good certificates (SM2).
+// wellFormedCertificate checks the structure only, since crypto/x509 refuses whole
+// families of good certificates (SM2).
 func wellFormedCertificate(der []byte) bool {
 	var parts struct {
 		TBS       []asn1.RawValue

@@ -1,7 +1,7 @@
 // Package keys says what a pasted text really is: which kind of key or
 // certificate, in which form, and what is wrong with it. Keys reach a
 // configuration through consoles, environment variables, JSON and chat windows,
-// so every mangling these do to a text is undone first. The DER inside decides;
+// so the damage that these do to a text is undone first. The DER inside decides;
 // labels and file names are at most a hint.
 package keys
 
@@ -20,7 +20,7 @@ import (
 type Kind int
 
 // The kinds. Only PrivateRSA, PublicRSA and Certificate are of use to the v3
-// protocol; the others exist so that a mistake can be called by its name.
+// protocol; the others exist to name a mistake.
 const (
 	Unknown            Kind = iota // none of those below
 	Empty                          // nothing, or white space only
@@ -63,8 +63,8 @@ func (k Kind) String() string {
 	}
 }
 
-// Material is what one text, or one PEM block of it, holds. It prints as its
-// String under every fmt verb and in JSON, so that no key can slip into a log.
+// Material is the content of one text, or of one PEM block of it. It prints as its
+// String under every fmt verb and in JSON, so that no key can get into a log.
 type Material struct {
 	Kind      Kind
 	Form      string          // "PKCS#8", "PKCS#1", "SPKI", "X.509", "SEC 1", "PKCS#10", "OpenSSH"…, "" where unknown
@@ -76,12 +76,12 @@ type Material struct {
 	DER       []byte          // as far as it could be decoded
 
 	// Defect is "" or says what is wrong with the material, in fixed words and
-	// numbers that are safe to show. Kind is then the best guess there is.
+	// numbers that are safe to show. Kind is then the best guess.
 	Defect string
 }
 
 // Inspect says what text is. Several certificates in one text are one
-// Certificate (the first); any other company is a Defect.
+// Certificate (the first); any other combination is a Defect.
 func Inspect(text string) Material {
 	all := InspectAll(text)
 	first := all[0]
@@ -167,8 +167,8 @@ func (m Material) isKey() bool {
 	return false
 }
 
-// defective returns m with a Defect and without the keys, which nobody should
-// use then.
+// defective returns m with a Defect and without the keys, which must not be used
+// then.
 func (m Material) defective(why string) Material {
 	m.Defect, m.Private, m.Public = why, nil, nil
 	return m

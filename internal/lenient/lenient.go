@@ -36,7 +36,7 @@ func Object(body []byte) ([]byte, error) {
 }
 
 // Decode decodes an object, as [Object] returns it, into out, which may be nil.
-// With an error out is as it was.
+// On an error out is unchanged.
 func Decode(object []byte, out any) error {
 	if out == nil {
 		return nil
@@ -50,8 +50,8 @@ func Decode(object []byte, out any) error {
 		target.Set(fresh.Elem())
 		return nil
 	}
-	// The caller's value holds something already. Decode over it, as
-	// encoding/json would, now that the answer is known to fit.
+	// The caller's value is not empty. Decode over it, as encoding/json would, now
+	// that the answer is known to fit.
 	return fixedText(json.Unmarshal(object, out))
 }
 
@@ -99,7 +99,7 @@ func escapeControls(data []byte) []byte {
 	for i := 0; i < len(data); i++ {
 		switch c := data[i]; {
 		case inString && c == '\\':
-			i++ // what is escaped ends no string; a control character here stays wrong
+			i++ // an escaped quote does not end the string; a control character here stays wrong
 		case c == '"':
 			inString = !inString
 		case inString && c < ' ':
@@ -143,7 +143,7 @@ func String(value []byte) (string, error) {
 	}
 }
 
-// isPlain reports whether the inside of a JSON string stands for itself.
+// isPlain reports whether the inside of a JSON string is ASCII without escapes.
 func isPlain(inner []byte) bool {
 	for _, c := range inner {
 		if c == '\\' || c >= 0x80 {

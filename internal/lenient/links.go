@@ -6,7 +6,7 @@ import "encoding/json"
 type Link struct{ Link, Desc string }
 
 // Links reads links in either form: documented as a string, it also arrives as a
-// list of objects. What is neither is left out, and so is what is more than limit.
+// list of objects. Anything else is left out, and so are links beyond limit.
 func Links(value []byte, limit int) []Link {
 	if s, err := String(value); err == nil {
 		if s == "" || limit <= 0 {

@@ -3,9 +3,9 @@ package lenient
 import "bytes"
 
 // EachMember calls f for every member of a JSON object, in order, names
-// unescaped and values as they came. It is what encoding/json cannot give: the
-// unknown members beside the known ones, names in their exact spelling, in one
-// pass. data must be valid JSON, as it is inside UnmarshalJSON.
+// unescaped and values as they came. encoding/json cannot do this: unknown members
+// as well as known ones, names in their exact spelling, in one pass. data must be
+// valid JSON, as it is inside UnmarshalJSON.
 func EachMember(data []byte, f func(name, value []byte) error) error {
 	s := memberScanner{rest: data}
 	if s.next() != '{' {
@@ -84,7 +84,7 @@ func (s *memberScanner) take(n int) []byte {
 	return v
 }
 
-// memberName returns a member's name without a copy where it stands for itself.
+// memberName returns a member's name, without a copy if nothing in it is escaped.
 func memberName(quoted []byte) ([]byte, error) {
 	if len(quoted) >= 2 && isPlain(quoted[1:len(quoted)-1]) {
 		return quoted[1 : len(quoted)-1], nil

@@ -18,14 +18,14 @@ import (
 	"github.com/seed-39a49030/alipay/internal/rewrite"
 )
 
-// Digest is what an RSA signature gives away to everybody who has the public
-// key: the digest that was signed, and how it was wrapped.
+// Digest is what an RSA signature shows to anyone who has the public key: the
+// digest that was signed, and how it was encoded.
 type Digest struct {
 	// Hash is the hash function that the signature names; 0 when it names none,
 	// as one made by encrypting the bare digest does.
 	Hash crypto.Hash
-	// Sum is what was signed: the digest, or whatever stands in its place where
-	// Hash is 0. It is nil under PSS, which hashes once more.
+	// Sum is what was signed: the digest, or if Hash is 0 any other bytes. It is nil
+	// under PSS, which hashes once more.
 	Sum []byte
 	// PSS says that the padding is RSASSA-PSS's and not PKCS #1 v1.5's.
 	PSS bool
@@ -36,10 +36,10 @@ type Digest struct {
 // maxKeyBits bounds the work of opening a signature.
 const maxKeyBits = 16384
 
-// SignedDigest opens a signature with the public key. It is false when the
-// signature was not made with the private key that belongs to it. A PSS
-// signature whose salt leaves no room for padding cannot be told from one of
-// another key, and is false too.
+// SignedDigest opens a signature with the public key. It returns false when the
+// signature was not made with the matching private key. It also returns false for
+// a PSS signature whose salt leaves no room for padding, since that looks like one
+// of another key.
 func SignedDigest(key *rsa.PublicKey, signature []byte) (Digest, bool) {
 	if key == nil || key.N == nil || key.E < 2 || key.N.Sign() <= 0 || key.N.BitLen() > maxKeyBits || len(signature) != key.Size() {
 		return Digest{}, false
@@ -108,8 +108,8 @@ var digestInfos = func() map[crypto.Hash][2][]byte {
 	return infos
 }()
 
-// openPKCS1 reads the encoded message 00 01 FF … FF 00 and what follows it. The
-// eight FF that it asks for at least do not come about by chance.
+// openPKCS1 reads the encoded message 00 01 FF … FF 00 and what follows it. It
+// requires at least eight FF, which do not occur by chance.
 func openPKCS1(message []byte) (Digest, bool) {
 	rest, ok := bytes.CutPrefix(message, []byte{0, 1})
 	if !ok {
@@ -168,11 +168,11 @@ func mask(hash crypto.Hash, seed, block []byte) []byte {
 // long body: a fraction of a second.
 const maxHashed = 32 << 20
 
-// ExplainAnswer tells why the signature of an answer does not verify. byKey says
-// that it was made with the key's private half all the same, so that what it
-// covers is not what arrived. change then completes the sentence "the answer
-// was …" with what was changed on the way, and is empty where none of the usual
-// changes explains it.
+// ExplainAnswer says why the signature of an answer does not verify. byKey says
+// that it was nevertheless made with the key's private half, so that it covers
+// something other than what arrived. change then completes the sentence "the
+// answer was …" with what was changed on the way, and is empty if none of the
+// usual changes explains it.
 func ExplainAnswer(key *rsa.PublicKey, timestamp, nonce string, body []byte, signature string) (byKey bool, change string) {
 	raw, err := base64.StdEncoding.DecodeString(signature)
 	if err != nil {
@@ -281,7 +281,7 @@ func (s *answerSearch) explain() string {
 
 func signedAs(r rewrite.Rewrite) string { return "signed " + r.Signed + " and arrived " + r.Arrived }
 
-// form is what is wrong with a signature over the very content that arrived.
+// form is what is wrong with a signature over exactly the content that arrived.
 func (s *answerSearch) form() string {
 	switch {
 	case s.digest.PSS:
@@ -291,7 +291,7 @@ func (s *answerSearch) form() string {
 	case s.digest.Hash != crypto.SHA256:
 		return "signed with " + s.digest.Hash.String() + ", where SHA-256 is due"
 	}
-	return "" // it verifies, or would but for the form of its DigestInfo
+	return "" // it verifies, or would with a correct DigestInfo
 }
 
 func (s *answerSearch) ordered() (found bool) {
@@ -302,8 +302,7 @@ func (s *answerSearch) ordered() (found bool) {
 	return found
 }
 
-// within looks for the millisecond that a timestamp which was rounded to the
-// second has lost.
+// within looks for the milliseconds of a timestamp that was rounded to the second.
 func (s *answerSearch) within() string {
 	timestamp, ok := strings.CutSuffix(s.heads[0].timestamp, "000")
 	if !ok || len(s.body) > 4<<10 {

@@ -17,7 +17,7 @@ const OldGatewayPath = "/gateway.do"
 // escaped, sorted by name and joined by &, without those named in leaveOut. A
 // request leaves out sign; a notification also sign_type and alipay_cert_sn.
 //
-// Nothing is escaped, so a name or a value that holds & or = can stand for
+// Nothing is escaped, so a name or a value that contains & or = can be read as
 // other parameters under the same signature. Names are checked by
 // [OldParameters]; values cannot be.
 func OldContent(params map[string]string, leaveOut ...string) []byte {
@@ -37,8 +37,8 @@ func OldContent(params map[string]string, leaveOut ...string) []byte {
 }
 
 // OrderString returns the parameters that have a value, sorted and escaped as a
-// form, and sign behind them: what an app hands to Alipay's app, and what
-// follows the question mark of a page's URL.
+// form, followed by sign: what an app hands to Alipay's app, and what follows the
+// question mark of a page's URL.
 func OrderString(params map[string]string, sign string) string {
 	var b strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(params)) {
@@ -49,8 +49,8 @@ func OrderString(params map[string]string, sign string) string {
 	return b.String() + "sign=" + url.QueryEscape(sign)
 }
 
-// Why a form is not one that a signature can be checked over. The texts name no
-// parameter, since a stranger chose it.
+// Why the signature over a form cannot be checked. The texts name no parameter,
+// since anyone may have chosen it.
 var (
 	ErrParameterTwice = errors.New("a parameter comes twice")
 	ErrParameterName  = errors.New("the name of a parameter holds = or &")
@@ -58,7 +58,7 @@ var (
 
 // OldParameters returns a decoded form with one value for each name. It refuses
 // a name that comes twice, since the signature covers one value and a reader may
-// take the other, and a name that holds = or &, which OldContent would write as
+// take the other, and a name that contains = or &, which OldContent would write as
 // two parameters.
 func OldParameters(form url.Values) (map[string]string, error) {
 	params := make(map[string]string, len(form))

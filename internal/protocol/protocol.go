@@ -1,4 +1,4 @@
-// Package protocol holds the signatures of Alipay's OpenAPI v3 in both
+// Package protocol implements the signatures of Alipay's OpenAPI v3 in both
 // directions: what a client signs and a gateway checks, what a gateway signs and
 // a client checks. The client and the test gateway share it, so they cannot
 // drift apart.
@@ -35,8 +35,8 @@ const (
 	HeaderTraceID      = "Alipay-Trace-Id"
 )
 
-// AuthString returns the authString of a request: who asks, a nonce that has
-// not been used before and the time in Unix milliseconds. appCertSN is empty
+// AuthString returns the authString of a request: the application, a nonce that
+// has not been used before and the time in Unix milliseconds. appCertSN is empty
 // in public-key mode.
 func AuthString(appID, appCertSN, nonce string, timestamp int64) string {
 	b := make([]byte, 0, 256) // on the stack, as long as that is enough
@@ -73,14 +73,14 @@ func SignedContent(timestamp, nonce string, body []byte) []byte {
 	return append(append(b, body...), '\n')
 }
 
-// ContextSigner is a signer whose work a context can end.
+// ContextSigner is a signer that a context can cancel.
 type ContextSigner interface {
 	crypto.Signer
 	SignContext(ctx context.Context, digest []byte, opts crypto.SignerOpts) ([]byte, error)
 }
 
 // SignContext returns the RSASSA-PKCS1-v1_5 signature with SHA-256 over content.
-// A [ContextSigner] is given the context.
+// The context is passed on to a [ContextSigner].
 func SignContext(ctx context.Context, key crypto.Signer, content []byte) ([]byte, error) {
 	digest := sha256.Sum256(content)
 	var signature []byte
@@ -105,7 +105,7 @@ func Sign(key crypto.Signer, content []byte) (string, error) {
 	return base64.StdEncoding.EncodeToString(signature), err
 }
 
-// ErrSignature reports a signature that does not hold.
+// ErrSignature reports a signature that does not verify.
 var ErrSignature = errors.New("signature does not hold")
 
 // Verify checks a signature that [Sign] or its counterpart in another language
@@ -145,8 +145,8 @@ type Credentials struct {
 var ErrScheme = errors.New("authorization scheme is not " + Scheme)
 
 // ParseAuthorization takes an Authorization header apart. The members of the
-// authString may come in any order and further ones are passed over, since
-// official clients differ in both. A missing member is left empty.
+// authString may come in any order and unknown ones are skipped, since official
+// clients differ in both. A missing member is left empty.
 func ParseAuthorization(header string) (Credentials, error) {
 	scheme, rest, _ := strings.Cut(strings.TrimSpace(header), " ")
 	if scheme != Scheme {

@@ -48,9 +48,9 @@ func HeaderValue(h http.Header, name string) string {
 // IsSigned reports whether an answer carries a signature.
 func IsSigned(h http.Header) bool { return HeaderValue(h, HeaderSignature) != "" }
 
-// AnswerID is what tells a signed answer from every other: the first bytes of its
-// signature. It is false for an answer without a nonce, of which two may rightly
-// be the same, and for one whose signature is none.
+// AnswerID identifies a signed answer by the first bytes of its signature. It
+// returns false for an answer without a nonce, since two such answers may rightly
+// be the same, and for a signature that is too short or not base64.
 func AnswerID(h http.Header) (id replay.ID, ok bool) {
 	const spelled = (len(id) + 2) / 3 * 4
 	if HeaderValue(h, HeaderNonce) == "" {
@@ -62,7 +62,7 @@ func AnswerID(h http.Header) (id replay.ID, ok bool) {
 		if n == spelled {
 			break
 		}
-		if c != '\r' && c != '\n' { // which base64 passes over
+		if c != '\r' && c != '\n' { // which base64 decoding ignores
 			text[n] = c
 			n++
 		}
@@ -132,8 +132,8 @@ func (v *Verifier) verifySignature(sn string, answer *signedAnswer, received tim
 	return answer.check(cert.Key)
 }
 
-// check reports whether one of the keys has signed the answer. Otherwise it tells
-// an answer that was changed on the way from one that another key has signed.
+// check reports whether one of the keys has signed the answer. If not, its error
+// says whether the answer was changed on the way or signed by another key.
 func (a *signedAnswer) check(keys ...*rsa.PublicKey) error {
 	content := SignedContent(a.timestamp, a.nonce, a.body)
 	for _, key := range keys {
@@ -169,7 +169,7 @@ type UnknownCertificate struct {
 	configured []string
 }
 
-// SN is the SN that the answer names, "" if it is none.
+// SN is the SN that the answer names, "" if it is not an SN.
 func (e *UnknownCertificate) SN() string {
 	if raw, err := hex.DecodeString(e.came); err != nil || len(raw) != md5.Size {
 		return ""
@@ -189,10 +189,10 @@ func (e *UnknownCertificate) Error() string {
 
 func (e *UnknownCertificate) Unwrap() error { return ErrUnknownCertificate }
 
-// Format keeps every verb of fmt to the text.
+// Format prints the text for every verb of fmt.
 func (e *UnknownCertificate) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.Error()) }
 
-// errForeignKey names the usual causes beside the fact.
+// errForeignKey also names the usual causes.
 var errForeignKey error = foreignKey{}
 
 type foreignKey struct{}

@@ -8,12 +8,12 @@ import (
 	"unicode/utf8"
 )
 
-// maxLayers is how many escapes over one another are undone, the text itself
+// maxLayers is how many layers of nested escapes are searched, the text itself
 // included.
 const maxLayers = 6
 
-// layer is a text with some escapes undone. It knows from where in the original
-// each of its bytes comes.
+// layer is a text with some escapes undone. It knows where in the original each of
+// its bytes comes from.
 type layer struct {
 	text []byte
 	span []span // of each byte; nil where the text is the original
@@ -61,8 +61,8 @@ func (l layer) decoded(cut bool) (next layer, changed bool) {
 	return next, changed
 }
 
-// unescape reads the escape that s begins with, or its first byte where it begins
-// with none. It is not whole where s ends in the middle of what may be one.
+// unescape reads the escape that s begins with, or its first byte if it begins
+// with none. whole is false if s may end in the middle of an escape.
 func unescape(s string) (plain string, length int, whole bool) {
 	none := s[:1]
 	hex := func(from, digits int) (n int, ok, whole bool) {
@@ -116,7 +116,7 @@ func unescape(s string) (plain string, length int, whole bool) {
 	return none, 1, true
 }
 
-// maxEntity is longer than any name of a character that stands for a usual one.
+// maxEntity is longer than any entity name of a common character.
 const maxEntity = 32
 
 func unescapeHTML(s string) (plain string, length int, whole bool) {
@@ -129,7 +129,7 @@ func unescapeHTML(s string) (plain string, length int, whole bool) {
 		return s[:1], 1, false
 	case end < len(s) && s[end] == ';':
 		end++
-	case !strings.HasPrefix(s, "&#"): // a number may do without its semicolon
+	case !strings.HasPrefix(s, "&#"): // a numeric one may lack its semicolon
 		return s[:1], 1, true
 	}
 	if plain = html.UnescapeString(s[:end]); plain == s[:end] {

@@ -9,11 +9,11 @@ import (
 	"unicode/utf8"
 )
 
-// Masked stands where a value was taken out.
+// Masked replaces a value that was taken out.
 const Masked = "***"
 
-// The bounds of a mask. What a call sends and what a gateway says of it is a few
-// kilobytes; beyond these bounds a text is not searched but masked whole.
+// The bounds of a mask. What a call sends and what a gateway says about it is a few
+// kilobytes; beyond these bounds a text is not searched but masked as a whole.
 const (
 	maxSent   = 256 << 10 // bytes that are looked for
 	maxValues = 4096      // values that are looked for
@@ -23,27 +23,26 @@ const (
 	maxSteps  = 4 << 20   // of all searches together
 )
 
-// shortValue is the number of characters up to which a value is masked only
-// where it stands as a word of its own. Otherwise a sent "0" would mask every
-// zero in the text.
+// shortValue is the number of characters up to which a value is masked only where
+// it is a separate word. Otherwise a sent "0" would mask every zero in the text.
 const shortValue = 3
 
-// Mask takes what a call has sent out of what the gateway says, in whatever
-// spelling a gateway repeats it: escaped for JSON, a URL or HTML, several times
-// over. Instead of spelling out each value in every way, it undoes the escapes of
-// the text, layer by layer, and looks for the values in each. Make one only when
-// there is an error to show: it costs more than a call that succeeds.
+// Mask masks what a call has sent in what the gateway says, also where the gateway
+// repeats it escaped for JSON, a URL or HTML, even several times over. Instead of
+// escaping each value in every way, it undoes the escapes of the text, layer by
+// layer, and looks for the values in each. Make one only when there is an error to
+// show: it costs more than a call that succeeds.
 type Mask struct {
 	sent  int
 	blind bool // more was sent than can be looked for
 	steps int
 
-	values   []string // in lower case; sorted when search is to begin
+	values   []string // in lower case; sorted before the first search
 	prepared bool
 	first    [257]int // where the values with a first byte begin
 }
 
-// Add looks for these values, too.
+// Add adds values to look for.
 func (m *Mask) Add(values ...string) {
 	for _, value := range values {
 		if m.sent += min(len(value), maxValue); m.sent > maxSent || len(m.values) >= maxValues {
@@ -56,8 +55,8 @@ func (m *Mask) Add(values ...string) {
 	}
 }
 
-// addDecoded adds a value, and what it is once its own escapes are undone: the
-// text may have lost those.
+// addDecoded adds a value, and the value with its own escapes undone: the text may
+// have it that way.
 func (m *Mask) addDecoded(value string) {
 	const mostEscaped = 4 * maxValue
 	cut := len(value) > mostEscaped
@@ -87,8 +86,7 @@ func (m *Mask) addFolded(value string) {
 	}
 }
 
-// AddQuery looks for the values of a query, and for those of its names that are
-// not known.
+// AddQuery adds the values of a query, and those of its names that are not known.
 func (m *Mask) AddQuery(query url.Values, known func(name string) bool) {
 	for name, values := range query {
 		if !known(name) {
@@ -101,8 +99,8 @@ func (m *Mask) AddQuery(query url.Values, known func(name string) bool) {
 	}
 }
 
-// AddJSON looks for the values in a JSON text, and for those of its names that
-// are not known.
+// AddJSON adds the values in a JSON text, and those of its names that are not
+// known.
 func (m *Mask) AddJSON(text []byte, known func(name string) bool) {
 	if len(text) > maxBody {
 		m.blind = true
@@ -116,7 +114,7 @@ func (m *Mask) AddJSON(text []byte, known func(name string) bool) {
 	}
 }
 
-// addNested looks into a value that is JSON itself.
+// addNested adds the values inside a value that is JSON itself.
 func (m *Mask) addNested(value string, known func(name string) bool) {
 	if trimmed := strings.TrimSpace(value); strings.HasPrefix(trimmed, "{") || strings.HasPrefix(trimmed, "[") {
 		m.AddJSON([]byte(trimmed), known)
@@ -179,7 +177,7 @@ func (m *Mask) Apply(s string, limit int) string {
 // span is a part of the text, in bytes.
 type span struct{ from, to int }
 
-// replaced puts Masked in place of each span, and once where they overlap.
+// replaced replaces each span with Masked, overlapping spans with one.
 func replaced(s string, spans []span) string {
 	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.from, b.from) })
 	var b strings.Builder
@@ -233,9 +231,9 @@ func (m *Mask) search(layer layer, cut bool, found []span) []span {
 }
 
 // at returns the length of the longest value that begins at position i, 0 for
-// none. rest says that everything from there on is part of a value: where the
-// text was cut off the beginning of a value counts as one, and where the value
-// itself is longer than what is looked for.
+// none. rest says that everything from there on is part of a value: either the text
+// was cut off, where the beginning of a value counts too, or the value is longer
+// than the part that is looked for.
 func (m *Mask) at(folded string, i int, cut bool) (length int, rest bool) {
 	text := folded[i:]
 	low, high := m.first[text[0]], m.first[int(text[0])+1]
@@ -281,15 +279,15 @@ func (m *Mask) at(folded string, i int, cut bool) (length int, rest bool) {
 	return length, rest
 }
 
-// counts reports whether a value that stands at position i is to be masked there.
+// counts reports whether a value at position i is to be masked there.
 func (m *Mask) counts(folded string, i int, value string) bool {
 	end := i + len(value)
 	return len(value) > shortValue*utf8.UTFMax || utf8.RuneCountInString(value) > shortValue ||
 		(i == 0 || !IsWordByte(folded[i-1])) && (end == len(folded) || !IsWordByte(folded[end]))
 }
 
-// fold makes alike what a gateway may change: the case of ASCII, such as the x of
-// an identity number, and a space that was a plus. Positions stay as they are.
+// fold removes differences that a gateway may make: the case of ASCII, such as the
+// x of an identity number, and a space that was a plus. Positions do not change.
 func fold(s string) string {
 	b := []byte(s)
 	for i, c := range b {

@@ -5,16 +5,16 @@ import (
 	"strings"
 )
 
-// Names holds the names that stand in the Go source of a program, as tags and
-// fields of its structs. They are no secrets, unlike the keys of a map.
+// Names holds names from the Go source of a program: tags and fields of its
+// structs. They are not secret, unlike the keys of a map.
 type Names map[string]bool
 
 // Add adds the names in the type of a value that is encoded as JSON or as a query.
-// What an interface may hold is not known.
+// Types behind an interface are not known.
 func (n Names) Add(value any) { n.add(reflect.TypeOf(value), 0) }
 
 func (n Names) add(t reflect.Type, depth int) {
-	const maxDepth = 16 // a type may hold itself
+	const maxDepth = 16 // a type may contain itself
 	if t == nil || depth > maxDepth {
 		return
 	}
@@ -32,7 +32,7 @@ func (n Names) add(t reflect.Type, depth int) {
 					n[name] = true
 				}
 			}
-			if !known { // else this type, or one alike, was here before
+			if !known { // else this type, or a similar one, was visited before
 				n.add(field.Type, depth+1)
 			}
 		}

@@ -1,5 +1,5 @@
 // Package redact makes what printing and logging show: which fields of a value
-// are set, and texts of the other side without the values that were sent.
+// are set, and texts of the other side with the sent values masked.
 package redact
 
 import (
@@ -23,7 +23,7 @@ type Value struct {
 // Field is one field of a Value; an empty Text leaves it out.
 type Field struct{ Name, Text string }
 
-// Hidden says that a field is set, and not to what.
+// Hidden shows that a field is set, but not its value.
 func Hidden(name, value string) Field {
 	if value == "" {
 		return Field{}
@@ -78,8 +78,8 @@ func (v Value) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// Printable keeps what the other side wrote from breaking a log line: control
-// characters become spaces and the length is bounded, in characters.
+// Printable makes text from the other side safe for a log line: control characters
+// become spaces and the length is bounded, in characters.
 func Printable(s string, limit int) string {
 	s = strings.Map(func(r rune) rune {
 		if !strconv.IsPrint(r) {

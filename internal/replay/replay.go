@@ -1,5 +1,5 @@
-// Package replay remembers which answers a client has been given, so that none
-// is taken for the answer to a second request. Its memory is bounded.
+// Package replay remembers which answers a client has received, so that none is
+// accepted as the answer to a second request. Its memory is bounded.
 package replay
 
 import "sync"
@@ -8,7 +8,7 @@ import "sync"
 type ID [16]byte
 
 const (
-	shards        = 64 // so that many callers hardly ever meet
+	shards        = 64 // so that concurrent callers rarely contend
 	maxRemembered = 1 << 16
 	perGeneration = maxRemembered / shards / 2
 )
@@ -18,15 +18,15 @@ const (
 type Memory struct{ shards [shards]shard }
 
 // shard remembers in two generations: when the young one is full it becomes the
-// old one, and what was old is forgotten.
+// old one, and the old one is dropped.
 type shard struct {
 	mu         sync.Mutex
 	young, old map[ID]struct{}
 	_          [64 - 24]byte // a cache line each
 }
 
-// Add remembers an answer and reports whether it is new. Of several callers that
-// bring the same one at the same time, one is told that it is.
+// Add remembers an answer and reports whether it is new. If several callers add
+// the same one at the same time, it returns true for one of them.
 func (m *Memory) Add(id ID) bool {
 	s := &m.shards[id[len(id)-1]%shards]
 	s.mu.Lock()

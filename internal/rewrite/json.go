@@ -36,7 +36,7 @@ func spaced(compact []byte) []byte {
 	return out
 }
 
-// escape writes the characters that has holds for as \uXXXX.
+// escape writes the characters for which has is true as \uXXXX.
 func escape(text []byte, has func(rune) bool, format string) []byte {
 	if bytes.IndexFunc(text, has) < 0 {
 		return text
@@ -56,7 +56,7 @@ func escape(text []byte, has func(rune) bool, format string) []byte {
 	return out
 }
 
-// unescape writes the characters that has holds for as they are.
+// unescape writes the characters for which has is true as they are.
 func unescape(text []byte, has func(rune) bool) []byte {
 	if !bytes.Contains(text, []byte(`\u`)) {
 		return text
@@ -70,7 +70,7 @@ func unescape(text []byte, has func(rune) bool) []byte {
 		}
 		r, size := escaped(text[i:])
 		if size == 0 || !has(r) {
-			size = max(size, 2) // the backslash and what it stands before
+			size = max(size, 2) // the backslash and the byte after it
 			out = append(out, text[i:i+size]...)
 		} else {
 			out = utf8.AppendRune(out, r)

@@ -1,8 +1,7 @@
-// Package rewrite knows what happens to a text between the one who signs it and
-// the one who reads it: line ends that an editor changes, JSON that a proxy
-// parses and writes again, a byte order mark, a wrong charset. Given the text
-// that arrived it lists the texts that may have been signed, so that a digest
-// can be compared with each.
+// Package rewrite knows what happens to a text between signing and reading: line
+// ends that an editor changes, JSON that a proxy parses and writes again, a byte
+// order mark, a wrong charset. Given the text that arrived it lists the texts that
+// may have been signed, so that a digest can be compared with each.
 package rewrite
 
 import (
@@ -13,7 +12,7 @@ import (
 	"unicode/utf8"
 )
 
-// Rewrite is a text that may have been signed in place of the one that arrived.
+// Rewrite is a text that may have been signed instead of the one that arrived.
 // Signed and Arrived complete a sentence about both: "it was signed "+Signed+
 // " and arrived "+Arrived. SignedZH does so in Chinese, for what was signed.
 type Rewrite struct {
@@ -22,16 +21,16 @@ type Rewrite struct {
 	SignedZH        string // "签名时" and then this
 }
 
-// maxText is the longest text that is rewritten at all, maxJSON the longest that
-// is taken apart, which costs far more.
+// maxText is the longest text that is rewritten, maxJSON the longest that is
+// parsed, which costs far more.
 const (
 	maxText = 4 << 20
 	maxJSON = 64 << 10
 )
 
-// All returns what may have been signed in place of text, each once and none
-// equal to text. Their number is bounded, whatever the text, and of one beyond
-// 4 MiB there is none.
+// All returns the texts that may have been signed instead of text, each once and
+// none equal to text. Their number is bounded, and for a text beyond 4 MiB there
+// are none.
 func All(text []byte) []Rewrite {
 	c := collector{text: text}
 	if len(text) <= maxText {
@@ -125,7 +124,7 @@ func (c *collector) escapes() {
 	}
 }
 
-// charset covers UTF-8 that something took for Latin-1 and encoded once more.
+// charset covers UTF-8 that was mistaken for Latin-1 and encoded once more.
 func (c *collector) charset() {
 	if once, ok := latin1(c.text); ok {
 		c.add(once, "in UTF-8", "encoded as UTF-8 once more", "是 UTF-8，到达的又被编码了一次（乱码）")
@@ -178,8 +177,7 @@ func (c *collector) layout() {
 	}
 }
 
-// members covers the members of an object: their order, and those that say
-// nothing.
+// members covers the members of an object: their order, and empty ones.
 func (c *collector) members(members []member) {
 	const arrived, arrivedZH = "with them in another order", "，到达的顺序不同"
 	sorted := slices.Clone(members)
@@ -202,9 +200,9 @@ func (c *collector) members(members []member) {
 // maxPermuted is how many members are tried in every order: 6! is 720.
 const maxPermuted = 6
 
-// Orders calls yield with the JSON object that text holds, its members in every
-// order and without spaces, until yield returns false. It does nothing for an
-// object with many members or of more than 4 KiB, and for anything else.
+// Orders calls yield with the JSON object in text, its members in every order and
+// without spaces, until yield returns false. It does nothing for an object with
+// many members or of more than 4 KiB, and for anything else.
 func Orders(text []byte, yield func([]byte) bool) {
 	if len(text) > 4<<10 || !json.Valid(text) {
 		return
@@ -230,8 +228,8 @@ func permute(members []member, from int, yield func() bool) bool {
 	return true
 }
 
-// FirstValue returns the JSON value that text begins with, without what stands
-// behind it; false when nothing does.
+// FirstValue returns the JSON value that text begins with, without what follows
+// it; false when nothing does.
 func FirstValue(text []byte) ([]byte, bool) {
 	if len(text) > maxJSON {
 		return nil, false

@@ -1,5 +1,5 @@
 // Package testpki makes keys and certificates for the tests of other packages.
-// It panics where something goes wrong: its arguments are constants.
+// It panics on errors, since its arguments are constants.
 package testpki
 
 import (

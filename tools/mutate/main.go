@@ -1,24 +1,25 @@
-// Command mutate asks how much of the code the tests watch. It changes the code
-// in one small place, runs the tests that could notice, and tells whether one
-// did; then the next place.
+// Command mutate measures how much of the code the tests check. It changes the
+// code in one small place, runs the tests that could fail because of it, and
+// reports whether one did; then it goes on to the next place.
 //
 //	go run ./mutate -seed 1 -n 100 -pkg ./... -tests ./...
 //
 // It is run in the folder tools and works on the module above it. The patterns
-// are that module's. The changed file lies beside the tree and is laid over it
-// by the go command's -overlay, so the tree stays as it is and can be worked on.
+// are that module's. The changed file lies outside the tree and replaces the
+// original through the go command's -overlay, so the tree does not change and can
+// be worked on.
 //
 // A mutant is killed when a test fails or ends by its timeout, and survives when
 // all tests pass. Only mutants that compile are counted: they are type-checked
-// before anything is run. A survivor is a line that no test holds, or a change
-// that makes no difference; which of the two, a person has to see. The same
-// seed gives the same mutants of the same code.
+// before anything is run. A survivor is a line that no test checks, or a change
+// that makes no difference; a person has to decide which. The same seed gives the
+// same mutants of the same code.
 //
 // With -reach each test is run alone first, to see what it reaches, and a mutant
 // meets only the tests that reach it: much sooner for code that few do.
 //
 // Changed code may allocate without end: on Linux no process of the run gets more
-// than 8 GiB. Tests that start the go command themselves see the tree without the mutant.
+// than 8 GiB. Tests that run the go command themselves see the unchanged tree.
 package main
 
 import (
@@ -75,7 +76,7 @@ func main() {
 	}
 }
 
-// result is what became of the mutants.
+// result counts what happened to the mutants.
 type result struct {
 	viable, killed, timedOut, notViable int
 	survivors                           []mutant

@@ -19,7 +19,7 @@ import (
 	"strings"
 )
 
-// module is the code that is changed, and what the go command knows of it.
+// module is the code that is changed, and what the go command knows about it.
 type module struct {
 	dir     string
 	changed []*goPackage
@@ -42,7 +42,7 @@ type goFile struct {
 	ast  *ast.File
 }
 
-// listed is what go list says of a package.
+// listed is what go list says about a package.
 type listed struct {
 	ImportPath, Dir, Export, ForTest   string
 	GoFiles, TestGoFiles, XTestGoFiles []string
@@ -155,8 +155,8 @@ func (p *goPackage) check(files []*ast.File, info *types.Info) error {
 	return err
 }
 
-// related tells the tests that could notice a change of a package, its own
-// first: they are the likeliest to.
+// related returns the tests that a change of a package could make fail, its own
+// first, since they are the likeliest to.
 func (m *module) related(path string) (tests []string) {
 	for _, t := range m.tests {
 		switch {

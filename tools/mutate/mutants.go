@@ -30,7 +30,7 @@ func (m mutant) changed() []byte {
 	return []byte(string(m.source[:m.start]) + m.replacement + string(m.source[m.end:]))
 }
 
-// lines are the lines of the change, with text in its place.
+// lines are the lines of the change, with text instead of the original.
 func (m mutant) lines(text string) string {
 	start := strings.LastIndexByte(string(m.source[:m.start]), '\n') + 1
 	end := len(m.source)
@@ -55,7 +55,7 @@ var operators = map[token.Token]token.Token{
 	token.OR_ASSIGN: token.AND_ASSIGN, token.AND_ASSIGN: token.OR_ASSIGN,
 }
 
-// mutants lists every change of the package that there is.
+// mutants lists all possible changes of the package.
 func (p *goPackage) mutants() ([]mutant, error) {
 	var all []mutant
 	for _, f := range p.files {
@@ -206,7 +206,7 @@ func (c *collector) leaveOut(s ast.Stmt) {
 
 var errorType = types.Universe.Lookup("error").Type()
 
-// returned makes a function say that nothing went wrong.
+// returned makes a function return nil instead of its error.
 func (c *collector) returned(n *ast.ReturnStmt) {
 	for _, result := range n.Results {
 		typ := c.pkg.info.TypeOf(result)

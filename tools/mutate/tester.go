@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// tester runs tests with a change laid over the tree.
+// tester runs tests with a change applied through an overlay.
 type tester struct {
 	module   *module
 	settings settings
@@ -22,7 +22,7 @@ type tester struct {
 	reach    *reach                   // nil: every test is run
 }
 
-// verdict is what the tests say of a mutant.
+// verdict is what the tests say about a mutant.
 type verdict struct {
 	survived, timedOut bool
 	by                 string
@@ -39,8 +39,8 @@ func (v verdict) String() string {
 	return "killed  "
 }
 
-// baseline runs all tests that will be needed without any change. They have to
-// pass, and show how long they take.
+// baseline runs all tests that will be needed without any change. They must pass,
+// and it measures how long they take.
 func (t *tester) baseline(ctx context.Context, out io.Writer) error {
 	t.timeouts = map[string]time.Duration{}
 	var paths []string
@@ -73,8 +73,8 @@ func (t *tester) baseline(ctx context.Context, out io.Writer) error {
 	return ctx.Err()
 }
 
-// test lays a mutant over the tree and runs the tests that could notice, until
-// one does.
+// test applies a mutant through an overlay and runs the tests that could fail
+// because of it, until one does.
 func (t *tester) test(ctx context.Context, c mutant) (verdict, error) {
 	changed := filepath.Join(t.dir, "changed.go")
 	overlay := filepath.Join(t.dir, "overlay.json")
@@ -120,7 +120,7 @@ func (t *tester) goTest(ctx context.Context, path string, timeout time.Duration,
 	if overlay != "" {
 		args = append(args, "-overlay="+overlay)
 	}
-	// What a test that does not end by its own timeout may take beyond it, the
+	// How much longer a test may take that does not end by its own timeout,
 	// compilation included.
 	ctx, cancel := context.WithTimeout(ctx, timeout+5*time.Minute)
 	defer cancel()
@@ -132,7 +132,7 @@ func (t *tester) goTest(ctx context.Context, path string, timeout time.Duration,
 	return string(out), err
 }
 
-// compiles tells whether the package compiles with the change in it.
+// compiles reports whether the package compiles with the change in it.
 func (p *goPackage) compiles(c mutant) bool {
 	files := p.asts()
 	changed, err := parser.ParseFile(p.set, c.file, c.changed(), parser.SkipObjectResolution)

@@ -23,7 +23,7 @@ func main() {
 	}
 }
 
-// target is a file with a part that is generated: what stands between begin and end.
+// target is a file with a generated part, which is between begin and end.
 type target struct {
 	file, begin, end string
 	render           func() string
