@@ -139,7 +139,7 @@ func TestBreakingChangesAreFound(t *testing.T) {
 }
 
 // TestTheModulesBesideItAreOfThisVersion keeps what is released together
-// together: a module beside the library is used with the release it names.
+// together: a released module is used with the release of the library it names.
 func TestTheModulesBesideItAreOfThisVersion(t *testing.T) {
 	for _, name := range []string{"alipayotel/go.mod", "opensslsigner/go.mod"} {
 		data, err := os.ReadFile(name)

@@ -24,7 +24,7 @@ import (
 )
 
 // callers are the ways in which a merchant's program may send requests, each
-// of which brings habits of its own.
+// of which behaves differently.
 func callers() map[string]func(base *http.Transport) []alipay.Option {
 	with := func(rt http.RoundTripper) []alipay.Option {
 		return []alipay.Option{alipay.WithHTTPClient(&http.Client{Transport: rt})}

@@ -97,9 +97,9 @@ func (m *mixUps) serve(conn net.Conn) {
 //
 //	go test -run MixesAnswersUp -desync 1000000 -timeout 2h .
 //
-// A call that asks with UserID is told of nobody else in any of these ways. One
-// that does not is told of nobody else by an answer that has been used before;
-// what it cannot see is in docs/en/security.md.
+// A call with UserID never gets the result of another person in any of these ways.
+// A call without it never gets one from an answer that has been used before; what
+// it cannot detect is in docs/en/security.md.
 func TestAProxyThatMixesAnswersUp(t *testing.T) {
 	t.Parallel()
 	captureLog(t) // net/http's, over the caller's transport

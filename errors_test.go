@@ -413,7 +413,7 @@ func (detaching) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // TestAnAnswerWithoutEvidenceOfItsRequestIsKept: a RoundTripper that sends in
-// another context looks like a cache. Its answer is refused, and not thrown away.
+// another context looks like a cache. Its answer is refused, but kept.
 func TestAnAnswerWithoutEvidenceOfItsRequestIsKept(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, successBody) })
 	client := newClient(t, s.URL, alipay.WithHTTPClient(&http.Client{Transport: detaching{}}))

@@ -60,7 +60,7 @@ func Example_theWholeCheck() {
 	outAgreementNo := <-agreed
 	fmt.Println("message about", outAgreementNo)
 
-	// Never act on a message alone: ask.
+	// Never act on a message alone: query the agreement.
 	agreement, err := client.ZhimaCreditPayafteruseCreditagreement.Query(ctx, &alipay.CreditAgreementQueryParams{
 		OutAgreementNo: outAgreementNo,
 	})
@@ -83,8 +83,8 @@ func Example_theWholeCheck() {
 	// result: SUCCESS
 }
 
-// An answer that came and could not be accepted is kept, and opened once the
-// cause is removed. Here Alipay's public key was copied from somewhere else.
+// An answer that could not be accepted is kept, and opened once the cause is
+// fixed. Here the wrong public key was configured as Alipay's.
 func ExampleSealedAnswer() {
 	gateway, _ := newGatewayAndClient()
 	defer gateway.Close()
@@ -125,8 +125,9 @@ func ExampleSealedAnswer() {
 	// SUCCESS asked for only once: true
 }
 
-// In certificate mode a new certificate of Alipay's is fetched when it first
-// shows, and trusted under strict conditions. Switched off, the answer is kept.
+// In certificate mode a new certificate of Alipay's is downloaded when an answer
+// first names it, and trusted under strict conditions. With the download switched
+// off, the answer is kept.
 func ExampleWithCertificateDownload() {
 	gateway, _ := newGatewayAndClient()
 	defer gateway.Close()
@@ -192,13 +193,13 @@ func ExampleClient_PageExecute() {
 	// Output: true true
 }
 
-// A notification is believed only when its signature verifies. NotificationHandler
-// does this and answers; VerifyNotification is for a framework of your own.
+// A notification is accepted only when its signature verifies. NotificationHandler
+// checks it and answers; VerifyNotification is for use in another framework.
 func ExampleClient_VerifyNotification() {
 	gateway, client := newGatewayAndClient()
 	defer gateway.Close()
 
-	form := gateway.SignNotification(url.Values{ // what r.PostForm holds
+	form := gateway.SignNotification(url.Values{ // the content of r.PostForm
 		"app_id":      {"2021000000000001"},
 		"notify_id":   {"2026112100222154321"},
 		"notify_type": {"trade_status_sync"},
@@ -218,7 +219,7 @@ func ExampleClient_VerifyNotification() {
 	// changed on the way: true
 }
 
-// Files are uploaded beside the JSON parameters.
+// Files are uploaded along with the JSON parameters.
 func ExampleClient_Do_upload() {
 	gateway, client := newGatewayAndClient()
 	defer gateway.Close()

@@ -55,8 +55,8 @@ func Example() {
 	// attempts: 1
 }
 
-// newGatewayAndClient stands for what your program has: a client. Its gateway is
-// the one of alipaytest, so that the examples run without an account.
+// newGatewayAndClient returns what your program has: a client. Its gateway is the
+// one of alipaytest, so that the examples run without an account.
 func newGatewayAndClient(opts ...alipay.Option) (*alipaytest.Gateway, *alipay.Client) {
 	gateway, err := alipaytest.StartGateway()
 	if err != nil {
@@ -69,9 +69,9 @@ func newGatewayAndClient(opts ...alipay.Option) (*alipaytest.Gateway, *alipay.Cl
 	return gateway, client
 }
 
-// Certificate mode (证书模式) takes three certificates in place of Alipay's
-// public key. While Alipay replaces its certificate, give the old and the new
-// one together.
+// Certificate mode (证书模式) uses three certificates instead of Alipay's public
+// key. While Alipay replaces its certificate, configure both the old and the new
+// one.
 func ExampleNewClient_certificateMode() {
 	gateway, err := alipaytest.StartGateway()
 	if err != nil {
@@ -105,7 +105,7 @@ func ExampleNewClient_certificateMode() {
 	// after the rotation: SUCCESS
 }
 
-// A mistake in the config ends at NewClient, with the field and what belongs there.
+// NewClient reports a mistake in the config, with the field and what belongs there.
 func ExampleNewClient_mistake() {
 	_, err := alipay.NewClient(alipay.AlipayConfig{
 		AppID:           "2021000000000001",
@@ -123,8 +123,8 @@ func ExampleNewClient_mistake() {
 }
 
 // A key in a KMS or HSM signs through a [crypto.Signer], usually a few lines
-// around the client of the key service. One that also has SignContext is given
-// the context of the call.
+// around the client of the key service. One that also has SignContext gets the
+// context of the call.
 func ExampleContextSigner() {
 	gateway, _ := newGatewayAndClient()
 	defer gateway.Close()
@@ -286,7 +286,7 @@ func ExampleZhimaCustomerJobworthAuthentication_WaitForResult() {
 	// Output: result: FAILED
 }
 
-// The function WaitForResult waits with whatever can be asked, a stub included.
+// The function WaitForResult waits with any JobworthQuerier, a stub included.
 func ExampleWaitForResult() {
 	polls := 0
 	stub := alipaytest.StubQuerier{QueryFunc: func(context.Context, *alipay.QueryParams, ...alipay.RequestOption) (*alipay.QueryResponse, error) {
@@ -311,7 +311,7 @@ func ExampleWithAppAuthToken() {
 	defer gateway.Close()
 
 	config := gateway.Config()
-	config.AppAuthToken = "token-of-merchant-a" // for every call that does not say otherwise
+	config.AppAuthToken = "token-of-merchant-a" // for every call without WithAppAuthToken
 	client, err := alipay.NewClient(config)
 	if err != nil {
 		log.Fatal(err)
@@ -335,8 +335,8 @@ func ExampleWithAppAuthToken() {
 	// ""
 }
 
-// NewTransport is what a RoundTripper of your own should wrap. Host and path are
-// safe to record; the query string holds personal data and is not.
+// Your own RoundTripper should wrap NewTransport. Host and path are safe to record;
+// the query string is not, since it contains personal data.
 func ExampleNewTransport() {
 	counted := &countingTransport{next: alipay.NewTransport()}
 	gateway, client := newGatewayAndClient(alipay.WithHTTPClient(&http.Client{Transport: counted, Timeout: 5 * time.Second}))
@@ -362,8 +362,7 @@ func (t *countingTransport) RoundTrip(req *http.Request) (*http.Response, error)
 	return t.next.RoundTrip(req) // never log req.URL: its text has the query
 }
 
-// An Observer is told of every call and every attempt: what metrics and traces
-// are made from.
+// An Observer receives every call and every attempt, for metrics and traces.
 func ExampleObserver() {
 	gateway, client := newGatewayAndClient(alipay.WithObserver(alipay.Observer{
 		AttemptDone: func(_ context.Context, a alipay.AttemptInfo) {
@@ -410,7 +409,7 @@ func ExampleWithLogger() {
 }
 
 // Reload changes keys and certificates without a restart, for instance on
-// SIGHUP. Calls under way are not disturbed.
+// SIGHUP. Calls in progress are not disturbed.
 func ExampleClient_Reload() {
 	gateway, _ := newGatewayAndClient()
 	defer gateway.Close()
@@ -531,7 +530,7 @@ func (h hiring) mayTeach(onceToken string) string {
 }
 
 // Logging a QueryParams shows none of its values. slog's JSON handler writes what
-// holds one as JSON, which shows them all, unless its ReplaceAttr has it printed.
+// contains one as JSON, which shows them all, unless its ReplaceAttr prints it.
 func ExampleQueryParams_logging() {
 	logger := slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		switch {

@@ -61,7 +61,7 @@ func printed(v any) map[string]string {
 	return out
 }
 
-// noVerb is no constant: vet would rightly object to the superfluous operand.
+// noVerb is not a constant: vet would rightly object to the superfluous operand.
 var noVerb = "no verb"
 
 var sixNumbers = regexp.MustCompile(`(\d+,? ){6}`)

@@ -48,7 +48,7 @@ func TestAPIErrorNeverShowsHeaderOrBody(t *testing.T) {
 	assert.JSONEq(t, `{"error":`+mustJSON(t, e.Error())+`,"method":"GET","host":`+mustJSON(t, strings.Split(strings.SplitN(mustJSON(t, e), `"host":"`, 2)[1], `"`)[0])+`,"path":"`+jobworthPath+`","status":400,"code":"PARAM_ERROR","message":"参数错误 once_token=***","links":[{"link":"https://open.example/?cert_no=***","desc":"***"}],
 		"trace_id":"21140000test","request_id":"`+e.RequestID+`","attempts":1,"verified":true,"outcome":"rejected","hint":`+mustJSON(t, e.Hint())+`}`, mustJSON(t, e))
 
-	// Whoever makes one by hand is no worse off.
+	// An error made by hand hides Header and Body too.
 	made := alipay.APIError{StatusCode: 400, Code: "X", Message: "told", Header: http.Header{"Authorization": {"secret-header"}}, Body: []byte("secret-body"), Links: []alipay.ErrorLink{{Link: "https://open.example"}}}
 	out := printed(made)
 	out["JSON"] = mustJSON(t, &made)

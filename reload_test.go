@@ -311,7 +311,7 @@ func TestACertificateThatHasEndedIsNotTrustedAnyMore(t *testing.T) {
 }
 
 // TestTheEndOfACertificateIsSeenComing: in the log once a day, and in what the
-// Observer is told of each call.
+// Observer gets with each call.
 func TestTheEndOfACertificateIsSeenComing(t *testing.T) {
 	t.Parallel()
 	config, p := certModeConfig(t)

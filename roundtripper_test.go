@@ -86,8 +86,8 @@ func TestAnHTTPTransportWithARoundTripperInsideIsNotTrusted(t *testing.T) {
 	}
 }
 
-// TestABodyIsSentOnce: a RoundTripper that sends the request again in a context
-// of its own takes the hooks away. What is left is that the body cannot be read
+// TestABodyIsSentOnce: a RoundTripper that sends the request again in another
+// context removes the hooks. Then only the body stops it, which cannot be read
 // again.
 func TestABodyIsSentOnce(t *testing.T) {
 	t.Parallel()

@@ -21,9 +21,8 @@ import (
 
 var soak = flag.Duration("soak", 0, "how long callers run against a failing gateway in the tests named Soak; 0 skips TestSoak. It makes other tests of many calls longer, too")
 
-// TestSoak lets 64 callers ask a gateway that misbehaves at random, in every
-// way it can, and holds the gateway's ledger against what the callers were
-// told:
+// TestSoak lets 64 callers query a gateway that injects every fault at random, and
+// compares the gateway's ledger with what the callers were told:
 //
 //	go test -run Soak -soak 60s .
 func TestSoak(t *testing.T) {
@@ -57,7 +56,7 @@ func misbehave(gateway *alipaytest.Gateway, faults []alipaytest.Fault, oneIn int
 	}
 }
 
-// report holds what each caller was told, by token.
+// report holds what each caller's call returned, by token.
 type report struct {
 	mu       sync.Mutex
 	outcomes map[string]error
@@ -75,7 +74,7 @@ func (r *report) add(token string, err error) {
 
 func (r *report) String() string { return fmt.Sprint(r.counts) }
 
-// check holds the gateway's ledger against what the callers were told.
+// check compares the gateway's ledger with what the calls returned.
 func (r *report) check(t testing.TB, gateway *alipaytest.Gateway) {
 	ledger := gateway.Ledger()
 	for token, err := range r.outcomes {
@@ -132,10 +131,10 @@ func runCallers(t testing.TB, client *alipay.Client, report *report, callers int
 
 // TestSoakWithChangingKeys lets callers and waiters ask while Alipay changes its
 // certificate, the merchant reloads his config, the gateway throttles and
-// connections break, all at once. In the end it holds the gateway's ledger against
-// what they were told: no token is spent without a result, an answer that is kept
-// and opens, or an error that says outcome unknown. It runs for 3 s, or for as long
-// as -soak says.
+// connections break, all at once. In the end it compares the gateway's ledger with
+// what the calls returned: no token is spent without a result, an answer that is
+// kept and opens, or an error that says outcome unknown. It runs for 3 s, or for as
+// long as -soak says.
 func TestSoakWithChangingKeys(t *testing.T) {
 	const callers, rotations = 48, 8
 	if testing.Short() {

@@ -13,7 +13,7 @@ import (
 	alipay "github.com/seed-39a49030/alipay"
 )
 
-// verdict is a testing.TB that keeps what it is told.
+// verdict is a testing.TB that records what is reported to it.
 type verdict struct {
 	testing.TB
 	text string

@@ -17,9 +17,9 @@ import (
 	"github.com/seed-39a49030/alipay/alipaytest"
 )
 
-// The code under test is trusted, which a test would call as it is called in
-// production. A test takes alipaytest.NewGateway(t), which ends with the test; a
-// program, and these examples, start the gateway and close it.
+// The code under test is the function trusted. A test uses
+// alipaytest.NewGateway(t), which ends with the test; a program, and these
+// examples, start the gateway and close it.
 func Example() {
 	trusted := func(querier alipay.JobworthQuerier, onceToken string) (bool, error) {
 		response, err := querier.Query(context.Background(), &alipay.QueryParams{OnceToken: onceToken})
@@ -179,7 +179,8 @@ func ExampleFaults() {
 	// Output:
 }
 
-// Only the requests for one token meet the fault, however many run beside it.
+// Only the requests for one token meet the fault, however many run at the same
+// time.
 func ExampleFault_When() {
 	gateway, err := alipaytest.StartGateway()
 	if err != nil {
@@ -203,7 +204,7 @@ func ExampleFault_When() {
 	// token-2 forged: true
 }
 
-// A fault made from a function, which is given the right answer.
+// A fault made from a function, which gets the right answer.
 func ExampleFaultFunc() {
 	gateway, err := alipaytest.StartGateway()
 	if err != nil {
@@ -224,7 +225,7 @@ func ExampleFaultFunc() {
 	// Output: true
 }
 
-// What the code under test has sent, decoded, and whether its signature held.
+// What the code under test has sent, decoded, and whether its signature verifies.
 func ExampleGateway_Requests() {
 	gateway, err := alipaytest.StartGateway()
 	if err != nil {
@@ -300,7 +301,7 @@ func ExampleGateway_HTTPClient() {
 	// SUCCESS
 }
 
-// A time of the test's choosing, for the gateway and the client alike.
+// A time that the test sets, for both the gateway and the client.
 func ExampleWithClock() {
 	clock := func() time.Time { return time.Date(2026, 2, 28, 23, 59, 59, 0, time.UTC) }
 	gateway, err := alipaytest.StartGateway(alipaytest.WithClock(clock))
@@ -327,8 +328,8 @@ func ExampleWithClock() {
 	// stale: true
 }
 
-// Certificate mode, and the day on which Alipay's certificate is replaced: only
-// a client that has the new one beside the old one gets over it.
+// Certificate mode, when Alipay's certificate is replaced: only a client with both
+// the old and the new one still accepts answers.
 func ExampleGateway_RotateCertificate() {
 	gateway, err := alipaytest.StartGateway()
 	if err != nil {

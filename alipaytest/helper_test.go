@@ -14,8 +14,8 @@ import (
 	"github.com/seed-39a49030/alipay/internal/protocol"
 )
 
-// call is a request of a client that is no part of this module, so that the
-// gateway is not only held to the client it was written beside.
+// call is a request of a client that is not part of this module, so that the
+// gateway is not only tested with the client it was written for.
 type call struct {
 	method, target, body string
 	cert                 bool

@@ -22,7 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// merchant is a client of the old gateway that is no part of this module. It
+// merchant is a client of the old gateway that is not part of this module. It
 // signs params as the platform's documents say.
 type merchant map[string]string
 

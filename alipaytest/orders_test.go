@@ -327,7 +327,7 @@ func TestATokenWaitsForTheUsersAnswer(t *testing.T) {
 	require.Equal(t, `{"identity_result":"FAILED"}`, ask("t", "A 1/一"))
 	require.Contains(t, ask("t", "A 1/一"), "TOKEN_INVALID")
 
-	// Without a token of its own an order is known by its conn_key.
+	// An order without a token is identified by its conn_key.
 	other, err := g.OpenOrder(order(`{"out_agreement_no":"2","zm_service_id":"2"}`).String())
 	require.NoError(t, err)
 	require.Equal(t, waiting, ask("v", "2"))

@@ -197,7 +197,7 @@ func TestNothingIsSentWithoutTLS(t *testing.T) {
 	}
 }
 
-// TestHTTP3 is quic-go's transport, which is no *http.Transport at all.
+// TestHTTP3 is quic-go's transport, which is not an *http.Transport.
 func TestHTTP3(t *testing.T) {
 	var requests, fails atomic.Int64
 	udp, err := net.ListenPacket("udp", "127.0.0.1:0")

@@ -29,7 +29,7 @@ func TestDecideMapsEveryAnswer(t *testing.T) {
 		"wait ended":      {err: alipay.ErrStillWaiting, want: merchant.Pending},
 		// WaitForResult says so when an earlier answer was lost.
 		"spent by a lost answer": {err: errors.Join(alipay.CodeTokenInvalid, alipay.ErrOutcomeUnknown), want: merchant.StartAgain},
-		// The shop has something to correct: asking again would go on for ever.
+		// The shop has something to correct: asking again would never end.
 		"mistake in the call": {err: errors.Join(&alipay.ArgumentError{Argument: "ctx", Reason: "it is nil"}, alipay.ErrNotDelivered)},
 		"no permission":       {err: &alipay.APIError{StatusCode: 403, Code: alipay.CodeInsufficientISVPermissions}},
 		"new result":          {result: "PERHAPS"},

@@ -277,7 +277,7 @@ func FuzzDifferences(f *testing.F) {
 }
 
 // The page plays Alipay's app: it opens an order string, and answers for the
-// user, so that the merchant's server is told.
+// user, so that the merchant's server gets a message.
 func TestAnOrderIsOpenedAndAnswered(t *testing.T) {
 	gateway, i := inspected(t)
 	merchant := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "success") }))

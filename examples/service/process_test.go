@@ -61,7 +61,8 @@ func buildProgram(t *testing.T) string {
 	return program.path
 }
 
-// process is the service in a process of its own, one life after another.
+// process is the service in a separate process, which is started again after each
+// kill.
 type process struct {
 	addr string
 	args []string

@@ -13,7 +13,7 @@ import (
 var contentFields = []string{"PrivateKey", "AlipayPublicKey", "AppCertContent", "AlipayPublicCertContent", "RootCertContent"}
 
 // FuzzResolve edits the text of a field, or the DER inside: there is either a
-// mistake, told without anything of the text, or credentials that are whole.
+// mistake, reported without anything of the text, or complete credentials.
 func FuzzResolve(f *testing.F) {
 	for i := range contentFields {
 		f.Add(uint8(i), false, uint16(0), uint16(0), "")

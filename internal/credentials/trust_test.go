@@ -58,7 +58,7 @@ func TestTheNextCertificateOfAlipaysIsTrusted(t *testing.T) {
 
 // copied makes a certificate with the subject and serial number of one
 // certificate and the issuer's name of another, around any key and signed by any
-// key: what an attacker can sign with a key of his own.
+// key: what an attacker can sign with their own key.
 func copied(of *x509.Certificate, issuer *x509.Certificate, key crypto.PublicKey, by crypto.Signer, change ...func(*x509.Certificate)) *testpki.Issued {
 	template := &x509.Certificate{
 		SerialNumber: of.SerialNumber, RawSubject: of.RawSubject,

@@ -92,7 +92,7 @@ func TestManyHoldersOfManyConnections(t *testing.T) {
 				i := (worker + n) % len(conns)
 				var h holding
 				if assert.True(t, g.acquire(conns[i], &h, nil)) {
-					held[i]++ // the race detector would tell of a second holder
+					held[i]++ // the race detector would report a second holder
 					g.release(conns[i], &h, false)
 				}
 			}

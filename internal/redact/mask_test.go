@@ -338,7 +338,7 @@ func spell(value string, ways []byte) string {
 }
 
 // FuzzMask spells a value in some way, puts it into a text, and holds that the
-// mask finds it; and that masking any text at all ends soon.
+// mask finds it; and that masking ends soon, whatever the text.
 func FuzzMask(f *testing.F) {
 	f.Fuzz(func(t *testing.T, before, value, after string, ways []byte) {
 		if len(value) > 200 || len(before)+len(after) > 4000 || !utf8.ValidString(value) {

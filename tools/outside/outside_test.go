@@ -19,7 +19,7 @@ const root = "github.com/seed-39a49030/alipay"
 // tree is where this repository is.
 const tree = "../.."
 
-// version is that of the library, which the modules beside it have, too.
+// version is that of the library, which the released modules have, too.
 func version(t *testing.T) string {
 	t.Helper()
 	options, err := os.ReadFile(filepath.Join(tree, "options.go"))
@@ -111,7 +111,7 @@ func TestExamplesRunByTheirNameAlone(t *testing.T) {
 		"gateway":  {[]string{"-h"}, "-addr"},
 	} {
 		out, err := s.run(append([]string{"run", root + "/examples/" + name + "@" + s.version}, c.args...)...)
-		// The help is no success.
+		// Printing the help does not count as success.
 		if (err != nil && c.args == nil) || !strings.Contains(out, c.want) {
 			t.Errorf("%s: %v, no %q in\n%s", name, err, c.want, out)
 		}

@@ -1,5 +1,5 @@
 // Package browsertest opens the test gateway's page in a real browser. It is a
-// module of its own, so that the library does not depend on what drives one.
+// separate module, so that the library does not depend on a browser driver.
 package browsertest
 
 import (

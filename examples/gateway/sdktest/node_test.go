@@ -1,5 +1,5 @@
 // Package sdktest points Alipay's own Node.js SDK at the test gateway, right and
-// with one setting wrong. It is a module of its own, since it installs that SDK.
+// with one setting wrong. It is a separate module, since it installs that SDK.
 package sdktest
 
 import (
@@ -53,7 +53,7 @@ func install(t *testing.T) (dir, node string) {
 	return dir, node
 }
 
-// call is what query.mjs is told.
+// call is the input of query.mjs.
 type call struct {
 	Config  map[string]any `json:"config"`
 	Method  string         `json:"method"`
