@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Fault is a fault for [Gateway.Inject]. It is a value: its methods return changed
-// copies.
+// Fault is something that the gateway does wrong on request, for
+// [Gateway.Inject]. It is a value: its methods return changed copies.
 //
 // With some faults the gateway acts on the request first, and spends the
 // once_token, as when an answer is lost on the way. The others fail before that
