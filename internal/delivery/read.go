@@ -17,9 +17,6 @@ func ReadAtMost(r io.Reader, limit, size int64) (data []byte, tooLarge bool, err
 	data = make([]byte, 0, min(room, limit+1))
 	for {
 		if len(data) == cap(data) {
-			if int64(len(data)) > limit {
-				return data, true, nil
-			}
 			grown := make([]byte, len(data), min(2*int64(cap(data)), limit+1))
 			copy(grown, data)
 			data = grown

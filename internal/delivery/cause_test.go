@@ -1,0 +1,115 @@
+package delivery
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// timedOut is an error that says so.
+type timedOut struct{ error }
+
+func (timedOut) Timeout() bool { return true }
+
+func TestACauseIsShownInWordsThatAreKnown(t *testing.T) {
+	secret := errors.New("secret")
+	tcp := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80}
+	op := func(name string, addr net.Addr, err error) error {
+		return &net.OpError{Op: name, Net: "tcp", Addr: addr, Err: err}
+	}
+	verification := func(err error) error { return &tls.CertificateVerificationError{Err: err} }
+	for _, tt := range []struct {
+		err  error
+		text string
+		is   error // what it unwraps to
+	}{
+		{secret, "the transport failed", nil},
+		{io.EOF, "the connection was closed before an answer came", io.EOF},
+		{fmt.Errorf("secret: %w", io.ErrUnexpectedEOF), "unexpected EOF", io.ErrUnexpectedEOF},
+		{&url.Error{Op: "Get", URL: "secret", Err: net.ErrClosed}, "use of closed network connection", net.ErrClosed},
+		{context.DeadlineExceeded, "context deadline exceeded", context.DeadlineExceeded},
+		{errors.Join(secret, context.Canceled), "context canceled", context.Canceled},
+		{os.ErrDeadlineExceeded, "i/o timeout", os.ErrDeadlineExceeded},
+		{op("dial", tcp, os.NewSyscallError("connect", syscall.ECONNREFUSED)), "dial 127.0.0.1:80: connection refused", syscall.ECONNREFUSED},
+		{op("read", &net.UnixAddr{Name: "secret"}, secret), "read: the transport failed", nil},
+		{op("write", nil, io.EOF), "write: the connection was closed before an answer came", io.EOF},
+		{op("proxyconnect", tcp, secret), "proxyconnect 127.0.0.1:80: the transport failed", nil},
+		{op("socks connect", nil, secret), "socks connect: the transport failed", nil},
+		{op("remote error", nil, tls.AlertError(40)), "remote error: tls: handshake failure", tls.AlertError(40)},
+		{op("local error", nil, secret), "local error: the transport failed", nil},
+		{op("secret", tcp, secret), "the transport failed", nil},
+		{verification(x509.HostnameError{Host: "secret"}), "the server's TLS certificate is for another host name", x509.HostnameError{Host: "secret"}},
+		{verification(x509.UnknownAuthorityError{}), "the server's TLS certificate is signed by an unknown authority", x509.UnknownAuthorityError{}},
+		{verification(x509.CertificateInvalidError{Reason: x509.Expired}), "the server's TLS certificate is not valid", x509.CertificateInvalidError{Reason: x509.Expired}},
+		{verification(secret), "the server's TLS certificate cannot be verified", nil},
+		{errors.New("secret: TLS handshake timeout, secret"), "TLS handshake timeout", nil},
+		{errors.Join(secret, errors.New("secret malformed MIME header secret")), "malformed MIME header", nil},
+		{fmt.Errorf("graceful shutdown GOAWAY: %w", errors.New("TLS handshake timeout")), "graceful shutdown GOAWAY", nil},
+		{fmt.Errorf("graceful shutdown GOAWAY: %w", secret), "graceful shutdown GOAWAY", nil},
+	} {
+		err := SafeCause(tt.err)
+		assert.EqualError(t, err, tt.text)
+		causes := err.(*transportError).causes
+		if tt.is == nil {
+			assert.Empty(t, causes, tt.text)
+		} else {
+			assert.Equal(t, []error{tt.is}, causes, tt.text)
+		}
+		assert.NotErrorIs(t, err, secret)
+	}
+	assert.NoError(t, SafeCause(nil))
+}
+
+func TestANameThatCannotBeResolvedIsNamedAndItsServerIsNot(t *testing.T) {
+	for text, dns := range map[string]net.DNSError{
+		"no such host":                        {Name: "gateway", IsNotFound: true},
+		"the host name could not be resolved": {Name: "gateway", IsTimeout: true, IsTemporary: true},
+	} {
+		dns.Err = text
+		given := dns
+		given.Err, given.Server = "secret", "secret"
+		err := SafeCause(&net.OpError{Op: "dial", Err: &given})
+		assert.EqualError(t, err, "dial: "+text)
+		var got *net.DNSError
+		require.ErrorAs(t, err, &got)
+		assert.Equal(t, dns, *got)
+	}
+}
+
+func TestACauseIsATimeoutWhenItsErrorIs(t *testing.T) {
+	for err, want := range map[error]bool{timedOut{io.EOF}: true, context.DeadlineExceeded: true, io.EOF: false, &net.DNSError{}: false} {
+		var got net.Error
+		require.ErrorAs(t, SafeCause(err), &got)
+		assert.Equal(t, want, got.Timeout(), "%v", err)
+		assert.Equal(t, want, got.Temporary(), "%v", err) //nolint:staticcheck // part of net.Error
+	}
+}
+
+func TestAnAnswerThatBrokeOffSaysWhetherTheCallHadEnded(t *testing.T) {
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, tt := range []struct {
+		ctx  context.Context
+		err  error
+		want []error
+	}{
+		{t.Context(), io.ErrUnexpectedEOF, []error{io.ErrUnexpectedEOF}},
+		{ended, io.ErrUnexpectedEOF, []error{io.ErrUnexpectedEOF, context.Canceled}},
+		{ended, context.Canceled, []error{context.Canceled}},
+	} {
+		err := BrokenOff(tt.ctx, tt.err)
+		assert.EqualError(t, err, "the answer broke off: "+tt.err.Error())
+		assert.Equal(t, tt.want, err.(*transportError).causes)
+	}
+}
