@@ -164,7 +164,7 @@ func (a *attempt) verify(header http.Header, raw []byte) error {
 	a.report.Refuse() // frees those that wait for the connection; the download may be one
 	keys, failed := a.client.learnCertificate(a.ctx, unknown.SN())
 	if failed != nil {
-		return fmt.Errorf("%w; asking Alipay for it did not help: %w", err, failed)
+		return fmt.Errorf("%w; downloading it failed: %w", err, failed)
 	}
 	return keys.verifier.Verify(header, raw, a.received) // not the present keys: a Reload may have replaced them
 }
@@ -295,7 +295,7 @@ func (a *attempt) notAccepted(reason error) *CallError {
 // endedBeforeRetry is the error of a call whose time ran out before a failed
 // attempt could be retried.
 func (a *attempt) endedBeforeRetry(err error) error {
-	e := a.callError("the time was over before the next attempt")
+	e := a.callError("time ran out before the next attempt")
 	e.reasons = append(e.reasons, err)
 	if ended := a.ctx.Err(); !errors.Is(err, ended) {
 		e.reasons = append(e.reasons, ended)

@@ -147,9 +147,9 @@ func (c *Client) Reload(config AlipayConfig) error {
 	case err != nil:
 		return err
 	case resolved.AppID != c.appID:
-		return &ConfigError{"AppID", "it is not the client's; make another client for another application"}
+		return &ConfigError{"AppID", "it differs from the client's; make another client for another application"}
 	case !sameGateway(resolved.Base, c.transport.origin):
-		return &ConfigError{"BaseURL", "it is not the client's; make another client for another gateway"}
+		return &ConfigError{"BaseURL", "it differs from the client's; make another client for another gateway"}
 	}
 	for {
 		before := c.keys.Load()

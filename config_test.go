@@ -86,7 +86,7 @@ func TestAMistakeInAnyFieldIsAConfigError(t *testing.T) {
 
 	config := testConfig(t, "")
 	config.Signer = rsaKey(t, "testdata/vectors/app_private_pkcs8.pem")
-	assertMistake(t, config.Validate(), config, "Signer", "a private key is configured beside it")
+	assertMistake(t, config.Validate(), config, "Signer", "a private key is configured as well")
 	assertMistake(t, alipay.AlipayConfig{}.Validate(), alipay.AlipayConfig{}, "AppID", "it is empty")
 }
 

@@ -196,7 +196,7 @@ func TestAnAttackerWithACertificateUnderTheSameRootIsNotBelieved(t *testing.T) {
 		"forged under his certificate as authority":  {attacker, next.PEM, forged(his) + his.PEM + class1.PEM, "does not lead to the configured root bundle"},
 		"forged under an authority that he made":     {attacker, next.PEM, forged(ownClass2) + ownClass2.PEM + his.PEM + class1.PEM, "does not lead to the configured root bundle"},
 		"the public key of the victim's application": {attacker, app.PEM, app.PEM + class1.PEM, "subject and issuer"},
-		"no certificate at all":                      {attacker, next.PEM, "hello", "the download is no certificate"},
+		"no certificate at all":                      {attacker, next.PEM, "hello", "the download is not a certificate"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			sn, err := alipay.CertSN([]byte(tt.names))

@@ -435,7 +435,7 @@ func ExampleClient_Reload() {
 	fmt.Println(client.Reload(config))
 	// Output:
 	// SUCCESS
-	// alipay: config AppID: it is not the client's; make another client for another application
+	// alipay: config AppID: it differs from the client's; make another client for another application
 }
 
 // Do calls any other v3 endpoint: signed, verified and delivered at most once,

@@ -23,7 +23,7 @@ import (
 
 // ErrNotificationSignature: a notification did not pass verification. The error's
 // text says which check failed.
-var ErrNotificationSignature = errors.New("the notification is not believed")
+var ErrNotificationSignature = errors.New("the notification could not be verified")
 
 // Notification is a message or an asynchronous notification of the platform
 // (应用网关消息, 异步通知) whose signature verifies. The same one may come several

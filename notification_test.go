@@ -321,7 +321,7 @@ func TestSuccessIsAnsweredOnlyAfterTheFunctionReturnedNil(t *testing.T) {
 	assert.Equal(t, 9, strings.Count(log.String(), "alipay: notification refused"))
 	for _, line := range []string{
 		`status=405 error="the request is not a POST"`, `status=413 error="the body is larger than 1 MiB"`, `status=400 error="the body is not a form"`,
-		`status=400 error="the notification is not believed: `, `status=500 error="the handler panicked with a string"`,
+		`status=400 error="the notification could not be verified: `, `status=500 error="the handler panicked with a string"`,
 		`status=500 error="the handler returned a *errors.errorString"`,
 	} {
 		assert.Contains(t, log.String(), `level=WARN msg="alipay: notification refused" app_id=2021000000000001 `+line)

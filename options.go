@@ -332,7 +332,7 @@ func WithHeader(key, value string) RequestOption {
 			return errArgument("WithHeader", "the name is not a header name")
 		}
 		if reservedHeader(key) {
-			return errArgument("WithHeader", "this header is not the caller's to set")
+			return errArgument("WithHeader", "this header cannot be set by the caller")
 		}
 		if hasControl(value) {
 			return errArgument("WithHeader", "the value holds a control character")

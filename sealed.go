@@ -229,7 +229,7 @@ func (s SealedAnswer) MarshalBinary() ([]byte, error) {
 }
 
 var (
-	errNotSealed     = errors.New("alipay: these bytes are no sealed answer, or they were cut short or changed")
+	errNotSealed     = errors.New("alipay: these bytes are not a sealed answer, or were cut short or changed")
 	errSealedVersion = errors.New("alipay: this sealed answer was made by a newer version of this library; update it")
 )
 

@@ -429,7 +429,7 @@ func TestAStoredAnswerFromANewerVersionSaysSo(t *testing.T) {
 	data[len("alipay-answer")]++
 	assert.ErrorContains(t, new(alipay.SealedAnswer).UnmarshalBinary(data), "newer version")
 	tooShort := append([]byte("alipay-answer"), bytes.Repeat([]byte{0xff}, sha256.Size)...)
-	assert.ErrorContains(t, new(alipay.SealedAnswer).UnmarshalBinary(tooShort), "no sealed answer", "a hash and no version")
+	assert.ErrorContains(t, new(alipay.SealedAnswer).UnmarshalBinary(tooShort), "not a sealed answer", "a hash and no version")
 }
 
 // TestAStoredAnswerIsReadWithinItsBounds also where its hash fits, as that of a

@@ -147,7 +147,7 @@ func (d *diagnosed) authorization() said {
 			"这是旧网关（gateway.do，参数里带 sign）的请求；v3 每个接口有自己的路径，签名放在请求头 Authorization 里",
 		}
 	case header == "" && d.r.Header.Get("Sign") != "":
-		return said{"the signature is in a header of its own; it belongs into Authorization: " + protocol.Scheme + " <authString>,sign=<base64>", "签名放在了单独的请求头里；应放在 Authorization: " + protocol.Scheme + " <authString>,sign=<base64>"}
+		return said{"the signature is in a header of its own; it belongs in Authorization: " + protocol.Scheme + " <authString>,sign=<base64>", "签名放在了单独的请求头里；应放在 Authorization: " + protocol.Scheme + " <authString>,sign=<base64>"}
 	case header == "":
 		return said{"the header Authorization is missing, or something on the way removed it", "缺少请求头 Authorization，或在途中被去掉"}
 	case scheme != protocol.Scheme && strings.HasPrefix(header, "app_id="):
@@ -210,7 +210,7 @@ func (d *diagnosed) timestamp() said {
 	case strings.ContainsAny(text, "-:T "):
 		return said{"the timestamp is a date, as on the old gateway; v3 wants milliseconds since 1970", "timestamp 是日期格式（旧网关的写法）；v3 要求 1970 年以来的毫秒数"}
 	case err != nil:
-		return said{"the timestamp is no whole number; v3 wants milliseconds since 1970", "timestamp 不是整数；v3 要求 1970 年以来的毫秒数"}
+		return said{"the timestamp is not a whole number; v3 wants milliseconds since 1970", "timestamp 不是整数；v3 要求 1970 年以来的毫秒数"}
 	}
 	behind := now.Sub(d.received.Timestamp).Round(time.Second)
 	way, wayZH := "behind", "慢"

@@ -116,7 +116,7 @@ func parse(key []byte) (*rsa.PrivateKey, error) {
 		case block.Type == "ENCRYPTED PRIVATE KEY", block.Headers["DEK-Info"] != "":
 			return nil, errors.New("opensslsigner: the key is encrypted; decrypt it first, for example with openssl pkey")
 		case block.Type != "PRIVATE KEY" && block.Type != "RSA PRIVATE KEY":
-			return nil, errors.New("opensslsigner: this PEM block is no RSA private key")
+			return nil, errors.New("opensslsigner: this PEM block is not an RSA private key")
 		}
 		key = block.Bytes
 	}

@@ -321,7 +321,7 @@ func TestWarningsAreNoFailures(t *testing.T) {
 		"old sandbox": {func(c *alipay.AlipayConfig) { c.BaseURL = "https://openapi.alipaydev.com" },
 			[]string{"WARN  BaseURL: this is the old address of the sandbox", "gateway: host openapi.alipaydev.com, neither"}},
 		"APPID with a letter": {func(c *alipay.AlipayConfig) { c.AppID = "202100000O000001" },
-			[]string{"WARN  AppID: character 10 is no digit", "APPID: 202100000[O]000001 (character 10 does not belong there)"}},
+			[]string{"WARN  AppID: character 10 is not a digit", "APPID: 202100000[O]000001 (character 10 does not belong there)"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := gateway.Config()
@@ -450,8 +450,8 @@ var english = regexp.MustCompile(`\b(the|is|not|it|of|and|or|but|in|an?|this|tha
 // Whatever the library says of the settings has a translation.
 func TestEveryMistakeHasItsChinese(t *testing.T) {
 	for text, want := range map[string]string{
-		"found an RSA-2048 public key (SPKI, PEM); the application's private key (应用私钥) belongs here, which the key tool (密钥工具) made beside the public one": "发现 RSA-2048 公钥（SPKI、PEM）；这里要填应用私钥，它和公钥一起由密钥工具生成",
-		"the RSA key has 1024 bits; the platform asks for RSA2 with 2048 bits or more":                                                                      "RSA 密钥只有 1024 位；平台要求 2048 位以上的 RSA2 密钥",
+		"found an RSA-2048 public key (SPKI, PEM); the application's private key (应用私钥) belongs here, which the key tool (密钥工具) made along with the public one": "发现 RSA-2048 公钥（SPKI、PEM）；这里要填应用私钥，它和公钥一起由密钥工具生成",
+		"the RSA key has 1024 bits; the platform asks for RSA2 with 2048 bits or more":                                                                          "RSA 密钥只有 1024 位；平台要求 2048 位以上的 RSA2 密钥",
 		"a sentence that nobody has translated": "a sentence that nobody has translated",
 	} {
 		assert.Equal(t, want, (&report{zh: true}).reason(text))

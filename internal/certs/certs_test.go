@@ -449,14 +449,14 @@ func TestCheckChain(t *testing.T) {
 		"no roots":                            {leafOfMiddle, bundle(middle), nil, Foreign, "not in the root bundle"},
 		"expired intermediate":                {leaf(expired), bundle(expired), bundle(root), Foreign, "valid from 2029-01-01 to 2029-12-01 only"},
 		"intermediate of the future":          {leaf(future), bundle(future), bundle(root), Foreign, "valid from 2030-02-01 to 2031-01-01 only"},
-		"an intermediate that is no CA":       {leaf(noCA), bundle(noCA), bundle(root), Foreign, "no certification authority"},
+		"an intermediate that is no CA":       {leaf(noCA), bundle(noCA), bundle(root), Foreign, "not a certification authority"},
 		"a CA that may not sign certificates": {leaf(noSigner), bundle(noSigner), bundle(root), Foreign, "not signed by"},
 		"pathlen 0 above an intermediate":     {leaf(lowOfShort), bundle(short, lowOfShort), bundle(root), Foreign, "longer than allowed"},
 		"pathlen 1 above two":                 {leaf(belowBelow), bundle(one, belowOne, belowBelow), bundle(root), Foreign, "longer than allowed"},
 		"one more than are followed":          {leaf(long[maxDepth-1]), bundle(long...), bundle(root), Foreign, "longer than allowed"},
 		"the first reason of two":             {leafOfMiddle, bundle(expired, noCA), bundle(root), Foreign, "valid from"},
-		"the first reason of two, reversed":   {leafOfMiddle, bundle(noCA, expired), bundle(root), Foreign, "no certification authority"},
-		"the reason of the longest attempt":   {leaf(low), bundle(noCA, low, expired), bundle(root), Foreign, "no certification authority"},
+		"the first reason of two, reversed":   {leafOfMiddle, bundle(noCA, expired), bundle(root), Foreign, "not a certification authority"},
+		"the reason of the longest attempt":   {leaf(low), bundle(noCA, low, expired), bundle(root), Foreign, "not a certification authority"},
 		"a loop":                              {leaf(loopB), bundle(loopB, backA, loopA), bundle(root), Foreign, "not in the root bundle"},
 		"no leaf":                             {nil, bundle(middle), bundle(root), Foreign, "cannot be read"},
 	} {
@@ -486,7 +486,7 @@ func TestMerchantsCertificateIsNoIntermediate(t *testing.T) {
 	intermediates := append(parse(t, "alipay_public_cert.crt"), merchant)
 	result, reason := CheckChain(forged, intermediates, parse(t, "root_bundle.crt"), now)
 	assert.Equal(t, Foreign, result)
-	assert.Contains(t, reason, "no certification authority")
+	assert.Contains(t, reason, "not a certification authority")
 }
 
 func TestCheckChainIsBoundedForHostileBundles(t *testing.T) {

@@ -109,7 +109,7 @@ func (s *search) mayIssue(c *x509.Certificate, path []*x509.Certificate) bool {
 	between := len(path) - 1 // intermediates below c
 	switch {
 	case !IsCA(c):
-		s.failed(path, "the certificate by its issuer's name is no certification authority")
+		s.failed(path, "the certificate by its issuer's name is not a certification authority")
 	case s.now.Before(c.NotBefore) || s.now.After(c.NotAfter):
 		s.failed(path, fmt.Sprintf("its intermediate certificate is valid from %s to %s only", c.NotBefore.UTC().Format(day), c.NotAfter.UTC().Format(day)))
 	case len(path) >= maxDepth, c.MaxPathLen >= 0 && (c.MaxPathLen > 0 || c.MaxPathLenZero) && between > c.MaxPathLen:

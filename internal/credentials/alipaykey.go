@@ -29,7 +29,7 @@ func (c Config) alipayKey(own *rsa.PublicKey) (*rsa.PublicKey, error) {
 	case m.Kind == keys.PublicRSA:
 		return m.Public, nil
 	case m.Kind == keys.Certificate && m.Public != nil && own.Equal(m.Public):
-		advice = "it is the application's own and belongs into AppCertContent (certificate mode); for public-key mode copy Alipay's public key (支付宝公钥) from the console"
+		advice = "it is the application's own and belongs in AppCertContent (certificate mode); for public-key mode copy Alipay's public key (支付宝公钥) from the console"
 	case m.Kind == keys.Certificate:
 		advice = "put it into AlipayPublicCertContent (certificate mode), or copy Alipay's public key (支付宝公钥) from the console"
 	case m.Kind == keys.PrivateRSA || m.Kind == keys.PrivateOther || m.Kind == keys.EncryptedPrivate:

@@ -31,7 +31,7 @@ func TestWhatIsNotAlipaysPublicKeyIsCalledByItsName(t *testing.T) {
 		{"certificate", p.alipayFile, []string{"found a certificate with an RSA-2048 key (X.509, PEM); put it into AlipayPublicCertContent (certificate mode), or copy Alipay's public key"}},
 		{"certificate of an EC key", issue(alipayName, p.ecKey, p.class2).PEM, []string{"found a certificate with an EC key (X.509, PEM); put it into AlipayPublicCertContent (certificate mode), or copy Alipay's public key"}},
 		{"certificate of 1024 bits", issue(alipayName, rsaKey("testdata/vectors/rsa1024_private_pkcs8.pem"), p.class2).PEM, []string{"found a certificate with an RSA-1024 key (X.509, PEM); put it into AlipayPublicCertContent"}},
-		{"own certificate", testpki.Bare(p.app.PEM), []string{"found a certificate with an RSA-2048 key (X.509, base64); it is the application's own and belongs into AppCertContent", "copy Alipay's public key"}},
+		{"own certificate", testpki.Bare(p.app.PEM), []string{"found a certificate with an RSA-2048 key (X.509, base64); it is the application's own and belongs in AppCertContent", "copy Alipay's public key"}},
 		{"EC public key", testpki.SPKI(p.ecKey.Public()), []string{"found an EC public key (SPKI, PEM)", belongs, "as SPKI or PKCS#1"}},
 		{"1024 bits", testpki.SPKI(rsaKey("testdata/vectors/rsa1024_private_pkcs8.pem").Public()), []string{"the RSA key has 1024 bits", "2048 bits or more"}},
 		{"cut short, bare", cutBare(alipayPublic), []string{"found an RSA public key (SPKI, base64), but base64 cut short", again}},

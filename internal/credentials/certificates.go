@@ -224,7 +224,7 @@ func sortOut(list, roots []certs.Certificate, own *rsa.PublicKey) (leaves, inter
 	case len(leaves) > 0:
 		return leaves, intermediates, ""
 	case anyRoot:
-		return nil, nil, "it holds the root bundle (支付宝根证书), which belongs into RootCertContent"
+		return nil, nil, "it holds the root bundle (支付宝根证书), which belongs in RootCertContent"
 	case anySelfSigned:
 		return nil, nil, selfSigned
 	}

@@ -58,7 +58,7 @@ func TestWhatIsNotAlipaysCertificateIsCalledByItsName(t *testing.T) {
 		belongs      = "Alipay's certificate (支付宝公钥证书, alipayCertPublicKey_RSA2.crt) belongs here"
 		asDownloaded = "; use the 支付宝公钥证书 (alipayCertPublicKey_RSA2.crt) as downloaded from the console"
 		foreignChain = "the certificate does not lead to the configured root bundle (支付宝根证书, RootCertContent), or that is another one: "
-		rootBundle   = "it holds the root bundle (支付宝根证书), which belongs into RootCertContent" + asDownloaded
+		rootBundle   = "it holds the root bundle (支付宝根证书), which belongs in RootCertContent" + asDownloaded
 	)
 	p := world()
 	expired := issue(alipayName, p.alipayKey, p.class2, testpki.Valid(now.Add(-2*day), now.Add(-day)))

@@ -33,7 +33,7 @@ func Notes(c Config, now time.Time) []Note {
 	if i := strings.IndexFunc(c.AppID, func(r rune) bool { return r < '0' || r > '9' }); i >= 0 {
 		at := len([]rune(c.AppID[:i])) + 1
 		notes = append(notes, Note{"AppID",
-			fmt.Sprintf("character %d is no digit, and the platform's APPIDs are digits only", at),
+			fmt.Sprintf("character %d is not a digit, and the platform's APPIDs are digits only", at),
 			fmt.Sprintf("第 %d 个字符不是数字，而平台的 APPID 全部由数字组成", at)})
 	}
 	if strings.HasPrefix(c.AppID, "9021") && "https://"+host == ProductionURL {

@@ -12,7 +12,7 @@ import (
 
 func TestNotesOfTheAPPIDAndTheBaseURL(t *testing.T) {
 	const (
-		digits  = "character 3 is no digit"
+		digits  = "character 3 is not a digit"
 		sandbox = "an APPID that begins with 9021 belongs to the sandbox"
 		old     = "this is the old address of the sandbox"
 	)
@@ -32,11 +32,11 @@ func TestNotesOfTheAPPIDAndTheBaseURL(t *testing.T) {
 		{"", "20A1000000000001", []string{"AppID"}, []string{digits}},
 		{"", "20/1", []string{"AppID"}, []string{digits}},
 		{"", "20:1", []string{"AppID"}, []string{digits}},
-		{"", "应用A1", []string{"AppID"}, []string{"character 1 is no digit"}},
+		{"", "应用A1", []string{"AppID"}, []string{"character 1 is not a digit"}},
 		{"", "20应", []string{"AppID"}, []string{digits}},
 		{"https://openapi.alipaydev.com", "9021000000000001", []string{"BaseURL"}, []string{old}},
 		{"https://openapi.alipaydev.com:443/", "20x1", []string{"BaseURL", "AppID"}, []string{old, digits}},
-		{"", "9021x", []string{"AppID", "AppID"}, []string{"character 5 is no digit", sandbox}},
+		{"", "9021x", []string{"AppID", "AppID"}, []string{"character 5 is not a digit", sandbox}},
 	} {
 		c := keyConfig()
 		c.BaseURL, c.AppID = tc.base, tc.id

@@ -41,7 +41,7 @@ func (c Config) signer() (crypto.Signer, *rsa.PublicKey, error) {
 	case m.Kind == keys.EncryptedPrivate:
 		advice = "decrypt it first, for example with: openssl pkey -in encrypted.pem -out app_private_key.pem"
 	case m.Kind == keys.PublicRSA || m.Kind == keys.PublicOther:
-		advice = "the application's private key (应用私钥) belongs here, which the key tool (密钥工具) made beside the public one"
+		advice = "the application's private key (应用私钥) belongs here, which the key tool (密钥工具) made along with the public one"
 	case m.Kind == keys.Certificate:
 		advice = "the application's private key (应用私钥) belongs here; a certificate goes into AppCertContent (应用公钥证书) or AlipayPublicCertContent (支付宝公钥证书)"
 	case m.Kind == keys.PrivateOther:
@@ -61,7 +61,7 @@ func (c Config) givenSigner() (crypto.Signer, *rsa.PublicKey, error) {
 		return wrong("it holds a nil pointer; leave it nil and give a private key, or set it to a Signer that works")
 	}
 	if c.PrivateKey != "" || c.PrivateKeyPath != "" {
-		return wrong("a private key is configured beside it; leave one of the two empty")
+		return wrong("a private key is configured as well; leave one of the two empty")
 	}
 	own, ok := c.Signer.Public().(*rsa.PublicKey)
 	switch {

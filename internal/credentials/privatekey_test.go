@@ -147,7 +147,7 @@ func TestASignerWhoseKeyCannotSignIsRefused(t *testing.T) {
 }
 
 func TestASignerBesideAPrivateKeyIsRefused(t *testing.T) {
-	const says = "a private key is configured beside it; leave one of the two empty"
+	const says = "a private key is configured as well; leave one of the two empty"
 	c := keyConfig()
 	c.Signer = world().appKey
 	assertMistake(t, c, "Signer", says)

@@ -38,7 +38,7 @@ func (c *Credentials) Trust(pem, wantSN string, now time.Time) (sn string, cert 
 	list, err := certs.Parse(pem)
 	switch {
 	case err != nil:
-		return refuse("the download is no certificate: " + err.Error())
+		return refuse("the download is not a certificate: " + err.Error())
 	case len(list) > maxDownloaded:
 		return refuse("the download holds more certificates than any real one")
 	}

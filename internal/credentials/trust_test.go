@@ -152,11 +152,11 @@ func TestAnAttackerUnderTheSameRootIsNotTrusted(t *testing.T) {
 		"an unknown restriction": {extension.PEM, "", notToUse},
 
 		// It is a certificate.
-		"nothing":             {"", wanted, "the download is no certificate: no certificate in the text"},
-		"a page":              {"<html>correct horse battery staple</html>", wanted, "the download is no certificate: "},
-		"a key":               {vector("alipay_public.pem"), wanted, "the download is no certificate: an RSA-2048 public key (SPKI, PEM) instead of a certificate"},
-		"a certificate cut":   {cutPEM(p.next.PEM), wanted, "the download is no certificate: "},
-		"certificate and key": {p.next.PEM + vector("alipay_public.pem"), wanted, "the download is no certificate: block 2 of 2"},
+		"nothing":             {"", wanted, "the download is not a certificate: no certificate in the text"},
+		"a page":              {"<html>correct horse battery staple</html>", wanted, "the download is not a certificate: "},
+		"a key":               {vector("alipay_public.pem"), wanted, "the download is not a certificate: an RSA-2048 public key (SPKI, PEM) instead of a certificate"},
+		"a certificate cut":   {cutPEM(p.next.PEM), wanted, "the download is not a certificate: "},
+		"certificate and key": {p.next.PEM + vector("alipay_public.pem"), wanted, "the download is not a certificate: block 2 of 2"},
 		"too many":            {p.next.PEM + strings.Repeat(p.class2.PEM, maxDownloaded), wanted, "the download holds more certificates than any real one"},
 		"an SM2 certificate":  {sm2Root(), snOf(sm2Root()), "the downloaded certificate cannot be read: "},
 	} {
@@ -193,7 +193,7 @@ func TestAChainThatCannotBeCheckedIsNotEnough(t *testing.T) {
 	_, _, err = r.Trust(next.PEM, snOf(next.PEM), now)
 	assert.ErrorContains(t, err, "chain cannot be checked")
 	_, _, err = r.Trust(next.PEM+test.PEM, snOf(next.PEM), now)
-	assert.ErrorContains(t, err, "the certificate by its issuer's name is no certification authority")
+	assert.ErrorContains(t, err, "the certificate by its issuer's name is not a certification authority")
 }
 
 func TestOnlyTheConfiguredRootsCount(t *testing.T) {

@@ -137,7 +137,7 @@ var (
 
 	errInsecure   = errors.New("the connection that the dialler made does not speak TLS 1.2 or newer, and was closed before anything was written to it")
 	errNoResponse = errors.New("the transport returned neither an answer nor an error")
-	errRepetition = errors.New("the connection broke, and a silent repetition of the request was stopped")
+	errRepetition = errors.New("the connection broke, and an automatic resend of the request was stopped")
 )
 
 // Send sends the request once and records in report what happened to it. The

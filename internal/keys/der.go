@@ -133,7 +133,7 @@ func (b block) inspect() Material {
 	case b.defect != "":
 		return m.defective(b.defect)
 	case !ok:
-		return m.defective("it decodes to something that is no DER of a key or certificate")
+		return m.defective("it decodes to something that is not the DER of a key or certificate")
 	case len(outer.rest) > 0 && !startsLikeDER(outer.rest):
 		return m.defective(fmt.Sprintf("%d stray bytes after the end of the DER", len(outer.rest)))
 	case len(outer.rest) > 0 && m.isKey():

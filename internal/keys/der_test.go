@@ -271,7 +271,7 @@ func TestTheArmourIsReadWithItsHeadersAndWithinBounds(t *testing.T) {
 		"encrypted":                        {labelled("EC PRIVATE KEY", "Proc-Type: 4,ENCRYPTED\n\n"+public), "", EncryptedPrivate},
 		"a header outside of armour":       {"Comment: x\n" + public, defectAlphabet, Unknown},
 		"parameters before it":             {labelled("EC PARAMETERS", "BggqhkjOPQMBBw==") + labelled("PUBLIC KEY", public), "", PublicRSA},
-		"parameters alone":                 {labelled("EC PARAMETERS", "BggqhkjOPQMBBw=="), "it decodes to something that is no DER of a key or certificate", Unknown},
+		"parameters alone":                 {labelled("EC PARAMETERS", "BggqhkjOPQMBBw=="), "it decodes to something that is not the DER of a key or certificate", Unknown},
 		"no END line and nothing inside":   {"-----BEGIN PUBLIC KEY-----\n", defectNoEnd, PublicOther},
 		"no END line, and another mistake": {"-----BEGIN PUBLIC KEY-----\n*", defectAlphabet, PublicOther},
 		"BEGIN without its dashes":         {"BEGIN PUBLIC KEY\n" + public, defectNoBegin, Unknown},
