@@ -172,9 +172,8 @@ func (a *attempt) verify(header http.Header, raw []byte) error {
 // verifyWithKeys checks the answer under the present keys, or else under those
 // that the attempt began with.
 func (a *attempt) verifyWithKeys(header http.Header, raw []byte) error {
-	present := a.client.keys.Load()
-	err := present.verifier.Verify(header, raw, a.received)
-	if err != nil && present != a.keys && a.keys.verifier.Verify(header, raw, a.received) == nil {
+	err := a.client.keys.Load().verifier.Verify(header, raw, a.received)
+	if err != nil && a.keys.verifier.Verify(header, raw, a.received) == nil {
 		return nil
 	}
 	return err
@@ -198,10 +197,9 @@ func (a *attempt) belongs(header http.Header) error {
 // that the attempt began with. A plain object is a valid answer to an encrypted
 // call, since it is signed.
 func (a *attempt) decrypt(raw []byte) ([]byte, error) {
-	present := a.client.keys.Load()
-	body, err := present.decrypt(raw)
-	if present != a.keys && !lenient.StartsObject(body) {
-		if older, err := a.keys.decrypt(raw); err == nil && lenient.StartsObject(older) {
+	body, err := a.client.keys.Load().decrypt(raw)
+	if !lenient.StartsObject(body) {
+		if older, _ := a.keys.decrypt(raw); lenient.StartsObject(older) {
 			return older, nil
 		}
 	}
@@ -313,7 +311,7 @@ func (a *attempt) callError(what string) *CallError {
 
 // shownTraceID is the answer's trace id, masked in case it repeats what was sent.
 func (a *attempt) shownTraceID() string {
-	return a.masked(a.traceID, maxTraceID)
+	return a.masked(a.traceID, maxID)
 }
 
 // masked cuts a text to limit bytes, and masks in it what the call has sent.
@@ -339,7 +337,7 @@ func (a *attempt) apiError(header http.Header, body []byte, unread error, verifi
 	if unread == nil {
 		e.decode(body)
 	}
-	if e.Code == CodeInvalidSignature && e.cause == nil {
+	if e.Code == CodeInvalidSignature {
 		e.cause = a.keys.signer.diagnose(a.signed)
 	}
 	if a.opened != nil { // they may repeat what was sent, which is no longer known
@@ -349,7 +347,7 @@ func (a *attempt) apiError(header http.Header, body []byte, unread error, verifi
 	for i, link := range e.Links {
 		e.Links[i] = ErrorLink{a.masked(link.Link, maxLink), a.masked(link.Desc, maxLink)}
 	}
-	if shown := a.masked(string(e.Code), maxCode); shown != string(e.Code) {
+	if shown := a.masked(string(e.Code), maxID); shown != string(e.Code) {
 		e.shownCode = redact.Printable(shown, maxShownID)
 	}
 	return e
@@ -393,6 +391,5 @@ const (
 	maxMessage = 8 << 10
 	maxLink    = 1 << 10
 	maxLinks   = 16
-	maxCode    = 1 << 10
-	maxTraceID = 1 << 10
+	maxID      = 1 << 10 // a code, or a trace id
 )

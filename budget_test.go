@@ -61,7 +61,7 @@ func simulate(ctx context.Context, clients int, perSecond, refused float64, poli
 			} else {
 				succeeded++
 			}
-			if pause, again := client.pauseBefore(ctx, a.number+1, err); again {
+			if pause := client.pauseBefore(ctx, a.number+1, err); pause > 0 {
 				heap.Push(&due, attemptAt{a.at + pause, a.number + 1})
 			}
 		}

@@ -281,13 +281,12 @@ func (c *Client) doCall(ctx context.Context, deadline time.Time, call *call, out
 			a = c.newAttempt(sendCtx, call, number)
 			resp, err = a.do(out)
 		}
-		pause, again := c.pauseBefore(sendCtx, number+1, err)
-		again = again && time.Until(deadline) > pause
-		if !again {
+		pause := c.pauseBefore(sendCtx, number+1, err)
+		if time.Until(deadline) <= pause {
 			pause = 0
 		}
 		c.settings.observers.attemptDone(ctx, a, began, pause, err)
-		if !again {
+		if pause == 0 {
 			return resp, err
 		}
 		if !backoff.Sleep(sendCtx, pause) {
@@ -296,25 +295,28 @@ func (c *Client) doCall(ctx context.Context, deadline time.Time, call *call, out
 	}
 }
 
-// pauseBefore reports whether attempt next may be made after one that ended with
-// err, and how long to wait before it.
-func (c *Client) pauseBefore(ctx context.Context, next int, err error) (time.Duration, bool) {
+// pauseBefore returns how long to wait before attempt next, after one that ended
+// with err; 0 when there may be no other.
+func (c *Client) pauseBefore(ctx context.Context, next int, err error) time.Duration {
 	if err == nil {
 		c.budget.Succeeded()
-		return 0, false
+		return 0
 	}
 	var failed *CallError
 	if OutcomeOf(err) != OutcomeNotDelivered || errors.As(err, &failed) && failed.mistake {
-		return 0, false
+		return 0
 	}
 	if errors.Is(ctx.Err(), context.Canceled) { // the caller gave up: that says nothing about the gateway
-		return 0, false
+		return 0
 	}
 	if failed != nil && failed.retryAtOnce { // nothing reached the gateway: no pause, and no token
-		return time.Nanosecond, next <= c.settings.retry.MaxAttempts
+		if next > c.settings.retry.MaxAttempts {
+			return 0
+		}
+		return time.Nanosecond
 	}
 	if !c.budget.Failed() || next > c.settings.retry.MaxAttempts {
-		return 0, false
+		return 0
 	}
 	policy := c.settings.retry
 	pause := backoff.Jitter(backoff.Step(policy.BaseDelay, policy.MaxDelay, next-2))
@@ -322,5 +324,5 @@ func (c *Client) pauseBefore(ctx context.Context, next int, err error) (time.Dur
 	if errors.As(err, &refused) {
 		pause = max(pause, backoff.RetryAfter(refused.Header, c.settings.clock()))
 	}
-	return max(pause, time.Nanosecond), true
+	return max(pause, time.Nanosecond)
 }

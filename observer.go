@@ -199,7 +199,7 @@ func (c *Client) certificateExpires(ctx context.Context) time.Time {
 	}
 	now := c.settings.clock()
 	if (credentials.Expiry{NotAfter: keys.firstExpiry}).Soon(now) {
-		if last := c.warned.Load(); (last == 0 || now.Unix()-last >= 24*60*60) && c.warned.CompareAndSwap(last, now.Unix()) {
+		if last := c.warned.Load(); now.Unix()-last >= 24*60*60 && c.warned.CompareAndSwap(last, now.Unix()) {
 			for _, expiry := range keys.Expiries() {
 				if expiry.Soon(now) {
 					c.settings.warn(ctx, "alipay: certificate expires",
