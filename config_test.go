@@ -1,8 +1,11 @@
 package alipay_test
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
+	"math"
+	"net/http"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -118,6 +121,32 @@ func TestDatesAreComparedWithTheClientsClock(t *testing.T) {
 		} else {
 			assertMistake(t, err, config, "AppCertContent", "the certificate ")
 		}
+	}
+}
+
+func TestAnOptionThatMakesNoSenseIsAConfigError(t *testing.T) {
+	for name, tt := range map[string]struct {
+		option alipay.Option
+		field  string
+	}{
+		"timeout":             {alipay.WithTimeout(-1), "WithTimeout"},
+		"limit":               {alipay.WithMaxResponseBytes(-1), "WithMaxResponseBytes"},
+		"skew":                {alipay.WithMaxClockSkew(-1), "WithMaxClockSkew"},
+		"attempts":            {alipay.WithRetryPolicy(alipay.RetryPolicy{MaxAttempts: -1}), "WithRetryPolicy"},
+		"first step":          {alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: -1}), "WithRetryPolicy"},
+		"longest step":        {alipay.WithRetryPolicy(alipay.RetryPolicy{MaxDelay: -1}), "WithRetryPolicy"},
+		"ratio":               {alipay.WithRetryPolicy(alipay.RetryPolicy{TokenRatio: -0.1}), "WithRetryPolicy"},
+		"ratio, no number":    {alipay.WithRetryPolicy(alipay.RetryPolicy{TokenRatio: math.NaN()}), "WithRetryPolicy"},
+		"tokens, no number":   {alipay.WithRetryPolicy(alipay.RetryPolicy{MaxTokens: math.NaN()}), "WithRetryPolicy"},
+		"a line in a header":  {alipay.WithUserAgent("a\r\nb"), "WithUserAgent"},
+		"a nil Transport":     {alipay.WithHTTPClient(&http.Client{Transport: (*http.Transport)(nil)}), "WithHTTPClient"},
+		"one that allows old": {alipay.WithHTTPClient(&http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS10}}}), "WithHTTPClient"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client, err := alipay.NewClient(testConfig(t, ""), tt.option, alipay.WithTimeout(time.Minute))
+			assert.Nil(t, client)
+			assertMistake(t, err, testConfig(t, ""), tt.field)
+		})
 	}
 }
 

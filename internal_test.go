@@ -6,6 +6,7 @@ import (
 	"crypto/rsa"
 	"crypto/tls"
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -158,6 +159,8 @@ func TestTheTimeoutIsTenSecondsByDefault(t *testing.T) {
 		"zero":                {[]Option{WithTimeout(0)}, defaultTimeout},
 		"a client without":    {[]Option{WithHTTPClient(&http.Client{})}, defaultTimeout},
 		"the client's":        {[]Option{WithHTTPClient(&http.Client{Timeout: time.Minute})}, time.Minute},
+		"a nanosecond":        {[]Option{WithTimeout(1)}, 1},
+		"the client's, < 0":   {[]Option{WithHTTPClient(&http.Client{Timeout: -1})}, 10 * time.Second},
 		"WithTimeout's first": {[]Option{WithTimeout(time.Second), WithHTTPClient(&http.Client{Timeout: time.Minute})}, time.Second},
 	} {
 		s, err := newSettings(tt.opts)
@@ -169,14 +172,28 @@ func TestTheTimeoutIsTenSecondsByDefault(t *testing.T) {
 func TestZeroMeansTheDefault(t *testing.T) {
 	want, err := newSettings(nil)
 	require.NoError(t, err)
-	got, err := newSettings([]Option{WithTimeout(0), WithMaxResponseBytes(0), WithMaxClockSkew(0), WithRetryPolicy(RetryPolicy{}), WithHTTPClient(nil)})
+	long := func() time.Time { return time.Now().Add(time.Hour) }
+	got, err := newSettings([]Option{
+		WithTimeout(1), WithMaxResponseBytes(1), WithMaxClockSkew(1), WithRetryPolicy(RetryPolicy{1, 1, 1, 1, 1}), WithHTTPClient(&http.Client{Timeout: 1}),
+		WithClock(long), WithUserAgent("x"), WithLogger(slog.Default()), WithCertificateDownload(false),
+		nil, // passed over
+		WithTimeout(0), WithMaxResponseBytes(0), WithMaxClockSkew(0), WithRetryPolicy(RetryPolicy{}), WithHTTPClient(nil),
+		WithClock(nil), WithUserAgent(""), WithLogger(nil), WithCertificateDownload(true),
+	})
 	require.NoError(t, err)
+	assert.WithinDuration(t, time.Now(), got.clock(), time.Minute)
 	for _, s := range []*settings{&want, &got} {
 		s.clock = nil // functions are not compared
 	}
 	assert.Equal(t, want, got)
 	assert.EqualValues(t, 1<<20, got.maxResponseBytes)
 	assert.Equal(t, 10*time.Minute, got.maxClockSkew)
+	assert.Equal(t, RetryPolicy{MaxAttempts: 3, BaseDelay: 200 * time.Millisecond, MaxDelay: 2 * time.Second, MaxTokens: 10, TokenRatio: 0.1}, got.retry)
+
+	policy := RetryPolicy{1, 1, 1, 0.1, 0.01}
+	got, err = newSettings([]Option{WithMaxResponseBytes(1), WithMaxClockSkew(1), WithRetryPolicy(policy)})
+	require.NoError(t, err)
+	assert.Equal(t, []any{int64(1), time.Duration(1), policy}, []any{got.maxResponseBytes, got.maxClockSkew, got.retry}, "as little as can be is not zero")
 }
 
 // TestAFieldThatIsCutOffOrOutOfBoundsFailsTheReader, and it stays failed: a field

@@ -27,6 +27,8 @@ var (
 	downloadTimeout = 5 * time.Second  // of a certificate, within it
 )
 
+var defaultUserAgent = "alipay-go/" + Version + " (" + runtime.Version() + ")"
+
 // Option configures a [Client].
 type Option func(*settings) error
 
@@ -49,7 +51,7 @@ func newSettings(opts []Option) (settings, error) {
 		maxResponseBytes: defaultMaxResponseBytes,
 		maxClockSkew:     defaultMaxClockSkew,
 		clock:            time.Now,
-		userAgent:        "alipay-go/" + Version + " (" + runtime.Version() + ")",
+		userAgent:        defaultUserAgent,
 	}
 	for _, opt := range opts {
 		if opt == nil {
@@ -248,9 +250,7 @@ func WithUserAgent(userAgent string) Option {
 		if hasControl(userAgent) {
 			return &ConfigError{"WithUserAgent", "the value holds a control character"}
 		}
-		if userAgent != "" {
-			s.userAgent = userAgent
-		}
+		s.userAgent = cmp.Or(userAgent, defaultUserAgent)
 		return nil
 	}
 }

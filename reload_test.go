@@ -103,6 +103,7 @@ func TestACallUnderWayIsHeldAgainstTheKeysOfBothMoments(t *testing.T) {
 		"encryption switched on":    {nil, aesKey(newAESKey), encryptedBy(newAESKey), nil},
 		"encryption switched off":   {aesKey(oldAESKey), nil, encryptedBy(oldAESKey), nil},
 		"switched off, in the open": {aesKey(oldAESKey), nil, signed(200, successBody), nil},
+		"switched on, with neither": {nil, aesKey(newAESKey), encryptedBy(oldAESKey), alipay.ErrDecrypt},
 		"encrypted with neither":    {aesKey(oldAESKey), nil, encryptedBy(newAESKey), alipay.ErrDecrypt},
 	} {
 		t.Run(name, func(t *testing.T) {

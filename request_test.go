@@ -169,16 +169,22 @@ func TestRequestOptionsReachTheWireAndNothingElse(t *testing.T) {
 	client := newClient(t, s.URL)
 	q := url.Values{"once_token": {"from the request"}}
 	_, err := client.Do(t.Context(), &alipay.Request{Path: jobworthPath, Query: q}, nil,
-		alipay.WithHeader("x-trace", "t1"), alipay.WithQueryParam("new_one", "a b"), alipay.WithQueryParam("once_token", "over"),
-		alipay.WithRequestID("r-1"), nil)
+		nil, alipay.WithHeader("X-Other", "t2"), alipay.WithHeader("x-trace", "t1"), alipay.WithQueryParam("new_one", "a b"), alipay.WithQueryParam("once_token", "over"),
+		alipay.WithRequestID("r-1"))
 	require.NoError(t, err)
 	assert.Equal(t, jobworthPath+"?new_one=a%20b&once_token=over", last().target)
 	assert.Equal(t, "t1", last().header.Get("X-Trace"))
+	assert.Equal(t, "t2", last().header.Get("X-Other"))
 	assert.Equal(t, "r-1", last().header.Get("alipay-request-id"))
 	assert.Equal(t, url.Values{"once_token": {"from the request"}}, q, "the caller's map")
 	_, err = client.Do(t.Context(), &alipay.Request{Path: jobworthPath}, nil, alipay.WithQueryParam("alone", "1"))
 	require.NoError(t, err)
 	assert.Equal(t, jobworthPath+"?alone=1", last().target)
+	for _, id := range []string{"r", strings.Repeat("Z_-9", 8)} {
+		_, err := client.Do(t.Context(), &alipay.Request{Path: jobworthPath}, nil, alipay.WithRequestID(id))
+		require.NoError(t, err)
+		assert.Equal(t, id, last().header.Get("alipay-request-id"), "the shortest and the longest")
+	}
 }
 
 func TestWhatIsNotTheCallersToSetIsRefusedBeforeSending(t *testing.T) {
@@ -192,8 +198,10 @@ func TestWhatIsNotTheCallersToSetIsRefusedBeforeSending(t *testing.T) {
 		"header value with tab":     alipay.WithHeader("X-A", "a\tb"),
 		"query name empty":          alipay.WithQueryParam("", "x"),
 		"query with newline":        alipay.WithQueryParam("a", "b\n"),
+		"query name with newline":   alipay.WithQueryParam("a\n", "b"),
 		"request id empty":          alipay.WithRequestID(""),
 		"request id of 33":          alipay.WithRequestID(strings.Repeat("a", 33)),
+		"request id with a blank":   alipay.WithRequestID("a b"),
 		"request id with a dot":     alipay.WithRequestID("a.b"),
 		"request id beyond ASCII":   alipay.WithRequestID("é"),
 		"token with newline":        alipay.WithAppAuthToken("a\nb"),
@@ -202,7 +210,8 @@ func TestWhatIsNotTheCallersToSetIsRefusedBeforeSending(t *testing.T) {
 	for _, name := range []string{
 		"Authorization", "authorization", "alipay-request-id", "Alipay-Signature", "ALIPAY-ANYTHING", "Host", "Content-Type",
 		"content-length", "Content-Encoding", "Transfer-Encoding", "Connection", "Expect", "Idempotency-Key", "X-Idempotency-Key",
-		"Accept-Encoding", "TE", "Trailer", "Upgrade", "Proxy-Authorization", "Accept", "User-Agent",
+		"Accept-Encoding", "TE", "Trailer", "Upgrade", "Proxy-Authorization", "Accept", "User-Agent", "Cache-Control", "Keep-Alive",
+		"alipay_request_id", "Content_Type",
 	} {
 		refused["header "+name] = alipay.WithHeader(name, "x")
 	}
@@ -366,6 +375,7 @@ func TestContentEncryptionOnGetAndOnBodies(t *testing.T) {
 	}
 	for name, body := range map[string]string{
 		"not base64":       "%%%",
+		"one character":    "A",
 		"not whole blocks": "AAAA",
 		"another key":      "zvKhk9C1hAN+MHRW4Y2Kyzc98lbq5yqkPkO+QgmaAzAsNnyI79FO8O/Y70cuSMfi",
 		"padding":          "AAECAwQFBgcICQoLDA0ODw==",
@@ -379,6 +389,14 @@ func TestContentEncryptionOnGetAndOnBodies(t *testing.T) {
 			require.ErrorIs(t, err, alipay.ErrDecrypt)
 			assert.ErrorIs(t, err, alipay.ErrOutcomeUnknown)
 			assert.Contains(t, err.Error(), "HTTP status 200: the answer could not be decrypted; outcome unknown", "no oracle")
+
+			config.BaseURL = serve(t, signed(399, body)).URL
+			client, err = alipay.NewClient(config)
+			require.NoError(t, err)
+			_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+			require.ErrorIs(t, err, alipay.ErrDecrypt)
+			var failed *alipay.CallError
+			require.ErrorAs(t, err, &failed)
 
 			config.BaseURL = serve(t, signed(400, body)).URL
 			client, err = alipay.NewClient(config)
@@ -404,6 +422,17 @@ func TestContentEncryptionOnGetAndOnBodies(t *testing.T) {
 		require.NoError(t, err)
 		_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
 		require.ErrorIs(t, err, alipay.ErrDecrypt)
+	})
+	t.Run("an empty answer is no ciphertext", func(t *testing.T) {
+		for _, status := range []int{200, 400} {
+			config := testConfig(t, serve(t, signed(status, "")).URL)
+			config.EncryptKey = key
+			client, err := alipay.NewClient(config)
+			require.NoError(t, err)
+			_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+			require.Error(t, err)
+			assert.NotErrorIs(t, err, alipay.ErrDecrypt)
+		}
 	})
 	t.Run("an unsigned ciphertext is not decrypted", func(t *testing.T) {
 		config := testConfig(t, serve(t, unsigned(400, string(cipher.Encrypt([]byte(`{"code":"TOKEN_INVALID"}`))))).URL)
