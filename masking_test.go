@@ -3,9 +3,11 @@ package alipay_test
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-39a49030/alipay"
+	"github.com/seed-39a49030/alipay/internal/protocol"
 )
 
 // apiErrorOf asks a server that gives this answer.
@@ -172,6 +175,50 @@ func TestGatewayMessageMasksWhatWasSent(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestWhatTheConfigAndTheSignatureHoldIsMasked(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		c, err := protocol.ParseAuthorization(r.Header.Get("Authorization"))
+		assert.NoError(t, err)
+		answer(w, 400, `{"code":"X","message":"token `+testAuthTok+` signature `+c.Signature+`"}`)
+	})
+	config := testConfig(t, s.URL)
+	config.AppAuthToken = testAuthTok
+	client, err := alipay.NewClient(config)
+	require.NoError(t, err)
+	defer client.CloseIdleConnections()
+	_, err = client.Do(t.Context(), &alipay.Request{Path: "/v3/x"}, nil)
+	var refused *alipay.APIError
+	require.ErrorAs(t, err, &refused)
+	assert.Equal(t, "token *** signature ***", refused.Message)
+}
+
+// TestTheTextsOfAnErrorAnswerAreCutAtTheirBounds: what is as long as the bound is
+// whole, and what is longer is no longer.
+func TestTheTextsOfAnErrorAnswerAreCutAtTheirBounds(t *testing.T) {
+	long := func(n int) string { return strings.Repeat("m", n) }
+	ask := func(code, message, trace, link string) *alipay.APIError {
+		links := mustJSON(t, slices.Repeat([]alipay.ErrorLink{{Link: link, Desc: link}}, 10))
+		s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("alipay-trace-id", trace)
+			w.WriteHeader(400)
+			_, _ = io.WriteString(w, `{"code":"`+code+`","message":"`+message+`","links":`+links+`,"links":`+links+`}`)
+		})
+		_, err := newClient(t, s.URL).Do(t.Context(), &alipay.Request{Path: "/v3/x"}, nil, alipay.WithRequestID("r"))
+		var refused *alipay.APIError
+		require.ErrorAs(t, err, &refused)
+		return refused
+	}
+	for more, dots := range []string{"", "…"} {
+		kept := ask("X", long(8<<10+more), long(1<<10+more), long(1<<10+more))
+		assert.Equal(t, long(8<<10), kept.Message)
+		assert.Equal(t, long(1<<10), kept.TraceID)
+		assert.Equal(t, slices.Repeat([]alipay.ErrorLink{{Link: long(1 << 10), Desc: long(1 << 10)}}, 16), kept.Links)
+
+		printed := ask(long(128+more), long(512+more), long(128+more), "")
+		assert.Equal(t, "alipay: "+long(128)+dots+" (400): "+long(512)+dots+" [app 2021000000000001] [trace "+long(128)+dots+"] [request r]", printed.Error())
 	}
 }
 

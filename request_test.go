@@ -520,6 +520,37 @@ func TestRetryAfterIsHonouredWithinTheDeadline(t *testing.T) {
 		require.Len(t, asked(), 2)
 		assert.GreaterOrEqual(t, asked()[1]-asked()[0], time.Second)
 	}, alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Millisecond}))
+
+	var pauses []time.Duration
+	bubble(t, []http.HandlerFunc{later, final}, func(t *testing.T, client *alipay.Client, asked func() []time.Duration) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		began := time.Now()
+		_, err := client.ZhimaCustomerJobworthAuthentication.Query(ctx, nil)
+		require.ErrorIs(t, err, alipay.ErrNotDelivered)
+		assert.Zero(t, time.Since(began), "a pause that takes all of the context's time is not begun")
+		assert.Len(t, asked(), 1)
+		assert.Equal(t, []time.Duration{0}, pauses)
+	}, alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Millisecond}), pausesTo(&pauses))
+}
+
+func pausesTo(pauses *[]time.Duration) alipay.Option {
+	return alipay.WithObserver(alipay.Observer{AttemptDone: func(_ context.Context, a alipay.AttemptInfo) { *pauses = append(*pauses, a.Pause) }})
+}
+
+func TestPausesDoubleUpToTheLongest(t *testing.T) {
+	var pauses []time.Duration
+	bubble(t, []http.HandlerFunc{unsigned(429, "")}, func(t *testing.T, client *alipay.Client, asked func() []time.Duration) {
+		_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil)
+		require.ErrorIs(t, err, alipay.ErrNotDelivered)
+		assert.Contains(t, err.Error(), "[attempts 5]")
+		require.Len(t, pauses, 5)
+		for i, step := range []time.Duration{time.Second, 2 * time.Second, 3 * time.Second, 3 * time.Second, 0} {
+			assert.GreaterOrEqual(t, pauses[i], step/2, "pause %d", i+1)
+			assert.LessOrEqual(t, pauses[i], step, "pause %d", i+1)
+		}
+		assert.Equal(t, pauses[0]+pauses[1]+pauses[2]+pauses[3], asked()[4]-asked()[0], "they are kept")
+	}, alipay.WithRetryPolicy(alipay.RetryPolicy{MaxAttempts: 5, BaseDelay: time.Second, MaxDelay: 3 * time.Second, MaxTokens: -1}), alipay.WithTimeout(time.Hour), pausesTo(&pauses))
 }
 
 func TestDoLeavesOutAsItWasOnlyWithAnError(t *testing.T) {
