@@ -22,6 +22,11 @@ type timedOut struct{ error }
 
 func (timedOut) Timeout() bool { return true }
 
+// hollow is an error that unwraps to none.
+type hollow struct{ error }
+
+func (hollow) Unwrap() error { return nil }
+
 func TestACauseIsShownInWordsThatAreKnown(t *testing.T) {
 	secret := errors.New("secret")
 	tcp := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80}
@@ -35,6 +40,7 @@ func TestACauseIsShownInWordsThatAreKnown(t *testing.T) {
 		is   error // what it unwraps to
 	}{
 		{secret, "the transport failed", nil},
+		{hollow{secret}, "the transport failed", nil},
 		{io.EOF, "the connection was closed before an answer came", io.EOF},
 		{fmt.Errorf("secret: %w", io.ErrUnexpectedEOF), "unexpected EOF", io.ErrUnexpectedEOF},
 		{&url.Error{Op: "Get", URL: "secret", Err: net.ErrClosed}, "use of closed network connection", net.ErrClosed},
@@ -68,6 +74,7 @@ func TestACauseIsShownInWordsThatAreKnown(t *testing.T) {
 		}
 		assert.NotErrorIs(t, err, secret)
 	}
+	assert.EqualError(t, SafeCause(errors.Join(io.EOF, syscall.ECONNRESET)), "connection reset by peer", "which says more")
 	assert.NoError(t, SafeCause(nil))
 }
 
