@@ -75,6 +75,7 @@ func TestACauseIsShownInWordsThatAreKnown(t *testing.T) {
 		assert.NotErrorIs(t, err, secret)
 	}
 	assert.EqualError(t, SafeCause(errors.Join(io.EOF, syscall.ECONNRESET)), "connection reset by peer", "which says more")
+	assert.EqualError(t, SafeCause(errors.Join(io.EOF, tls.AlertError(10))), "tls: unexpected message", "which says more")
 	assert.NoError(t, SafeCause(nil))
 }
 
