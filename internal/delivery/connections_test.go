@@ -19,6 +19,23 @@ type closable struct {
 
 func (c closable) Close() error { *c.closed = true; return nil }
 
+// wrapper says what it wraps.
+type wrapper struct {
+	closable
+	inner net.Conn
+}
+
+func (w wrapper) NetConn() net.Conn { return w.inner }
+
+func TestOfAConnectionInLayersTheInnermostIsClosed(t *testing.T) {
+	closed, inner := false, false
+	closeAtOnce(wrapper{closable{closed: &closed}, wrapper{closable{closed: &closed}, closable{closed: &inner}}})
+	assert.True(t, inner)
+	assert.False(t, closed, "it might wait for the other side")
+	closeAtOnce(wrapper{closable: closable{closed: &closed}})
+	assert.True(t, closed)
+}
+
 type unhashable struct {
 	net.Conn
 	_ []byte

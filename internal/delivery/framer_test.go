@@ -42,6 +42,9 @@ func TestAFramerFindsTheEndOfAnAnswer(t *testing.T) {
 		"chunked":                   "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
 		"chunked, in capitals":      "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\nA;x=y\r\nhellohello\r\n00\r\n\r\n",
 		"chunked, with a trailer":   "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: A\r\n\r\n1\r\nx\r\n0\r\nA: b\r\n\r\n",
+		"one byte":                  "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx",
+		"the longest length":        "HTTP/1.1 200 OK\r\nContent-Length:" + strings.Repeat(" ", 112) + "5\r\n\r\nhello",
+		"behind a 100":              "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
 		"behind a 103":              "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
 		"a long line":               "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("y", 5000) + "\r\nContent-Length: 5\r\n\r\nhello",
 		"a colon in a header value": "HTTP/1.1 200 OK\r\nX: a: b\r\nContent-Length: 5\r\n\r\nhello",
@@ -61,6 +64,13 @@ func TestAFramerLetsAnythingUnusualPass(t *testing.T) {
 		"HTTP/1.0":                   "HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\nx",
 		"no HTTP":                    "hello\r\n",
 		"101":                        "HTTP/1.1 101 Switching Protocols\r\nContent-Length: 0\r\n\r\n",
+		"101 with nothing else":      "HTTP/1.1 101 Switching Protocols\r\n\r\n",
+		"099 with nothing else":      "HTTP/1.1 099 OK\r\n\r\n",
+		"no version":                 "200 OK\r\nContent-Length: 1\r\n\r\nx",
+		"a length behind 128 bytes":  "HTTP/1.1 200 OK\r\nContent-Length:" + strings.Repeat(" ", 112) + "55\r\n\r\nhello",
+		"a chunk size of @":          "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n@\r\nx",
+		"a chunk size of G":          "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nG\r\nx",
+		"a length in hexadecimal":    "HTTP/1.1 200 OK\r\nContent-Length: A\r\n\r\nx",
 		"until the end":              "HTTP/1.1 200 OK\r\n\r\nx",
 		"bare line feeds":            "HTTP/1.1 200 OK\nContent-Length: 1\n\nx",
 		"one bare line feed":         "HTTP/1.1 200 OK\r\nContent-Length: 1\n\r\nx",
@@ -96,6 +106,13 @@ func TestAFramerLetsAnythingUnusualPass(t *testing.T) {
 		f.asked([]byte(other))
 		assert.Equal(t, givenUp, f.state, other)
 	}
+}
+
+func TestWhatIsWrittenAfterTheHeadBeginsNoRequest(t *testing.T) {
+	var f framer
+	f.asked([]byte("POST / HTTP/1.1\r\n\r\n"))
+	f.asked([]byte("a body"))
+	assert.Equal(t, inStatusLine, f.state)
 }
 
 func TestWhatComesUnaskedIsSurplus(t *testing.T) {

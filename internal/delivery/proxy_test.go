@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -138,6 +139,34 @@ func TestTheOwnTransportMakesTLSAsNetHTTPDoes(t *testing.T) {
 	require.ErrorAs(t, err, &wrong, "the certificate is checked against the host that was asked for")
 }
 
+func TestADialThatFailsGivesNoConnection(t *testing.T) {
+	base, failed := NewHTTPTransport(), errors.New("failed")
+	base.DialContext = func(context.Context, string, string) (net.Conn, error) { return nil, failed }
+	keepInStep(base)
+	for _, dial := range []func(context.Context, string, string) (net.Conn, error){base.DialContext, base.DialTLSContext} {
+		conn, err := dial(t.Context(), "tcp", "gateway.example:443")
+		assert.ErrorIs(t, err, failed)
+		assert.Nil(t, conn)
+	}
+	conn, err := base.DialTLSContext(t.Context(), "tcp", "gateway.example")
+	var address *net.AddrError
+	assert.ErrorAs(t, err, &address)
+	assert.Nil(t, conn)
+}
+
+func TestNothingIsWrittenToAConnectionThatIsOutOfStep(t *testing.T) {
+	here, there := net.Pipe()
+	defer there.Close()
+	conn := &answerConn{Conn: here, socket: here}
+	go func() { _, _ = io.WriteString(there, "HTTP/1.1 408 Request Timeout\r\n\r\n") }()
+	n, err := conn.Read(make([]byte, 100))
+	assert.Zero(t, n)
+	assert.ErrorIs(t, err, io.EOF)
+	n, err = conn.Write([]byte("GET / HTTP/1.1\r\n"))
+	assert.Zero(t, n)
+	assert.ErrorIs(t, err, net.ErrClosed)
+}
+
 func TestAHandshakeIsBoundedWithoutACall(t *testing.T) {
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -147,6 +176,9 @@ func TestAHandshakeIsBoundedWithoutACall(t *testing.T) {
 	keepInStep(base)
 	_, err = base.DialTLSContext(t.Context(), "tcp", silent.Addr().String())
 	require.ErrorIs(t, err, errHandshakeTimeout)
+	var timeout net.Error
+	require.ErrorAs(t, err, &timeout)
+	assert.True(t, timeout.Timeout() && timeout.Temporary())
 	assert.Contains(t, SafeCause(err).Error(), "TLS handshake timeout")
 }
 
