@@ -97,7 +97,7 @@ func TestWhatIsNoAnswerIsNotTaken(t *testing.T) {
 }
 
 func TestOnlyCodesAreShownOfARefusal(t *testing.T) {
-	for _, code := range []string{"azAZ09._-", strings.Repeat("x", 64)} {
+	for _, code := range []string{"azAZ09._-", "7", strings.Repeat("x", 64)} {
 		assert.EqualError(t, refusal(code, code), "the gateway refused the download "+code+" "+code)
 	}
 	for _, other := range []string{"", "`", "{", "@", "[", "/", ":", " ", "é", strings.Repeat("x", 65)} {
@@ -108,10 +108,14 @@ func TestOnlyCodesAreShownOfARefusal(t *testing.T) {
 func TestAnAnswerMayBeSoLong(t *testing.T) {
 	body := answerWith(`"code":"10000","alipay_cert_content":"` + base64.StdEncoding.EncodeToString([]byte(certificate)) + `"`)
 	for surplus, want := range []string{"", "larger"} {
-		base := answering(body + strings.Repeat(" ", 128<<10-len(body)+surplus))
+		answer := &closing{Reader: strings.NewReader(body + strings.Repeat(" ", 128<<10-len(body)+surplus))}
+		base := roundTripper(func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: http.StatusOK, Body: answer, ContentLength: -1}, nil
+		})
 		transport, err := delivery.NewTransport(&http.Client{Transport: base}, "http")
 		require.NoError(t, err)
 		pem, err := Fetch(t.Context(), transport, delivery.Request{Method: http.MethodPost, URL: &url.URL{Scheme: "http", Host: "gateway"}, Header: http.Header{}})
+		assert.True(t, answer.closed)
 		if want == "" {
 			require.NoError(t, err)
 			assert.Equal(t, certificate, pem)
@@ -121,12 +125,13 @@ func TestAnAnswerMayBeSoLong(t *testing.T) {
 	}
 }
 
-// answering is a RoundTripper that always gives this body.
-type answering string
-
-func (a answering) RoundTrip(*http.Request) (*http.Response, error) {
-	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(string(a))), ContentLength: -1}, nil
+// closing is a body that knows whether it was closed.
+type closing struct {
+	io.Reader
+	closed bool
 }
+
+func (c *closing) Close() error { c.closed = true; return nil }
 
 // roundTripper is a base transport as a function.
 type roundTripper func(*http.Request) (*http.Response, error)
@@ -160,7 +165,7 @@ func TestADownloadIsRepeatedWhileNothingWasWritten(t *testing.T) {
 		base := roundTripper(func(r *http.Request) (*http.Response, error) {
 			last = r.Context()
 			if requests++; requests == 10 {
-				return answering("").RoundTrip(r)
+				return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, nil
 			}
 			trace := httptrace.ContextClientTrace(r.Context())
 			trace.GetConn("")
