@@ -169,6 +169,11 @@ func TestDigestsOfDigestsAreNamed(t *testing.T) {
 			assert.Contains(t, f.en, says)
 			assert.Equal(t, text, f.content)
 		}
+		other := of([]byte(hex.EncodeToString(of(text[:len(text)-1]))))
+		s := &search{r: &r, digest: protocol.Digest{Hash: hash, Sum: other}, hashed: maxHashed, compared: maxCompared}
+		f, _ := s.find()
+		assert.Contains(t, f.en, "a line feed is missing at the end")
+		assert.Contains(t, f.en, "; and the hexadecimal text of the digest")
 	}
 }
 

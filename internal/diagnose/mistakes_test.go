@@ -151,6 +151,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		{request(), lines(auth, "GET", "/v3/a?b=1&c= ", ""), "the query was signed decoded"},
 		{get("/v3/a?b=%E5%BCA%AB"), lines(auth, "GET", "/v3/a?b=%e5%bcA%ab", ""), "its percent-encoding in lower case"},
 		{get("/v3/A?b=X"), lines(auth, "GET", "/v3/a?b=x", ""), "path and query were signed in lower case"},
+		{get("/v3/a?b=%E"), lines(auth, "GET", "/v3/a?b=%e", ""), "path and query were signed in lower case"},
 		{request(), lines(auth, "GET", "/v3/a?b=1&amp;c=%20", ""), "as &amp;"},
 		{request(), lines(auth, "GET", "/v3/a?b=1&c=%2520", ""), "encoded twice"},
 		{get(unusual), lines(auth, "GET", "/v3/a?flag&b=09azAZ%20-._~%2A%21%27%28%29%3B%2C%2F%3F%3A%40%26%3D%2B%24%23%5B%60%7B%0A%C3%A9", ""), "as RFC 3986 says"},
