@@ -192,6 +192,20 @@ func TestWhatABaseTransportReturnsIsAnAnswerOrAnError(t *testing.T) {
 	assert.Equal(t, errNoResponse, report.Cause())
 }
 
+type idle struct {
+	http.RoundTripper
+	closed bool
+}
+
+func (i *idle) CloseIdleConnections() { i.closed = true }
+
+func TestIdleConnectionsAreClosedWhereTheBaseTransportCan(t *testing.T) {
+	var base idle
+	(&Transport{base: &base}).CloseIdleConnections()
+	assert.True(t, base.closed)
+	(&Transport{base: roundTripper(nil)}).CloseIdleConnections()
+}
+
 type closing struct {
 	io.Reader
 	closed bool
