@@ -210,6 +210,32 @@ func TestAnObserverIsToldOfEveryAttemptAndNothingPersonal(t *testing.T) {
 	assert.Len(t, results, 1, "a call that never began is not observed")
 }
 
+func TestAnObserverIsToldHowACallEnded(t *testing.T) {
+	for name, tt := range map[string]struct {
+		last    http.HandlerFunc
+		status  int
+		outcome alipay.Outcome
+		code    alipay.ErrorCode
+	}{
+		"a result":                    {final, 200, alipay.OutcomeSuccess, ""},
+		"a no":                        {tokenInvalid, 400, alipay.OutcomeRejected, alipay.CodeTokenInvalid},
+		"an answer not to be trusted": {unsigned(202, ""), 202, alipay.OutcomeUnknown, ""},
+		"no answer":                   {hangUp, 0, alipay.OutcomeUnknown, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var told []alipay.CallResult
+			s := script(t, unsigned(429, ""), tt.last)
+			client := newClient(t, s.URL, alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Millisecond}), alipay.WithObserver(alipay.Observer{
+				CallDone: func(_ context.Context, r alipay.CallResult) { told = append(told, r) },
+			}))
+			_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+			require.Len(t, told, 1)
+			assert.Equal(t, []any{2, tt.status, tt.outcome, tt.code}, []any{told[0].Attempts, told[0].StatusCode, told[0].Outcome, told[0].Code})
+			assert.Equal(t, err == nil, told[0].Err == nil)
+		})
+	}
+}
+
 // slowSigner waits for its context, as a KMS behind a network that is gone.
 type slowSigner struct{ failingSigner }
 
@@ -221,7 +247,11 @@ func (slowSigner) SignContext(ctx context.Context, _ []byte, _ crypto.SignerOpts
 func TestAContextSignerIsBoundedByTheCall(t *testing.T) {
 	config := testConfig(t, "http://127.0.0.1:1")
 	config.PrivateKey, config.Signer = "", slowSigner{failingSigner{appPublicKey(t)}}
-	client, err := alipay.NewClient(config, alipay.WithTimeout(20*time.Millisecond))
+	never := roundTripper(func(*http.Request) (*http.Response, error) {
+		t.Error("sent without a signature, after the end")
+		return nil, io.EOF
+	})
+	client, err := alipay.NewClient(config, alipay.WithTimeout(20*time.Millisecond), alipay.WithHTTPClient(&http.Client{Transport: never}))
 	require.NoError(t, err)
 	_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
 	require.ErrorIs(t, err, context.DeadlineExceeded)

@@ -47,17 +47,24 @@ func TestEachAttemptIsLoggedWithoutAnythingPersonal(t *testing.T) {
 			assert.EqualValues(t, 1, record["attempt"])
 			assert.Contains(t, record, "pause")
 			assert.Equal(t, "not_delivered", record["outcome"])
+			assert.EqualValues(t, 429, record["status"])
+			assert.Contains(t, record["error"], "429")
 		case "WARN alipay: outcome unknown":
 			assert.Equal(t, "unknown", record["outcome"])
+			assert.NotEmpty(t, record["error"])
+			for _, name := range []string{"status", "trace_id", "code", "pause"} {
+				assert.NotContains(t, record, name, "no answer came, and no attempt follows")
+			}
 		case "DEBUG alipay: attempt":
 			assert.NotEmpty(t, record["request_id"])
 			assert.Contains(t, record, "duration")
 			assert.Contains(t, record, "connection_reused")
-			if record["status"] != nil {
-				assert.Contains(t, record, "trace_id")
-			}
+			assert.Contains(t, record, "status")
+			assert.Contains(t, record, "trace_id")
+			assert.NotContains(t, record, "pause")
+			assert.Equal(t, record["outcome"] == "success", record["error"] == nil)
 		}
-		if code, ok := record["code"]; ok && code != "" {
+		if code, ok := record["code"]; ok {
 			entry += " " + code.(string)
 		}
 		got = append(got, entry)

@@ -210,15 +210,25 @@ func TestADownloadedCertificateSurvivesReload(t *testing.T) {
 	require.NoError(t, query())
 	require.Equal(t, 1, gateway.Downloads())
 
-	require.NoError(t, client.Reload(outdated))
-	require.NoError(t, query())
-	assert.Equal(t, 1, gateway.Downloads(), "the outdated file again")
+	for range 2 {
+		require.NoError(t, client.Reload(outdated))
+		require.NoError(t, query())
+		assert.Equal(t, 1, gateway.Downloads(), "the outdated file again")
+	}
 
 	require.NoError(t, client.Reload(gateway.CertConfig()))
 	require.NoError(t, query())
 	require.NoError(t, client.Reload(outdated))
 	require.NoError(t, query())
 	assert.Equal(t, 2, gateway.Downloads(), "it was configured, and is no longer")
+
+	gateway.RotateCertificate()
+	require.NoError(t, query())
+	require.Equal(t, 3, gateway.Downloads())
+	outdated.AlipayPublicCertContent += alipaytest.RotatedCertificate()
+	require.NoError(t, client.Reload(outdated))
+	require.NoError(t, query())
+	assert.Equal(t, 3, gateway.Downloads(), "the first of two is configured, the second is not")
 }
 
 func TestADownloadedCertificateDoesNotSurviveAConfigWithOtherNames(t *testing.T) {
@@ -317,10 +327,9 @@ func TestTheEndOfACertificateIsSeenComing(t *testing.T) {
 	t.Parallel()
 	config, p := certModeConfig(t)
 	sn := testpki.Must(alipay.CertSN([]byte(p.alipay.PEM)))
-	ends := p.alipay.Cert.NotAfter
-	if p.app.Cert.NotAfter.Before(ends) {
-		ends = p.app.Cert.NotAfter
-	}
+	const day = 24 * time.Hour
+	ends := p.alipay.Cert.NotAfter.Add(-10 * day) // of the application's, which is the first
+	config.AppCertContent = issueNow("app", p.appKey, p.middle, testpki.Valid(p.app.Cert.NotBefore, ends)).PEM
 	var now atomic.Pointer[time.Time]
 	at := func(tm time.Time) { now.Store(&tm) }
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -334,7 +343,7 @@ func TestTheEndOfACertificateIsSeenComing(t *testing.T) {
 		alipay.WithClock(func() time.Time { return *now.Load() }), logTo(&log),
 		alipay.WithObserver(alipay.Observer{CallDone: func(_ context.Context, r alipay.CallResult) { told = r.CertificateExpires }}),
 	}
-	at(ends.Add(-31 * 24 * time.Hour))
+	at(ends.Add(-31 * day))
 	client, err := alipay.NewClient(config, opts...)
 	require.NoError(t, err)
 	query := func() { require.NoError(t, second(client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil))) }
@@ -343,29 +352,37 @@ func TestTheEndOfACertificateIsSeenComing(t *testing.T) {
 	assert.True(t, told.IsZero())
 	assert.Zero(t, warnings())
 
-	const each = 2 // the application's certificate and Alipay's
-	at(ends.Add(-29 * 24 * time.Hour))
+	at(ends.Add(-29 * day))
+	require.NoError(t, client.Reload(config))
+	assert.Equal(t, 1, warnings(), "Reload tells it")
 	for range 5 {
 		query()
 		assert.Equal(t, ends.UTC(), told.UTC())
 	}
-	assert.Equal(t, each, warnings())
-	assert.Contains(t, log.String(), "field=AlipayPublicCertContent")
-	assert.Contains(t, log.String(), "field=AppCertContent")
-	assert.Contains(t, log.String(), "sn="+sn)
-	assert.Contains(t, log.String(), "level=WARN")
 	require.NoError(t, client.Reload(config))
-	assert.Equal(t, each, warnings(), "an hourly reload does not repeat it either")
-	at(ends.Add(-28*24*time.Hour + time.Minute))
+	assert.Equal(t, 1, warnings(), "an hourly reload does not repeat it either")
+	assert.Contains(t, log.String(), "field=AppCertContent")
+	assert.NotContains(t, log.String(), "field=AlipayPublicCertContent", "that one ends ten days later")
+	assert.Contains(t, log.String(), "level=WARN")
+	at(ends.Add(-28*day - time.Second))
+	query()
+	assert.Equal(t, 1, warnings(), "not within a day")
+	at(ends.Add(-28 * day))
 	query()
 	query()
-	assert.Equal(t, 2*each, warnings(), "the next day")
+	assert.Equal(t, 2, warnings(), "the next day")
 
+	log.Reset()
+	at(ends.Add(-19 * day))
+	query()
+	assert.Equal(t, ends.UTC(), told.UTC(), "the first to end")
+	assert.Equal(t, 2, warnings(), "both")
+	assert.Contains(t, log.String(), "field=AlipayPublicCertContent sn="+sn)
 	log.Reset()
 	_, err = alipay.NewClient(config, opts...)
 	require.NoError(t, err)
-	assert.Equal(t, each, warnings(), "NewClient tells it too")
+	assert.Equal(t, 2, warnings(), "NewClient tells it too")
 
 	_, err = newClient(t, s.URL, logTo(&log)).ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil)
-	assert.Equal(t, each, warnings(), "public-key mode has nothing that ends: %v", err)
+	assert.Equal(t, 2, warnings(), "public-key mode has nothing that ends: %v", err)
 }
