@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -285,6 +286,31 @@ func TestWhatDidNotLeaveIsTriedAgain(t *testing.T) {
 		assert.Zero(t, s.requests.Load())
 		assert.Contains(t, err.Error(), "unknown authority")
 	})
+	t.Run("a connection that died while it was idle", func(t *testing.T) {
+		s := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, waitingBody) })
+		var log bytes.Buffer
+		var pauses []time.Duration
+		var dead atomic.Bool
+		client := newClient(t, s.URL, logTo(&log), pausesTo(&pauses), alipay.WithTimeout(time.Minute),
+			alipay.WithRetryPolicy(alipay.RetryPolicy{MaxAttempts: 2, BaseDelay: time.Hour, MaxDelay: time.Hour, MaxTokens: 1}))
+		alipay.ConfigureOwnForTest(client, func(own *http.Transport) {
+			dial := own.DialContext
+			own.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+				conn, err := dial(ctx, network, addr)
+				return &mortal{conn, !dead.Load(), &dead}, err
+			}
+		})
+		_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+		require.NoError(t, err)
+		dead.Store(true)
+		got, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+		require.NoError(t, err, "on another connection")
+		assert.Equal(t, 2, got.Meta.Attempts)
+		assert.Equal(t, []time.Duration{0, 1, 0}, pauses, "at once, and the budget, which allows no retry, is not asked")
+		assert.Equal(t, 1, strings.Count(log.String(), `level=WARN msg="alipay: retry"`))
+		assert.Contains(t, log.String(), "pause=1ns")
+		assert.EqualValues(t, 2, s.requests.Load())
+	})
 	t.Run("cancelled before sending", func(t *testing.T) {
 		s := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, successBody) })
 		ctx, cancel := context.WithCancel(t.Context())
@@ -294,6 +320,20 @@ func TestWhatDidNotLeaveIsTriedAgain(t *testing.T) {
 		assert.ErrorIs(t, err, context.Canceled)
 		assert.Zero(t, s.requests.Load())
 	})
+}
+
+// mortal cannot be written to any more once dead is true, if it is one that dies.
+type mortal struct {
+	net.Conn
+	dies bool
+	dead *atomic.Bool
+}
+
+func (m *mortal) Write(p []byte) (int, error) {
+	if m.dies && m.dead.Load() {
+		return 0, syscall.EPIPE
+	}
+	return m.Conn.Write(p)
 }
 
 func TestATransportThatHidesItsTraceCountsAsSent(t *testing.T) {
