@@ -100,7 +100,8 @@ func TestACauseIsATimeoutWhenItsErrorIs(t *testing.T) {
 		var got net.Error
 		require.ErrorAs(t, SafeCause(err), &got)
 		assert.Equal(t, want, got.Timeout(), "%v", err)
-		assert.Equal(t, want, got.Temporary(), "%v", err) //nolint:staticcheck // part of net.Error
+		//lint:ignore SA1019 it is part of net.Error
+		assert.Equal(t, want, got.Temporary(), "%v", err)
 	}
 }
 

@@ -178,7 +178,9 @@ func TestAHandshakeIsBoundedWithoutACall(t *testing.T) {
 	require.ErrorIs(t, err, errHandshakeTimeout)
 	var timeout net.Error
 	require.ErrorAs(t, err, &timeout)
-	assert.True(t, timeout.Timeout() && timeout.Temporary())
+	assert.True(t, timeout.Timeout())
+	//lint:ignore SA1019 it is part of net.Error
+	assert.True(t, timeout.Temporary())
 	assert.Contains(t, SafeCause(err).Error(), "TLS handshake timeout")
 }
 
