@@ -198,7 +198,7 @@ func TestWhatTheConfigAndTheSignatureHoldIsMasked(t *testing.T) {
 // TestTheTextsOfAnErrorAnswerAreCutAtTheirBounds: what is as long as the bound is
 // whole, and what is longer is no longer.
 func TestTheTextsOfAnErrorAnswerAreCutAtTheirBounds(t *testing.T) {
-	long := func(n int) string { return strings.Repeat("m", n) }
+	long := func(n int) string { return strings.Repeat("-", n) } // a signature, whose beginning would be masked, begins otherwise
 	ask := func(code, message, trace, link string) *alipay.APIError {
 		links := mustJSON(t, slices.Repeat([]alipay.ErrorLink{{Link: link, Desc: link}}, 10))
 		s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
