@@ -153,9 +153,18 @@ func picture(name string) chromedp.Action {
 	})
 }
 
-// shows waits until an element contains a text.
+// shows waits until an element contains a text. It begins again when the page it
+// looked at has just been left for another: its context is gone then.
 func shows(selector, text string) chromedp.Action {
-	return chromedp.Poll(`[...document.querySelectorAll(`+quote(selector)+`)].some((e) => e.textContent.includes(`+quote(text)+`))`, nil)
+	poll := chromedp.Poll(`[...document.querySelectorAll(`+quote(selector)+`)].some((e) => e.textContent.includes(`+quote(text)+`))`, nil)
+	return chromedp.ActionFunc(func(ctx context.Context) error {
+		for {
+			err := poll.Do(ctx)
+			if err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "context") {
+				return err
+			}
+		}
+	})
 }
 
 // click clicks within the page. The pointer could miss: what arrives in between
