@@ -161,7 +161,7 @@ func TestOtherKeysAreRefusedAndNotShown(t *testing.T) {
 		"RSA-PSS":        {read(t, "rsapss.pem"), "not a private key"},
 		"encrypted":      {read(t, "encrypted.pem"), "encrypted"},
 		"encrypted, old": {[]byte("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\nc2VjcmV0LXdvcmQ=\n-----END RSA PRIVATE KEY-----\n"), "encrypted"},
-		"public":         {pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}), "no RSA private key"},
+		"public":         {pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}), "not an RSA private key"},
 	} {
 		s, err := New(c.key)
 		if err == nil || s != nil || !strings.Contains(err.Error(), c.want) {
