@@ -1,6 +1,6 @@
 module github.com/seed-39a49030/alipay/benchmarks
 
-go 1.25.0
+go 1.26.0
 
 require (
 	github.com/seed-39a49030/alipay v0.0.0

@@ -1,3 +1,3 @@
 module github.com/seed-39a49030/alipay/opensslsigner
 
-go 1.25.0
+go 1.26.0
