@@ -29,7 +29,7 @@ import (
 // none are taken when it is not set.
 var screenshots = os.Getenv("SCREENSHOTS")
 
-// gateway is a running examples/gateway.
+// gateway is a running `alipay gateway`.
 type gateway struct {
 	config alipay.AlipayConfig
 	page   string
@@ -38,11 +38,11 @@ type gateway struct {
 // start builds the command and runs it until the test ends.
 func start(t *testing.T) gateway {
 	t.Helper()
-	command := filepath.Join(t.TempDir(), "gateway")
-	build := exec.Command("go", "build", "-o", command, "github.com/seed-39a49030/alipay/examples/gateway")
+	command := filepath.Join(t.TempDir(), "alipay")
+	build := exec.Command("go", "build", "-o", command, "github.com/seed-39a49030/alipay/cmd/alipay")
 	build.Stderr = os.Stderr
 	require.NoError(t, build.Run())
-	run := exec.Command(command, "-json")
+	run := exec.Command(command, "gateway", "-json")
 	stdout, err := run.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, run.Start())

@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"bytes"
@@ -20,9 +20,10 @@ import (
 
 	"github.com/seed-39a49030/alipay"
 	"github.com/seed-39a49030/alipay/alipaytest"
+	"github.com/seed-39a49030/alipay/cmd/alipay/internal/cli"
 )
 
-const vectors = "../../testdata/vectors/"
+const vectors = "../../../../testdata/vectors/"
 
 func file(t *testing.T, content string) string {
 	path := filepath.Join(t.TempDir(), "f")
@@ -57,7 +58,7 @@ var base64Line = regexp.MustCompile(`[A-Za-z0-9+/]{60,}`)
 func examine(t *testing.T, args ...string) (status int, out string) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	status = run(args, &stdout, &stderr)
+	status = Run(t.Context(), cli.IO{Lang: cli.LocaleLang(), Stdout: &stdout, Stderr: &stderr}, args)
 	for _, text := range base64Line.FindAllString(stdout.String()+stderr.String(), -1) {
 		assert.Regexp(t, "^[0-9a-f]{64}$", text, "anything else so long may be key material")
 	}

@@ -1,9 +1,10 @@
-package main
+package gateway
 
 import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	alipay "github.com/seed-39a49030/alipay"
+	"github.com/seed-39a49030/alipay/cmd/alipay/internal/cli"
 )
 
 // output is what run prints, readable while it runs.
@@ -41,11 +43,11 @@ func serving(t *testing.T, last string, args ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	var stdout output
-	done := make(chan error, 1)
-	go func() { done <- run(ctx, args, &stdout) }()
+	done := make(chan int, 1)
+	go func() { done <- Run(ctx, cli.IO{Stdout: &stdout, Stderr: io.Discard}, args) }()
 	t.Cleanup(func() {
 		cancel()
-		assert.NoError(t, <-done)
+		assert.Zero(t, <-done)
 	})
 	require.Eventually(t, func() bool {
 		text := stdout.String()
@@ -125,6 +127,8 @@ func TestThePageCanBeLeftOut(t *testing.T) {
 
 func TestWrongArgumentsAreToldAtOnce(t *testing.T) {
 	for _, args := range [][]string{{"serve"}, {"-encrypt-key", "short"}, {"-addr", "nowhere"}, {"-inspect", "0.0.0.0:0"}, {"-messages-to", "nowhere"}} {
-		require.Error(t, run(context.Background(), args, &output{}))
+		var stderr bytes.Buffer
+		require.NotZero(t, Run(t.Context(), cli.IO{Stdout: io.Discard, Stderr: &stderr}, args))
+		require.Contains(t, stderr.String(), "alipay gateway: ")
 	}
 }

@@ -1,52 +1,57 @@
-// Command doctor says what is wrong with the keys and settings of an
-// application, in plain words, in English or Chinese.
-//
-//	go run ./examples/doctor                        # what the ALIPAY_… variables say
-//	go run ./examples/doctor -app-id 2021… -private-key app_private_key.pem -alipay-public-key alipay_public_key.pem
-//	go run ./examples/doctor -live                  # and one signed call that cannot spend anything
-//
-// A flag replaces the environment variables for the same setting. The report says
-// what each key or certificate is, whether they fit together, when each
-// certificate expires, and the serial numbers (SN); then every mistake that
-// alipay.NewClient reports, with the field and what to do. Without -live it uses
-// no network. -live calls monitor.heartbeat, which needs no product, and shows
-// whether the private key or the key of Alipay's is wrong. The report never
-// contains key material, so it may be shown to others: it contains only app id,
-// host, names of files, names and dates of certificates, and hashes of public keys.
-//
-// -json prints the report for scripts: ok, failures, warnings and findings, each
-// with section, level (note, ok, warn, fail), field and text. -lang chooses the
-// language, which otherwise follows LC_ALL, LC_MESSAGES and LANG.
-//
-// The exit status is 0 when nothing failed, warnings or not; 1 when a check
-// failed; 2 for a wrong flag.
-package main
+// Package doctor is the subcommand doctor: it says what is wrong with the keys and
+// settings of an application, in plain words, in English or Chinese. The report
+// never contains key material, so it may be shown to others: it contains only app
+// id, host, names of files, names and dates of certificates, and hashes of public
+// keys.
+package doctor
 
 import (
 	"cmp"
+	"context"
 	"errors"
-	"flag"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 	"time"
 
 	"github.com/seed-39a49030/alipay"
+	"github.com/seed-39a49030/alipay/cmd/alipay/internal/cli"
 	"github.com/seed-39a49030/alipay/internal/credentials"
 	"github.com/seed-39a49030/alipay/internal/keys"
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+const aboutEN = `
+Says what each key and certificate of an application is, whether they fit
+together, when each certificate expires, and the serial numbers (SN); then every
+mistake that alipay.NewClient reports, with the field and what to do. The
+settings come from the ALIPAY_… variables; a flag takes the place of its
+variable. Without -live no network is used. The report holds no key material, so
+it may be shown to others.
 
-func run(args []string, stdout, stderr io.Writer) int {
+  alipay doctor
+  alipay doctor -app-id 2021… -private-key app_private_key.pem -alipay-public-key alipay_public_key.pem
+  alipay doctor -live     and one signed call that cannot spend anything
+
+The exit status is 0 when nothing failed, warnings or not; 1 when a check
+failed; 2 for a wrong flag.`
+
+const aboutZH = `
+逐一说明每个密钥和证书是什么、是否配套、证书何时到期以及序列号（SN），再列出
+alipay.NewClient 会报告的每个错误、所在字段和处理办法。配置取自 ALIPAY_… 环境变量，
+命令行参数优先。不加 -live 就不联网。报告不含密钥内容，可以发给别人看。
+
+  alipay doctor
+  alipay doctor -app-id 2021… -private-key 应用私钥.pem -alipay-public-key 支付宝公钥.pem
+  alipay doctor -live     再发起一次签名调用，不会消耗任何东西
+
+退出码：0 没有错误（可能有警告）；1 有检查未通过；2 参数有误。`
+
+// Run examines the settings.
+func Run(_ context.Context, c cli.IO, args []string) int {
 	config, envErr := alipay.ConfigFromEnv()
-	given, err := parseFlags(args, &config, stderr)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return 0
-	case err != nil:
-		return 2
+	given, status, ok := parseFlags(c, args, &config)
+	if !ok {
+		return status
 	}
 	r := &report{zh: given.lang == "zh"}
 	r.settings(config)
@@ -63,17 +68,17 @@ func run(args []string, stdout, stderr io.Writer) int {
 		}
 	}
 	if given.json {
-		if err := r.printJSON(stdout, live); err != nil {
-			fmt.Fprintln(stderr, err)
-			return 1
+		if err := r.printJSON(c.Stdout, live); err != nil {
+			fmt.Fprintln(c.Stderr, err)
+			return cli.Failed
 		}
 	} else {
-		r.print(stdout, live)
+		r.print(c.Stdout, live)
 	}
 	if r.count(levelFail) > 0 {
-		return 1
+		return cli.Failed
 	}
-	return 0
+	return cli.OK
 }
 
 // options are the flags that are not settings of the client.
@@ -83,42 +88,32 @@ type options struct {
 	nothing    bool // no flag gave a setting
 }
 
-// chinese reports whether a locale, as in zh_CN.UTF-8, is a Chinese one.
-func chinese(locale string) bool { return strings.HasPrefix(strings.ToLower(locale), "zh") }
-
 // parseFlags lets each flag replace the setting from the environment.
-func parseFlags(args []string, c *alipay.AlipayConfig, stderr io.Writer) (o options, err error) {
-	flags := flag.NewFlagSet("doctor", flag.ContinueOnError)
-	flags.SetOutput(stderr)
+func parseFlags(io cli.IO, args []string, c *alipay.AlipayConfig) (o options, status int, ok bool) {
+	flags := io.Flags("doctor", io.T("[flags]", "[参数]"), io.T(aboutEN, aboutZH))
 	var baseURL, appID, privateKey, alipayKey, appCert, alipayCert, rootCert, encryptKey, appAuthToken string
-	flags.BoolVar(&o.live, "live", false, "make one signed call that cannot spend anything, and explain the answer")
-	flags.BoolVar(&o.json, "json", false, "print the report as JSON")
-	flags.StringVar(&o.lang, "lang", "", "language of the report, `en or zh`; by default that of the locale")
-	flags.StringVar(&baseURL, "base-url", "", "gateway, by default "+alipay.DefaultBaseURL)
-	flags.StringVar(&appID, "app-id", "", "APPID of the application")
-	flags.StringVar(&privateKey, "private-key", "", "`file` of the application's private key (应用私钥)")
-	flags.StringVar(&alipayKey, "alipay-public-key", "", "`file` of Alipay's public key (支付宝公钥), or the key itself")
-	flags.StringVar(&appCert, "app-cert", "", "`file` of the application's certificate (应用公钥证书), or the certificate itself")
-	flags.StringVar(&alipayCert, "alipay-cert", "", "`file` of Alipay's certificate (支付宝公钥证书), or the certificate itself")
-	flags.StringVar(&rootCert, "root-cert", "", "`file` of Alipay's root bundle (支付宝根证书), or the bundle itself")
-	flags.StringVar(&encryptKey, "encrypt-key", "", "`file` of the AES key (接口内容加密), or the key itself, which other users of this machine may then see")
-	flags.StringVar(&appAuthToken, "app-auth-token", "", "app_auth_token (应用授权令牌) of another merchant, which other users of this machine may see")
-	if err := flags.Parse(args); err != nil {
-		return o, err
+	flags.BoolVar(&o.live, "live", false, io.T("make one signed call that cannot spend anything, and explain the answer", "发起一次不会消耗任何东西的签名调用，并解释响应"))
+	flags.BoolVar(&o.json, "json", false, io.T("print the report as JSON", "以 JSON 打印报告"))
+	flags.StringVar(&o.lang, "lang", "", io.T("language of the report, `en or zh`; by default that of the locale", "报告的语言，`en 或 zh`；默认随系统 locale"))
+	flags.StringVar(&baseURL, "base-url", "", io.T("`URL` of the gateway, by default ", "网关的 `URL`，默认 ")+alipay.DefaultBaseURL)
+	flags.StringVar(&appID, "app-id", "", io.T("APPID of the application", "应用的 `APPID`"))
+	flags.StringVar(&privateKey, "private-key", "", io.T("`file` of the application's private key (应用私钥)", "应用私钥的`文件`"))
+	flags.StringVar(&alipayKey, "alipay-public-key", "", io.T("`file` of Alipay's public key (支付宝公钥), or the key itself", "支付宝公钥的`文件`，或公钥本身"))
+	flags.StringVar(&appCert, "app-cert", "", io.T("`file` of the application's certificate (应用公钥证书), or the certificate itself", "应用公钥证书的`文件`，或证书内容"))
+	flags.StringVar(&alipayCert, "alipay-cert", "", io.T("`file` of Alipay's certificate (支付宝公钥证书), or the certificate itself", "支付宝公钥证书的`文件`，或证书内容"))
+	flags.StringVar(&rootCert, "root-cert", "", io.T("`file` of Alipay's root bundle (支付宝根证书), or the bundle itself", "支付宝根证书的`文件`，或证书内容"))
+	flags.StringVar(&encryptKey, "encrypt-key", "", io.T("`file` of the AES key (接口内容加密), or the key itself, which other users of this machine may then see", "AES 密钥（接口内容加密方式）的`文件`，或密钥本身（本机其他用户可能看到）"))
+	flags.StringVar(&appAuthToken, "app-auth-token", "", io.T("app_auth_token (应用授权令牌) of another merchant, which other users of this machine may see", "其他商户的 `app_auth_token`（应用授权令牌），本机其他用户可能看到"))
+	if status, ok := io.Parse(flags, args); !ok {
+		return o, status, false
 	}
 	switch {
 	case flags.NArg() > 0:
-		err = errors.New("doctor takes flags only")
+		return o, io.Wrong(flags, errors.New(io.T("it takes flags only", "只接受以 - 开头的参数"))), false
 	case o.lang != "" && o.lang != "en" && o.lang != "zh":
-		err = errors.New("-lang is en or zh")
+		return o, io.Wrong(flags, errors.New(io.T("-lang is en or zh", "-lang 只能是 en 或 zh"))), false
 	}
-	if err != nil {
-		fmt.Fprintln(stderr, err)
-		return o, err
-	}
-	if o.lang == "" && chinese(cmp.Or(os.Getenv("LC_ALL"), os.Getenv("LC_MESSAGES"), os.Getenv("LANG"))) {
-		o.lang = "zh"
-	}
+	o.lang = cmp.Or(o.lang, string(io.Lang))
 	o.nothing = cmp.Or(baseURL, appID, privateKey, alipayKey, appCert, alipayCert, rootCert, encryptKey, appAuthToken) == ""
 
 	// The mode of the flags wins: settings of the other mode in the environment are dropped.
@@ -139,7 +134,7 @@ func parseFlags(args []string, c *alipay.AlipayConfig, stderr io.Writer) (o opti
 		encryptKey = strings.TrimSpace(string(data))
 	}
 	c.EncryptKey = cmp.Or(encryptKey, c.EncryptKey)
-	return o, nil
+	return o, cli.OK, true
 }
 
 // take puts a flag's value into the right field: the content itself, or the file
