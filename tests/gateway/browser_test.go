@@ -1,6 +1,4 @@
-// Package browsertest opens the test gateway's page in a real browser. It is a
-// separate module, so that the library does not depend on a browser driver.
-package browsertest
+package gateway
 
 import (
 	"bufio"

@@ -1,6 +1,4 @@
-// Package sdktest points Alipay's own Node.js SDK at the test gateway, right and
-// with one setting wrong. It is a separate module, since it installs that SDK.
-package sdktest
+package gateway
 
 import (
 	"bytes"
