@@ -1,5 +1,5 @@
-// Package docs holds the documents to the library: both languages say the same,
-// links lead somewhere, code compiles, and what is quoted is what the library says.
+// Package docs tests the documents: both languages say the same, links lead
+// somewhere, code compiles, and what is quoted is what the library says.
 package docs
 
 import (
@@ -15,6 +15,9 @@ import (
 
 	"github.com/seed-39a49030/alipay"
 )
+
+// dir is where the pages are, and what their names are relative to.
+const dir = "../../docs"
 
 // page is what the tests look at of a Markdown file.
 type page struct {
@@ -37,7 +40,7 @@ var (
 
 func parse(t *testing.T, file string) page {
 	t.Helper()
-	data, err := os.ReadFile(file)
+	data, err := os.ReadFile(filepath.Join(dir, file))
 	require.NoError(t, err)
 	p := page{file: file, text: string(data), prose: fenced.ReplaceAllString(string(data), "")}
 	require.NotContains(t, p.prose, "```", "%s: a block without a language, or one that does not end", file)
@@ -51,13 +54,13 @@ func parse(t *testing.T, file string) page {
 func pages(t *testing.T) [][2]page {
 	t.Helper()
 	all := [][2]page{{parse(t, "../README.md"), parse(t, "../README.zh-CN.md")}}
-	english, err := filepath.Glob("en/*.md")
+	english, err := os.ReadDir(filepath.Join(dir, "en"))
 	require.NoError(t, err)
-	chinese, err := filepath.Glob("zh-CN/*.md")
+	chinese, err := os.ReadDir(filepath.Join(dir, "zh-CN"))
 	require.NoError(t, err)
 	require.Len(t, chinese, len(english))
 	for _, file := range english {
-		all = append(all, [2]page{parse(t, file), parse(t, "zh-CN/"+filepath.Base(file))})
+		all = append(all, [2]page{parse(t, "en/"+file.Name()), parse(t, "zh-CN/"+file.Name())})
 	}
 	return all
 }
@@ -127,7 +130,7 @@ func TestLinksLeadSomewhere(t *testing.T) {
 			if file == "" {
 				path = p.file
 			}
-			if _, err := os.Stat(path); !assert.NoError(t, err, p.file) || !hasAnchor {
+			if _, err := os.Stat(filepath.Join(dir, path)); !assert.NoError(t, err, p.file) || !hasAnchor {
 				continue
 			}
 			var anchors []string
@@ -174,7 +177,7 @@ func TestNothingIsLeftInEnglish(t *testing.T) {
 // Names of the library and of the test kit in the text must exist, and every
 // option must be in the README.
 func TestNamesAreThoseOfTheLibrary(t *testing.T) {
-	api, err := os.ReadFile("../api.txt")
+	api, err := os.ReadFile("../../api.txt")
 	require.NoError(t, err)
 	name := regexp.MustCompile(`\b(alipay|alipaytest)\.([A-Z]\w+)`)
 	for _, pair := range pages(t) {
@@ -195,7 +198,7 @@ func TestNamesAreThoseOfTheLibrary(t *testing.T) {
 // The page on security names tests.
 func TestTheTestsThatAreNamedExist(t *testing.T) {
 	var tests strings.Builder
-	require.NoError(t, filepath.WalkDir("..", func(path string, _ os.DirEntry, err error) error {
+	require.NoError(t, filepath.WalkDir("../..", func(path string, _ os.DirEntry, err error) error {
 		if err == nil && strings.HasSuffix(path, "_test.go") {
 			var data []byte
 			data, err = os.ReadFile(path)

@@ -24,6 +24,12 @@ const (
 	StartAgain Decision = "start again" // the token is spent: start a new check of the customer
 )
 
+// Check is what the shop has stored about a customer's identity check.
+type Check struct {
+	AgreementNo string // out_agreement_no, which the shop chose when the check began
+	OnceToken   string
+}
+
 // TeacherDiscount decides about the discount. In production its Identity is
 // client.ZhimaCustomerJobworthAuthentication.
 type TeacherDiscount struct {
@@ -31,14 +37,15 @@ type TeacherDiscount struct {
 	ServiceID string // credit service id assigned to the shop
 }
 
-// Decide queries once for the result of a customer's identity check. An error
-// means that the shop itself has something to correct, such as a permission or a
-// key. The library's errors may be logged: they contain nothing personal.
-func (d TeacherDiscount) Decide(ctx context.Context, onceToken string) (Decision, error) {
+// Decide queries once for the result of a check. An error means that the shop
+// itself has something to correct, such as a permission or a key. The library's
+// errors may be logged: they contain nothing personal.
+func (d TeacherDiscount) Decide(ctx context.Context, check Check) (Decision, error) {
 	// A customer who closes the page cancels ctx, which must not cut off an answer
 	// that uses up the token. The client's timeout still bounds the call.
 	answer, err := d.Identity.Query(context.WithoutCancel(ctx), &alipay.QueryParams{
-		OnceToken:    onceToken,
+		ConnKey:      check.AgreementNo,
+		OnceToken:    check.OnceToken,
 		QueryType:    alipay.QueryTypeExact,
 		IdentityType: alipay.IdentityTypeTeacher,
 		ServiceID:    d.ServiceID,

@@ -40,9 +40,9 @@ var (
 // Imports are added to the last two. The Chinese blocks are the same but for
 // their comments.
 func TestGoBlocksCompile(t *testing.T) {
-	dir, err := os.MkdirTemp(".", "_blocks") // in this module, for its dependencies; ./... does not see it
+	blocks, err := os.MkdirTemp(".", "_blocks") // in this module, for its dependencies; ./... does not see it
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	t.Cleanup(func() { _ = os.RemoveAll(blocks) })
 	var packages []string
 	for _, pair := range pages(t) {
 		for _, b := range pair[0].blocks {
@@ -54,7 +54,7 @@ func TestGoBlocksCompile(t *testing.T) {
 				file = "block_test.go"
 			}
 			// The name leads from an error to the block.
-			block := filepath.Join(dir, fmt.Sprintf("%s_line_%d", filepath.Base(pair[0].file), b.line))
+			block := filepath.Join(blocks, fmt.Sprintf("%s_line_%d", filepath.Base(pair[0].file), b.line))
 			packages = append(packages, "./"+block)
 			require.NoError(t, os.MkdirAll(block, 0o700))
 			require.NoError(t, os.WriteFile(filepath.Join(block, file), []byte(asFile(b.text)), 0o600))

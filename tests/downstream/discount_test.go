@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"testing"
 
-	merchant "example.com/merchant"
+	merchant "github.com/seed-39a49030/alipay/tests/downstream"
 
 	"github.com/seed-39a49030/alipay"
 	"github.com/seed-39a49030/alipay/alipaytest"
 )
+
+var check = merchant.Check{AgreementNo: "order-1", OnceToken: "token-1"}
 
 // Without HTTP: a stub says what the gateway would.
 func TestDecideMapsEveryAnswer(t *testing.T) {
@@ -38,7 +40,7 @@ func TestDecideMapsEveryAnswer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			stub := alipaytest.StubQuerier{QueryFunc: func(_ context.Context, p *alipay.QueryParams, _ ...alipay.RequestOption) (*alipay.QueryResponse, error) {
-				if p.OnceToken != "token-1" || p.IdentityType != alipay.IdentityTypeTeacher {
+				if p.OnceToken != check.OnceToken || p.IdentityType != alipay.IdentityTypeTeacher {
 					t.Errorf("asked for %+v", p)
 				}
 				if tt.err != nil {
@@ -46,7 +48,7 @@ func TestDecideMapsEveryAnswer(t *testing.T) {
 				}
 				return &alipay.QueryResponse{IdentityResult: tt.result}, nil
 			}}
-			got, err := merchant.TeacherDiscount{Identity: stub}.Decide(t.Context(), "token-1")
+			got, err := merchant.TeacherDiscount{Identity: stub}.Decide(t.Context(), check)
 			if got != tt.want || (err == nil) != (tt.want != "") {
 				t.Errorf("got %q, %v; want %q", got, err, tt.want)
 			}
@@ -111,14 +113,19 @@ func TestDecideWithAGateway(t *testing.T) {
 				ServiceID: "2019120400000000000004450100",
 			}
 			for i, want := range tt.want {
-				got, err := discount.Decide(t.Context(), "token-1")
+				got, err := discount.Decide(t.Context(), check)
 				if err != nil || got != want {
 					t.Fatalf("call %d: got %q, %v; want %q", i+1, got, err, want)
 				}
 			}
 			for _, request := range gateway.Requests() {
-				if !request.Verified || request.Params.Get("service_id") != discount.ServiceID {
-					t.Errorf("the gateway received %v", request.Params)
+				if !request.Verified {
+					t.Errorf("the gateway received %v: %s", request.Params, request.Diagnosis)
+				}
+				for _, name := range []string{"conn_key", "once_token", "query_type", "identity_type", "service_id"} {
+					if request.Params.Get(name) == "" {
+						t.Errorf("no %s, which a real call has", name)
+					}
 				}
 			}
 		})
@@ -135,7 +142,7 @@ func TestDecideIsNotCutOffByTheCustomer(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	got, err := merchant.TeacherDiscount{Identity: client.ZhimaCustomerJobworthAuthentication}.Decide(ctx, "token-1")
+	got, err := merchant.TeacherDiscount{Identity: client.ZhimaCustomerJobworthAuthentication}.Decide(ctx, check)
 	if err != nil || got != merchant.Granted {
 		t.Fatalf("got %q, %v", got, err)
 	}
@@ -150,7 +157,7 @@ func TestDecideReportsWhatTheShopMustCorrect(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = merchant.TeacherDiscount{Identity: client.ZhimaCustomerJobworthAuthentication}.Decide(t.Context(), "token-1")
+	_, err = merchant.TeacherDiscount{Identity: client.ZhimaCustomerJobworthAuthentication}.Decide(t.Context(), check)
 	if !errors.Is(err, alipay.CodeInvalidAppID) {
 		t.Fatalf("got %v, want %v", err, alipay.CodeInvalidAppID)
 	}

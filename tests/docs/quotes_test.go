@@ -65,7 +65,7 @@ func rotated(t *testing.T) error {
 
 // vector reads one of the known-good keys, which are not those of the gateway.
 func vector(t *testing.T, name string) string {
-	data, err := os.ReadFile("../testdata/vectors/" + name)
+	data, err := os.ReadFile("../../testdata/vectors/" + name)
 	require.NoError(t, err)
 	return string(data)
 }
