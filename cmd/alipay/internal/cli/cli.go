@@ -55,7 +55,7 @@ func (c IO) Flags(name, synopsis, about string) *flag.FlagSet {
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
 	flags.SetOutput(c.Stderr)
 	flags.Usage = func() {
-		fmt.Fprintf(flags.Output(), "%s alipay %s %s\n\n%s\n", c.T("usage:", "用法："), name, synopsis, strings.TrimSpace(about))
+		fmt.Fprintf(flags.Output(), "%salipay %s %s\n\n%s\n", c.T("usage: ", "用法："), name, synopsis, strings.TrimSpace(about))
 		any := false
 		flags.VisitAll(func(*flag.Flag) { any = true })
 		if any {
