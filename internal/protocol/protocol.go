@@ -112,14 +112,51 @@ var ErrSignature = errors.New("signature does not hold")
 // made. The error is ErrSignature, whatever was wrong with it.
 func Verify(key *rsa.PublicKey, content []byte, signature string) error {
 	raw, err := base64.StdEncoding.DecodeString(signature)
-	if err != nil {
-		return ErrSignature
-	}
-	digest := sha256.Sum256(content)
-	if rsa.VerifyPKCS1v15(key, crypto.SHA256, digest[:], raw) != nil {
+	if err != nil || !verifyRaw(key, content, raw) {
 		return ErrSignature
 	}
 	return nil
+}
+
+func verifyRaw(key *rsa.PublicKey, content, signature []byte) bool {
+	digest := sha256.Sum256(content)
+	return rsa.VerifyPKCS1v15(key, crypto.SHA256, digest[:], signature) == nil
+}
+
+// Signatures returns what a signature in base64 may stand for: without the white
+// space in it and, where it holds blanks, also with + in their place, since a form
+// that is decoded twice loses its +. It returns none where it is not base64.
+func Signatures(text string) (raw [][]byte) {
+	text = strings.Trim(text, " \t\r\n")
+	spellings := []string{strings.Join(strings.Fields(text), "")}
+	if strings.Contains(text, " ") {
+		spellings = append(spellings, strings.ReplaceAll(text, " ", "+"))
+	}
+	for _, spelling := range spellings {
+		if decoded, err := base64.StdEncoding.DecodeString(spelling); err == nil && len(decoded) > 0 {
+			raw = append(raw, decoded)
+		}
+	}
+	return raw
+}
+
+// VerifyAny reports whether one of the keys has made one of the signatures over
+// one of the contents. If not, byKey says whether one of them has made one over
+// something else.
+func VerifyAny(keys []*rsa.PublicKey, contents, signatures [][]byte) (ok, byKey bool) {
+	for _, key := range keys {
+		for _, signature := range signatures {
+			for _, content := range contents {
+				if verifyRaw(key, content, signature) {
+					return true, true
+				}
+			}
+			if !byKey {
+				_, byKey = SignedDigest(key, signature)
+			}
+		}
+	}
+	return false, byKey
 }
 
 const signMember = ",sign="

@@ -97,10 +97,36 @@ func (v *Verifier) Verify(h http.Header, body []byte, received time.Time) error 
 		return ErrUnsigned
 	}
 	answer := &signedAnswer{HeaderValue(h, HeaderTimestamp), HeaderValue(h, HeaderNonce), body, signature}
-	if err := v.verifySignature(HeaderValue(h, HeaderSN), answer, received); err != nil {
+	keys, err := v.KeysFor(HeaderValue(h, HeaderSN), received)
+	if err == nil {
+		err = answer.check(keys...)
+	}
+	if err != nil {
 		return err
 	}
 	return v.checkFreshness(answer.timestamp, received)
+}
+
+// KeysFor returns the keys that may have signed at that time: in certificate mode
+// that of the certificate with that SN or, without an SN, of every certificate.
+// Its error is an *[UnknownCertificate].
+func (v *Verifier) KeysFor(sn string, at time.Time) (keys []*rsa.PublicKey, err error) {
+	switch sn = strings.ToLower(sn); {
+	case v.Certs == nil:
+		return []*rsa.PublicKey{v.Key}, nil
+	case sn == "":
+		for _, configured := range slices.Sorted(maps.Keys(v.Certs)) {
+			if cert := v.Certs[configured]; !at.After(cert.NotAfter) {
+				keys = append(keys, cert.Key)
+			}
+		}
+		return keys, nil
+	}
+	cert, ok := v.Certs[sn]
+	if !ok || at.After(cert.NotAfter) {
+		return nil, &UnknownCertificate{came: sn, expired: cert.NotAfter, configured: slices.Sorted(maps.Keys(v.Certs))}
+	}
+	return []*rsa.PublicKey{cert.Key}, nil
 }
 
 // signedAnswer is what an answer's signature covers, and the signature.
@@ -108,28 +134,6 @@ type signedAnswer struct {
 	timestamp, nonce string
 	body             []byte
 	signature        string
-}
-
-// verifySignature checks against the key that may have signed: in certificate
-// mode the one that alipay-sn names, or any where that header is missing.
-func (v *Verifier) verifySignature(sn string, answer *signedAnswer, received time.Time) error {
-	switch {
-	case v.Certs == nil:
-		return answer.check(v.Key)
-	case sn == "":
-		var keys []*rsa.PublicKey
-		for _, sn := range slices.Sorted(maps.Keys(v.Certs)) {
-			if cert := v.Certs[sn]; !received.After(cert.NotAfter) {
-				keys = append(keys, cert.Key)
-			}
-		}
-		return answer.check(keys...)
-	}
-	cert, ok := v.Certs[strings.ToLower(sn)]
-	if !ok || received.After(cert.NotAfter) {
-		return &UnknownCertificate{came: strings.ToLower(sn), expired: cert.NotAfter, configured: slices.Sorted(maps.Keys(v.Certs))}
-	}
-	return answer.check(cert.Key)
 }
 
 // check reports whether one of the keys has signed the answer. If not, its error
