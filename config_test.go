@@ -3,6 +3,7 @@ package alipay_test
 import (
 	"crypto/tls"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"math"
 	"net/http"
@@ -230,4 +231,27 @@ func TestExportedSNsAreThoseOfTheVectors(t *testing.T) {
 	}
 	_, err := alipay.RootCertSN([]byte(issueNow("ec", p.ecKey, nil, testpki.Authority).PEM))
 	assert.ErrorContains(t, err, "no certificate with an RSA signature")
+}
+
+func TestFilesOfBinaryDERAreReadAsTheyAre(t *testing.T) {
+	der := func(name string) string {
+		block, _ := pem.Decode([]byte(vector(t, name)))
+		path := filepath.Join(t.TempDir(), name+".der")
+		require.NoError(t, os.WriteFile(path, block.Bytes, 0o600))
+		return path
+	}
+	publicKeys := alipay.AlipayConfig{
+		AppID: "2021000000000001", PrivateKeyPath: der("app_private_pkcs8.pem"), AlipayPublicKeyPath: der("alipay_public.pem"),
+	}
+	require.NoError(t, publicKeys.Validate())
+	pkcs1 := publicKeys
+	pkcs1.PrivateKeyPath = der("app_private_pkcs1.pem")
+	require.NoError(t, pkcs1.Validate())
+
+	wrong := publicKeys
+	wrong.PrivateKeyPath = der("app_public_cert.crt")
+	var mistake *alipay.ConfigError
+	require.ErrorAs(t, wrong.Validate(), &mistake)
+	assert.Equal(t, "PrivateKeyPath", mistake.Field)
+	assert.Contains(t, mistake.Reason, "certificate")
 }

@@ -1,19 +1,17 @@
 package alipay_test
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"crypto"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -146,319 +144,140 @@ func TestACallersMistakeIsNotRetryable(t *testing.T) {
 	assert.Zero(t, requests)
 }
 
-func queryError(_ *alipay.QueryResponse, err error) error { return err }
-
-// TestAnObserverIsToldOfEveryAttemptAndNothingPersonal also stands for what
-// metrics and traces need: outcome, code, status, ids, pauses.
-func TestAnObserverIsToldOfEveryAttemptAndNothingPersonal(t *testing.T) {
-	var n int
-	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
-		if n++; n == 1 {
-			w.WriteHeader(429)
-			return
-		}
-		answer(w, 400, `{"code":"TOKEN_INVALID","message":"`+testCertNo+`"}`)
-	})
-	type key struct{}
-	var mu sync.Mutex
-	var attempts []alipay.AttemptInfo
-	var results []alipay.CallResult
-	observer := alipay.Observer{
-		CallStart: func(ctx context.Context, call alipay.CallInfo) context.Context {
-			return context.WithValue(ctx, key{}, call)
-		},
-		AttemptDone: func(ctx context.Context, a alipay.AttemptInfo) {
-			mu.Lock()
-			defer mu.Unlock()
-			assert.Equal(t, a.CallInfo, ctx.Value(key{}), "the context that CallStart returned")
-			attempts = append(attempts, a)
-		},
-		CallDone: func(ctx context.Context, r alipay.CallResult) {
-			assert.Equal(t, r.CallInfo, ctx.Value(key{}))
-			results = append(results, r)
-		},
-	}
-	empty := alipay.Observer{CallStart: func(context.Context, alipay.CallInfo) context.Context { return nil }}
-	client := newClient(t, s.URL, alipay.WithObserver(observer), alipay.WithObserver(empty), alipay.WithObserver(alipay.Observer{}),
-		alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Millisecond}))
-	_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
-	var refused *alipay.APIError
-	require.ErrorAs(t, err, &refused)
-	require.Len(t, attempts, 2)
-	require.Len(t, results, 1)
-	info := alipay.CallInfo{AppID: "2021000000000001", Host: strings.TrimPrefix(s.URL, "http://"), Method: "GET", Path: jobworthPath}
-	first, second := attempts[0], attempts[1]
-	assert.Equal(t, info, first.CallInfo)
-	assert.Equal(t, []any{1, 429, alipay.OutcomeNotDelivered, alipay.ErrorCode("")}, []any{first.Number, first.StatusCode, first.Outcome, first.Code})
-	assert.Positive(t, first.Pause)
-	assert.Equal(t, []any{2, 400, alipay.OutcomeRejected, alipay.CodeTokenInvalid, time.Duration(0)}, []any{second.Number, second.StatusCode, second.Outcome, second.Code, second.Pause})
-	assert.Equal(t, "21140000test", second.TraceID)
-	assert.Equal(t, refused.RequestID, second.RequestID)
-	assert.NotEqual(t, first.RequestID, second.RequestID)
-	result := results[0]
-	assert.Equal(t, []any{2, alipay.OutcomeRejected, alipay.CodeTokenInvalid, 400}, []any{result.Attempts, result.Outcome, result.Code, result.StatusCode})
-	assert.GreaterOrEqual(t, result.Duration, first.Duration+second.Duration)
-	var seen *alipay.APIError
-	require.ErrorAs(t, result.Err, &seen)
-	assert.Nil(t, seen.Body, "the answer is the caller's alone")
-	assert.Nil(t, seen.Header)
-	assert.NotNil(t, refused.Body)
-	assertKeepsSecret(t, map[string]string{"told": fmt.Sprintf("%#v %#v", attempts, results) + mustJSON(t, attempts) + mustJSON(t, results) + string(seen.Body)}, testCertNo, testToken, testUserID, testOpenID)
-
-	_, err = client.Do(t.Context(), &alipay.Request{Path: "x"}, nil)
-	require.Error(t, err)
-	assert.Len(t, results, 1, "a call that never began is not observed")
-}
-
-func TestAnObserverIsToldHowACallEnded(t *testing.T) {
-	for name, tt := range map[string]struct {
-		last    http.HandlerFunc
-		status  int
-		outcome alipay.Outcome
-		code    alipay.ErrorCode
+func TestAPIErrorHoldsAllThatTheGatewaySaid(t *testing.T) {
+	t.Parallel()
+	linkForms := map[string]struct {
+		links string
+		want  []alipay.ErrorLink
 	}{
-		"a result":                    {final, 200, alipay.OutcomeSuccess, ""},
-		"a no":                        {tokenInvalid, 400, alipay.OutcomeRejected, alipay.CodeTokenInvalid},
-		"an answer not to be trusted": {unsigned(202, ""), 202, alipay.OutcomeUnknown, ""},
-		"no answer":                   {hangUp, 0, alipay.OutcomeUnknown, ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var told []alipay.CallResult
-			s := script(t, unsigned(429, ""), tt.last)
-			client := newClient(t, s.URL, alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Millisecond}), alipay.WithObserver(alipay.Observer{
-				CallDone: func(_ context.Context, r alipay.CallResult) { told = append(told, r) },
-			}))
-			_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
-			require.Len(t, told, 1)
-			assert.Equal(t, []any{2, tt.status, tt.outcome, tt.code}, []any{told[0].Attempts, told[0].StatusCode, told[0].Outcome, told[0].Code})
-			assert.Equal(t, err == nil, told[0].Err == nil)
+		"a string":          {`"https://open.alipay.com/x"`, []alipay.ErrorLink{{Link: "https://open.alipay.com/x"}}},
+		"a list":            {`[{"link":"https://a","desc":"解决方案"},{"link":"https://b"}]`, []alipay.ErrorLink{{Link: "https://a", Desc: "解决方案"}, {Link: "https://b"}}},
+		"a list of strings": {`["https://a"]`, []alipay.ErrorLink{{Link: "https://a"}}},
+		"one object":        {`{"link":"https://a","desc":1}`, []alipay.ErrorLink{{Link: "https://a", Desc: "1"}}},
+		"null":              {`null`, nil},
+		"empty":             {`""`, nil},
+		"a number":          {`7`, []alipay.ErrorLink{{Link: "7"}}},
+		"nonsense":          {`[[1],2,{"link":[]},null]`, []alipay.ErrorLink{{Link: "2"}}},
+	}
+	for name, tt := range linkForms {
+		t.Run("links: "+name, func(t *testing.T) {
+			body := `{"details":[{}],"code":"TOKEN_INVALID","message":"token无效","links":` + tt.links + `}`
+			client := newClient(t, serve(t, signed(400, body)).URL)
+			_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams(), alipay.WithRequestID("my-request_1"))
+			var e *alipay.APIError
+			require.ErrorAs(t, err, &e)
+			assert.Equal(t, 400, e.StatusCode)
+			assert.Equal(t, alipay.CodeTokenInvalid, e.Code)
+			assert.Equal(t, "token无效", e.Message)
+			assert.Equal(t, tt.want, e.Links)
+			assert.Equal(t, "21140000test", e.TraceID)
+			assert.Equal(t, "my-request_1", e.RequestID)
+			assert.Equal(t, 1, e.Attempts)
+			assert.Equal(t, body, string(e.Body))
+			assert.NotEmpty(t, e.Header.Get("alipay-signature"))
+			assert.True(t, e.Verified)
+			assert.NotEmpty(t, e.Hint())
+			assert.Equal(t, "alipay: TOKEN_INVALID (400): token无效 [app 2021000000000001] [trace 21140000test] [request my-request_1]", e.Error())
 		})
 	}
-}
-
-// slowSigner waits for its context, as a KMS behind a network that is gone.
-type slowSigner struct{ failingSigner }
-
-func (slowSigner) SignContext(ctx context.Context, _ []byte, _ crypto.SignerOpts) ([]byte, error) {
-	<-ctx.Done()
-	return nil, ctx.Err()
-}
-
-func TestAContextSignerIsBoundedByTheCall(t *testing.T) {
-	config := testConfig(t, "http://127.0.0.1:1")
-	config.PrivateKey, config.Signer = "", slowSigner{failingSigner{appPublicKey(t)}}
-	never := roundTripper(func(*http.Request) (*http.Response, error) {
-		t.Error("sent without a signature, after the end")
-		return nil, io.EOF
+	t.Run("unreadable", func(t *testing.T) {
+		client := newClient(t, serve(t, unsigned(403, "<html>no</html>")).URL)
+		_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+		var e *alipay.APIError
+		require.ErrorAs(t, err, &e)
+		assert.Equal(t, 403, e.StatusCode)
+		assert.Empty(t, e.Code)
+		assert.Equal(t, "<html>no</html>", string(e.Body))
+		assert.Equal(t, "trace-1", e.TraceID)
+		assert.False(t, e.Verified)
+		assert.NotEmpty(t, e.Hint())
 	})
-	client, err := alipay.NewClient(config, alipay.WithTimeout(20*time.Millisecond), alipay.WithHTTPClient(&http.Client{Transport: never}))
-	require.NoError(t, err)
-	_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
-	require.ErrorIs(t, err, context.DeadlineExceeded)
-	require.ErrorIs(t, err, alipay.ErrNotDelivered)
-	assert.True(t, alipay.Retryable(err), "the time was over: that is no mistake of the Signer")
-	_, err = client.SDKExecute(t.Context(), &alipay.ExecuteRequest{Method: "m"})
-	require.ErrorIs(t, err, context.DeadlineExceeded)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	_, err = client.ZhimaCustomerJobworthAuthentication.Query(ctx, testParams())
-	require.ErrorIs(t, err, context.Canceled)
 }
 
-// closer is a wrapped transport that passes CloseIdleConnections on.
-type closer struct {
-	http.RoundTripper
-	closed int
+func TestAMockedAPIErrorMeansWhatARealOneDoes(t *testing.T) {
+	assert.ErrorIs(t, &alipay.APIError{StatusCode: 500}, alipay.ErrOutcomeUnknown)
+	assert.ErrorIs(t, &alipay.APIError{StatusCode: 429}, alipay.ErrNotDelivered)
+	assert.Equal(t, "no", meaning(t, &alipay.APIError{Code: alipay.CodeTokenInvalid}))
+	assert.ErrorIs(t, &alipay.APIError{Code: alipay.CodeTokenInvalid}, alipay.CodeTokenInvalid)
+	assert.NotErrorIs(t, &alipay.APIError{Code: alipay.CodeTokenInvalid}, alipay.CodeSystemError)
 }
 
-func (c *closer) CloseIdleConnections() { c.closed++ }
-
-func TestIdleConnectionsAreClosedThroughAWrapper(t *testing.T) {
-	wrapper := &closer{RoundTripper: alipay.NewTransport()}
-	newClient(t, "http://127.0.0.1:1", alipay.WithHTTPClient(&http.Client{Transport: wrapper})).CloseIdleConnections()
-	assert.Equal(t, 1, wrapper.closed)
-	(*alipay.Client)(nil).CloseIdleConnections()
-	new(alipay.Client).CloseIdleConnections()
-}
-
-func TestAClientNamesItsApplication(t *testing.T) {
-	client := newClient(t, "https://gateway.example/prefix")
-	for verb, text := range printed(client) {
-		if verb == "%T" {
+func TestATraceIDOfNullIsNone(t *testing.T) {
+	t.Parallel()
+	for _, handler := range []http.HandlerFunc{
+		tampered(200, successBody, "alipay-trace-id", "null"),
+		tampered(400, `{"code":"TOKEN_INVALID"}`, "alipay-trace-id", "null"),
+	} {
+		got, err := newClient(t, serve(t, handler).URL).ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil)
+		if err == nil {
+			assert.Empty(t, got.Meta.TraceID)
 			continue
 		}
-		assert.Contains(t, text, "2021000000000001", verb)
+		var e *alipay.APIError
+		require.ErrorAs(t, err, &e)
+		assert.Empty(t, e.TraceID)
+		assert.NotContains(t, err.Error(), "null")
 	}
-	assert.Equal(t, "alipay.Client{2021000000000001 https://gateway.example}", client.String())
-	assert.Equal(t, "alipay.Client{}", fmt.Sprint(new(alipay.Client)))
 }
 
-func TestPOSTWithoutABodySaysSo(t *testing.T) {
-	t.Parallel()
-	for method, want := range map[string]int{"POST": 1, "PUT": 1, "PATCH": 1, "DELETE": 0, "GET": 0} {
-		heads := make(chan string, 1)
-		base := rawServer(t, func(conn net.Conn, _ int) {
-			r := bufio.NewReader(conn)
-			head, err := readRequest(r)
-			if err == nil {
-				heads <- head
-				_, _ = io.WriteString(conn, rawAnswer(200, "{}"))
-			}
+// TestTheTextsOfAnErrorAnswerAreCutAtTheirBounds: what is as long as the bound is
+// whole, and what is longer is no longer.
+func TestTheTextsOfAnErrorAnswerAreCutAtTheirBounds(t *testing.T) {
+	long := func(n int) string { return strings.Repeat("-", n) } // a signature, whose beginning would be masked, begins otherwise
+	ask := func(code, message, trace, link string) *alipay.APIError {
+		links := mustJSON(t, slices.Repeat([]alipay.ErrorLink{{Link: link, Desc: link}}, 10))
+		s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("alipay-trace-id", trace)
+			w.WriteHeader(400)
+			_, _ = io.WriteString(w, `{"code":"`+code+`","message":"`+message+`","links":`+links+`,"links":`+links+`}`)
 		})
-		client := newClient(t, base)
-		_, err := client.Do(t.Context(), &alipay.Request{Method: method, Path: "/v3/x"}, nil)
-		require.NoError(t, err)
-		head := strings.ToLower(<-heads)
-		assert.Equal(t, want, strings.Count(head, "\r\ncontent-length: 0\r\n"), method)
-		assert.NotContains(t, head, "transfer-encoding")
+		_, err := newClient(t, s.URL).Do(t.Context(), &alipay.Request{Path: "/v3/x"}, nil, alipay.WithRequestID("r"))
+		var refused *alipay.APIError
+		require.ErrorAs(t, err, &refused)
+		return refused
+	}
+	for more, dots := range []string{"", "…"} {
+		kept := ask("X", long(8<<10+more), long(1<<10+more), long(1<<10+more))
+		assert.Equal(t, long(8<<10), kept.Message)
+		assert.Equal(t, long(1<<10), kept.TraceID)
+		assert.Equal(t, slices.Repeat([]alipay.ErrorLink{{Link: long(1 << 10), Desc: long(1 << 10)}}, 16), kept.Links)
+
+		printed := ask(long(128+more), long(512+more), long(128+more), "")
+		assert.Equal(t, "alipay: "+long(128)+dots+" (400): "+long(512)+dots+" [app 2021000000000001] [trace "+long(128)+dots+"] [request r]", printed.Error())
 	}
 }
 
-// TestACallerWhoGivesUpTakesNoRetryFromOthers: only what the gateway or the
-// network refused draws on the budget.
-func TestACallerWhoGivesUpTakesNoRetryFromOthers(t *testing.T) {
+// TestAnErrorAnswerIsBounded: reading, masking and printing one takes no longer
+// and gives no more than the caller can bear.
+func TestAnErrorAnswerIsBounded(t *testing.T) {
 	t.Parallel()
-	var n int
-	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
-		if n++; n == 1 {
-			w.WriteHeader(429)
-			return
-		}
-		answer(w, 200, successBody)
-	})
-	client := newClient(t, s.URL, alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Millisecond, MaxTokens: 4}))
-	gone, cancel := context.WithCancel(t.Context())
-	cancel()
-	for range 20 {
-		_, err := client.ZhimaCustomerJobworthAuthentication.Query(gone, testParams())
-		require.ErrorIs(t, err, alipay.ErrNotDelivered)
+	var links []alipay.ErrorLink
+	for n := range 40_000 {
+		links = append(links, alipay.ErrorLink{Link: fmt.Sprint("https://x.example/", n), Desc: "d"})
 	}
-	_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
-	require.NoError(t, err, "the retry was allowed")
-	assert.Equal(t, 2, n)
-}
-
-// TestTheBudgetEndsRetriesForAllCallsOfAClient: at MaxTokens 4 two failed
-// attempts leave half, and half is not enough.
-func TestTheBudgetEndsRetriesForAllCallsOfAClient(t *testing.T) {
-	t.Parallel()
-	for maxTokens, want := range map[float64]int64{4: 11, 1: 10, -1: 30} {
-		s := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(429) })
-		client := newClient(t, s.URL, alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Microsecond, MaxTokens: maxTokens}))
-		for range 10 {
-			_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
-			require.ErrorIs(t, err, alipay.ErrNotDelivered)
-		}
-		assert.Equal(t, want, s.requests.Load(), "MaxTokens %v", maxTokens)
+	body := mustJSON(t, map[string]any{"code": "X", "message": strings.Repeat("m", 4<<10), "links": links[:20_000]})
+	require.Less(t, len(body), 1<<20)
+	s := serve(t, unsigned(400, body))
+	values := url.Values{}
+	for n := range 5000 {
+		values.Set(fmt.Sprint("name", n), fmt.Sprint("https://x.example/value", n))
 	}
-}
-
-// TestAnObserverIsGivenNoAnswerInsideAnotherError: an answer that ends a call by
-// way of another error is still the caller's alone.
-func TestAnObserverIsGivenNoAnswerInsideAnotherError(t *testing.T) {
-	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, 429, `{"code":"app-call-limited","message":"`+testCertNo+`","cert_no":"`+testCertNo+`"}`)
-	})
-	ctx, cancel := context.WithCancel(t.Context())
-	var told error
-	client := newClient(t, s.URL, alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Hour, MaxDelay: time.Hour}), alipay.WithTimeout(3*time.Hour),
-		alipay.WithObserver(alipay.Observer{
-			AttemptDone: func(context.Context, alipay.AttemptInfo) { cancel() },
-			CallDone:    func(_ context.Context, r alipay.CallResult) { told = r.Err },
-		}))
-	_, err := client.ZhimaCustomerJobworthAuthentication.Query(ctx, testParams())
-	require.ErrorIs(t, err, context.Canceled)
-	var refused, seen *alipay.APIError
-	require.ErrorAs(t, err, &refused)
-	assert.NotEmpty(t, refused.Body)
-	require.ErrorAs(t, told, &seen)
-	assert.Nil(t, seen.Body)
-	assert.Nil(t, seen.Header)
-	assert.Contains(t, mustJSON(t, err), `"code":"app-call-limited"`, "a log index finds the code of the answer")
-	assert.Contains(t, mustJSON(t, err), `"error":`+mustJSON(t, err.Error())+`,"outcome":"not_delivered"`, "and how the call ended")
-}
-
-// TestAReloadChangesTheAppAuthTokenOfTheNextAttempt: an attempt is of one config.
-func TestAReloadChangesTheAppAuthTokenOfTheNextAttempt(t *testing.T) {
-	t.Parallel()
-	var tokens []string
-	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		tokens = append(tokens, r.Header.Get("alipay-app-auth-token"))
-		if len(tokens)%2 == 1 {
-			w.WriteHeader(429)
-			return
-		}
-		answer(w, 200, successBody)
-	})
-	config := testConfig(t, s.URL)
-	config.AppAuthToken = "old"
-	var client *alipay.Client
-	client, err := alipay.NewClient(config, alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Millisecond}),
-		alipay.WithObserver(alipay.Observer{AttemptDone: func(context.Context, alipay.AttemptInfo) {
-			config.AppAuthToken = "new"
-			assert.NoError(t, client.Reload(config))
-		}}))
-	require.NoError(t, err)
-	defer client.CloseIdleConnections()
-	for _, opts := range [][]alipay.RequestOption{nil, {alipay.WithAppAuthToken("own")}, {alipay.WithAppAuthToken("")}} {
-		_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), &alipay.QueryParams{}, opts...)
-		require.NoError(t, err)
+	document := map[string]string{}
+	for name := range values {
+		document[name] = values.Get(name)
 	}
-	assert.Equal(t, []string{"old", "new", "own", "own", "", ""}, tokens)
-}
-
-// TestAnothersAnswerIsNotKeptWhateverElseIsWrongWithIt also stands for a proxy
-// that repeats an old answer.
-func TestAnothersAnswerIsNotKeptWhateverElseIsWrongWithIt(t *testing.T) {
-	var body string
-	var at time.Time
-	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
-		signHeader(w.Header(), []byte(body), at)
-		_, _ = io.WriteString(w, body)
-	})
 	client := newClient(t, s.URL)
-	for _, tt := range []struct {
-		body  string
-		age   time.Duration
-		asked string
-		kept  bool
-	}{
-		{`{"user_id":"other","identity_result":"SUCCESS"}`, time.Hour, "mine", false},
-		{`{"user_id":"other","identity_result":{}}`, 0, "mine", false},
-		{`{"user_id":"mine","identity_result":"SUCCESS"}`, time.Hour, "mine", true},
-		{`{"user_id":"other","identity_result":{}}`, 0, "", true},
+	for name, request := range map[string]*alipay.Request{
+		"few values":  {Path: "/v3/x", Query: testParams()},
+		"many values": {Method: "POST", Path: "/v3/x", Body: document},
 	} {
-		body, at = tt.body, time.Now().Add(-tt.age)
-		_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), &alipay.QueryParams{UserID: tt.asked})
-		var failed *alipay.CallError
-		require.ErrorAs(t, err, &failed)
-		assert.Equal(t, tt.kept, failed.Answer != nil, tt.body)
-		assert.Equal(t, !tt.kept, errors.Is(err, alipay.ErrResponseMismatch), tt.body)
+		t.Run(name, func(t *testing.T) {
+			_, err := client.Do(t.Context(), request, nil)
+			var refused *alipay.APIError
+			require.ErrorAs(t, err, &refused)
+			assert.Len(t, refused.Links, 16)
+			assert.Less(t, len(mustJSON(t, refused)), 64<<10)
+			assert.Len(t, refused.Body, len(body), "which is all of it")
+		})
 	}
-}
-
-type detaching struct{}
-
-func (detaching) RoundTrip(r *http.Request) (*http.Response, error) {
-	q, err := http.NewRequest(r.Method, r.URL.String(), nil)
-	if err != nil {
-		return nil, err
-	}
-	q.Header = r.Header.Clone()
-	return http.DefaultTransport.RoundTrip(q)
-}
-
-// TestAnAnswerWithoutEvidenceOfItsRequestIsKept: a RoundTripper that sends in
-// another context looks like a cache. Its answer is refused, but kept.
-func TestAnAnswerWithoutEvidenceOfItsRequestIsKept(t *testing.T) {
-	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, successBody) })
-	client := newClient(t, s.URL, alipay.WithHTTPClient(&http.Client{Transport: detaching{}}))
-	_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), &alipay.QueryParams{})
-	require.ErrorIs(t, err, alipay.ErrOutcomeUnknown)
-	var failed *alipay.CallError
-	require.ErrorAs(t, err, &failed)
-	require.NotNil(t, failed.Answer)
-	got, err := client.ZhimaCustomerJobworthAuthentication.Open(failed.Answer)
-	require.NoError(t, err)
-	assert.Equal(t, alipay.IdentityResultSuccess, got.IdentityResult)
 }

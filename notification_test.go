@@ -24,11 +24,11 @@ import (
 	"github.com/seed-39a49030/alipay/internal/protocol"
 )
 
-func message() url.Values {
-	return url.Values{
-		"notify_id": {"2026-1"}, "utc_timestamp": {"1806514200123"}, "msg_method": {"zhima.credit.payafteruse.creditagreement.changed"},
-		"app_id": {"2021000000000001"}, "version": {"1.1"}, "biz_content": {`{"out_agreement_no":"` + testConnKey + `","说明":"a&b=c"}`}, "charset": {"UTF-8"}, "empty": {""},
-	}
+func certificateClient(t testing.TB) *alipay.Client {
+	return orderClient(t, func(c *alipay.AlipayConfig) {
+		c.AlipayPublicKey = ""
+		c.AppCertContent, c.AlipayPublicCertContent, c.RootCertContent = vector(t, "app_public_cert.crt"), vector(t, "alipay_public_cert.crt"), vector(t, "root_bundle.crt")
+	})
 }
 
 func trade() url.Values {
@@ -47,13 +47,6 @@ func signedForm(t testing.TB, form url.Values, key *rsa.PrivateKey, leaveOut ...
 	require.NoError(t, err)
 	form.Set("sign", sign)
 	return form
-}
-
-func certificateClient(t testing.TB) *alipay.Client {
-	return orderClient(t, func(c *alipay.AlipayConfig) {
-		c.AlipayPublicKey = ""
-		c.AppCertContent, c.AlipayPublicCertContent, c.RootCertContent = vector(t, "app_public_cert.crt"), vector(t, "alipay_public_cert.crt"), vector(t, "root_bundle.crt")
-	})
 }
 
 func TestANotificationIsBelievedInEveryFormThatIsSigned(t *testing.T) {

@@ -2,7 +2,6 @@ package alipay_test
 
 import (
 	"context"
-	"crypto"
 	"errors"
 	"fmt"
 	"io"
@@ -10,10 +9,8 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -25,25 +22,6 @@ import (
 
 	"github.com/seed-39a49030/alipay"
 	"github.com/seed-39a49030/alipay/alipaytest"
-)
-
-// script answers the first polls as listed and all later ones as the last says.
-func script(t testing.TB, steps ...http.HandlerFunc) *server {
-	var n atomic.Int64
-	return serve(t, func(w http.ResponseWriter, r *http.Request) {
-		steps[min(int(n.Add(1)), len(steps))-1](w, r)
-	})
-}
-
-// hangUp reads a request and drops its connection without an answer.
-func hangUp(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
-
-var (
-	waiting      = signed(200, waitingBody)
-	final        = signed(200, successBody)
-	tokenInvalid = signed(400, `{"code":"TOKEN_INVALID","message":"token无效"}`)
-	quickly      = alipay.PollPolicy{Initial: time.Millisecond, Max: 2 * time.Millisecond}
-	once         = alipay.WithRetryPolicy(alipay.RetryPolicy{MaxAttempts: 1})
 )
 
 func TestWaitForResultAsksUntilTheAnswerIsFinal(t *testing.T) {
@@ -96,76 +74,6 @@ func TestTokenInvalidAfterALostPollIsDoubt(t *testing.T) {
 		})
 	}
 }
-
-// inBubble runs f in virtual time, with a transport that reaches a server over
-// net.Pipe, so that nothing depends on how fast this machine is.
-func inBubble(t *testing.T, handler http.HandlerFunc, f func(t *testing.T, transport *http.Transport)) {
-	synctest.Test(t, func(t *testing.T) {
-		listener := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
-		server := &http.Server{ErrorLog: quiet, Handler: handler}
-		go func() { _ = server.Serve(listener) }()
-		transport := alipay.NewTransport()
-		transport.Proxy, transport.DialContext = nil, listener.dial
-		f(t, transport)
-		transport.CloseIdleConnections()
-		_ = server.Shutdown(context.Background())
-	})
-}
-
-// bubble is inBubble with a client. The first requests are answered as listed
-// and all later ones as the last says; asked returns when each came, since the
-// beginning.
-func bubble(t *testing.T, steps []http.HandlerFunc, f func(t *testing.T, client *alipay.Client, asked func() []time.Duration), opts ...alipay.Option) {
-	var began time.Time
-	var mu sync.Mutex
-	var times []time.Duration
-	handler := func(w http.ResponseWriter, r *http.Request) {
-		mu.Lock()
-		times = append(times, time.Since(began))
-		n := len(times)
-		mu.Unlock()
-		steps[min(n, len(steps))-1](w, r)
-	}
-	inBubble(t, handler, func(t *testing.T, transport *http.Transport) {
-		began = time.Now()
-		opts := append([]alipay.Option{alipay.WithHTTPClient(&http.Client{Transport: transport}), once}, opts...)
-		client, err := alipay.NewClient(testConfig(t, "http://127.0.0.1"), opts...)
-		require.NoError(t, err)
-		f(t, client, func() []time.Duration {
-			mu.Lock()
-			defer mu.Unlock()
-			return slices.Clone(times)
-		})
-	})
-}
-
-// pipes is a listener to which dial connects.
-type pipes struct {
-	conns  chan net.Conn
-	closed chan struct{}
-}
-
-func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	ours, theirs := net.Pipe()
-	select {
-	case p.conns <- theirs:
-		return ours, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case conn := <-p.conns:
-		return conn, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) Close() error   { close(p.closed); return nil }
-func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
 func TestWaitForResultReturnsTheLastAnswerWhenItsTimeEnds(t *testing.T) {
 	t.Parallel()
@@ -628,18 +536,6 @@ func TestTheErrorOfAWaitIsAboutItsLastPoll(t *testing.T) {
 			})
 		})
 	}
-}
-
-type doubtfulSigner struct {
-	crypto.Signer
-	fail func() error
-}
-
-func (s *doubtfulSigner) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
-	if err := s.fail(); err != nil {
-		return nil, err
-	}
-	return s.Signer.Sign(random, digest, opts)
 }
 
 // TestAMinuteOfThrottlingIsNoStorm is the simulation of TestRetriesAreNoStorm with

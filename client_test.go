@@ -1,0 +1,404 @@
+package alipay_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"reflect"
+	"runtime"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-39a49030/alipay"
+	"github.com/seed-39a49030/alipay/alipaytest"
+)
+
+func TestNewClientCopiesWhatItIsGiven(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		answerPlain(w)
+	})
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	caller := &http.Client{Transport: transport, Timeout: 5 * time.Second}
+	config := testConfig(t, s.URL)
+	client, err := alipay.NewClient(config, alipay.WithHTTPClient(caller))
+	require.NoError(t, err)
+
+	config = alipay.AlipayConfig{}
+	caller.Timeout = time.Nanosecond
+	caller.Transport = laterTransport(func(*http.Request) (*http.Response, error) { return nil, errors.New("the later transport") })
+	caller.CheckRedirect = func(*http.Request, []*http.Request) error { panic("asked") }
+	_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+	require.NoError(t, err, "later changes have no effect")
+	assert.Empty(t, config)
+}
+
+func TestCallersHTTPClientIsNeverModified(t *testing.T) {
+	redirects := 0
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Set-Cookie", "a=b")
+		http.Redirect(w, r, "/elsewhere", http.StatusFound)
+	})
+	transport := &http.Transport{MaxIdleConnsPerHost: 3}
+	t.Cleanup(transport.CloseIdleConnections)
+	before := reflect.ValueOf(transport.Clone()).Elem()
+	caller := &http.Client{
+		Transport: transport, Timeout: 5 * time.Second, Jar: countingJar{}, // a nil jar: any use of it would panic
+		CheckRedirect: func(*http.Request, []*http.Request) error { redirects++; return nil },
+	}
+	client, err := alipay.NewClient(testConfig(t, s.URL), alipay.WithHTTPClient(caller))
+	require.NoError(t, err)
+	_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+	require.ErrorIs(t, err, alipay.ErrRedirect)
+	assert.Zero(t, redirects, "redirects are refused without asking")
+	assert.EqualValues(t, 1, s.requests.Load())
+
+	assert.True(t, caller.Transport == http.RoundTripper(transport))
+	assert.Equal(t, 5*time.Second, caller.Timeout)
+	assert.Equal(t, countingJar{}, caller.Jar)
+	assert.NotNil(t, caller.CheckRedirect)
+	after := reflect.ValueOf(transport).Elem()
+	for i := range after.NumField() {
+		name, f := after.Type().Field(i).Name, after.Field(i)
+		if !after.Type().Field(i).IsExported() || name == "TLSClientConfig" || name == "TLSNextProto" {
+			continue // net/http fills these two in itself, at the first request
+		}
+		if f.Kind() == reflect.Func {
+			assert.Equal(t, before.Field(i).IsNil(), f.IsNil(), name)
+		} else {
+			assert.Equal(t, before.Field(i).Interface(), f.Interface(), name)
+		}
+	}
+
+	zero := &http.Client{}
+	_, err = alipay.NewClient(testConfig(t, s.URL), alipay.WithHTTPClient(zero), alipay.WithTimeout(time.Second))
+	require.NoError(t, err)
+	assert.Empty(t, *zero)
+	_, err = alipay.NewClient(testConfig(t, s.URL), alipay.WithHTTPClient(http.DefaultClient))
+	require.NoError(t, err)
+	assert.Empty(t, *http.DefaultClient)
+}
+
+type countingJar struct{ http.CookieJar }
+
+func TestAClientNamesItsApplication(t *testing.T) {
+	client := newClient(t, "https://gateway.example/prefix")
+	for verb, text := range printed(client) {
+		if verb == "%T" {
+			continue
+		}
+		assert.Contains(t, text, "2021000000000001", verb)
+	}
+	assert.Equal(t, "alipay.Client{2021000000000001 https://gateway.example}", client.String())
+	assert.Equal(t, "alipay.Client{}", fmt.Sprint(new(alipay.Client)))
+}
+
+func TestConcurrentCallersShareOneClient(t *testing.T) {
+	t.Parallel()
+	s, _ := checking(t, "", successBody)
+	client := newClient(t, s.URL)
+	var all sync.WaitGroup
+	for range 100 {
+		all.Go(func() {
+			got, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+			if assert.NoError(t, err) {
+				assert.Equal(t, alipay.IdentityResultSuccess, got.IdentityResult)
+			}
+		})
+	}
+	all.Wait()
+}
+
+func TestCloseIdleConnectionsClosesThem(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, waitingBody) })
+	for name, opts := range map[string][]alipay.Option{
+		"default":  nil,
+		"caller's": {alipay.WithHTTPClient(&http.Client{Transport: &http.Transport{}})},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client := newClient(t, s.URL, opts...)
+			before := s.connections.Load()
+			for range 2 {
+				_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil)
+				require.NoError(t, err)
+			}
+			assert.Equal(t, before+1, s.connections.Load())
+			client.CloseIdleConnections()
+			_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil)
+			require.NoError(t, err)
+			assert.Equal(t, before+2, s.connections.Load())
+		})
+	}
+}
+
+func TestIdleConnectionsAreClosedThroughAWrapper(t *testing.T) {
+	wrapper := &closer{RoundTripper: alipay.NewTransport()}
+	newClient(t, "http://127.0.0.1:1", alipay.WithHTTPClient(&http.Client{Transport: wrapper})).CloseIdleConnections()
+	assert.Equal(t, 1, wrapper.closed)
+	(*alipay.Client)(nil).CloseIdleConnections()
+	new(alipay.Client).CloseIdleConnections()
+}
+
+// closer is a wrapped transport that passes CloseIdleConnections on.
+type closer struct {
+	http.RoundTripper
+	closed int
+}
+
+func (c *closer) CloseIdleConnections() { c.closed++ }
+
+// TestClientsTimeoutIsThatOfTheCallersClient in virtual time: the wait ends
+// exactly when it should.
+func TestClientsTimeoutIsThatOfTheCallersClient(t *testing.T) {
+	silent := laterTransport(func(r *http.Request) (*http.Response, error) {
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	})
+	for name, opts := range map[string][]alipay.Option{
+		"the caller's client": {alipay.WithHTTPClient(&http.Client{Transport: silent, Timeout: 7 * time.Second})},
+		"WithTimeout":         {alipay.WithTimeout(7 * time.Second), alipay.WithHTTPClient(&http.Client{Transport: silent, Timeout: time.Hour})},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			client, err := alipay.NewClient(testConfig(t, ""), opts...)
+			require.NoError(t, err)
+			start := time.Now()
+			_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+			assert.Equal(t, 7*time.Second, time.Since(start), name)
+			require.ErrorIs(t, err, context.DeadlineExceeded, name)
+			require.ErrorIs(t, err, alipay.ErrOutcomeUnknown, name)
+		})
+	}
+}
+
+func TestTheTimeoutCoversTheWholeCall(t *testing.T) {
+	t.Parallel()
+	slow := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	trickle := func(w http.ResponseWriter, r *http.Request) {
+		signHeader(w.Header(), []byte(successBody), time.Now())
+		for {
+			if _, err := io.WriteString(w, " "); err != nil {
+				return
+			}
+			_ = http.NewResponseController(w).Flush()
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+	const timeout = time.Second
+	for name, options := range map[string]func(http.RoundTripper) []alipay.Option{
+		"WithTimeout": func(rt http.RoundTripper) []alipay.Option {
+			return []alipay.Option{alipay.WithHTTPClient(&http.Client{Transport: rt}), alipay.WithTimeout(timeout)}
+		},
+		"the caller's http.Client": func(rt http.RoundTripper) []alipay.Option {
+			return []alipay.Option{alipay.WithHTTPClient(&http.Client{Transport: rt, Timeout: timeout})}
+		},
+		"WithTimeout before the http.Client": func(rt http.RoundTripper) []alipay.Option {
+			return []alipay.Option{alipay.WithTimeout(timeout), alipay.WithHTTPClient(&http.Client{Transport: rt, Timeout: time.Hour})}
+		},
+	} {
+		for where, handler := range map[string]http.HandlerFunc{"before the answer": slow, "within the answer": trickle} {
+			t.Run(name+" "+where, func(t *testing.T) {
+				inBubble(t, handler, func(t *testing.T, transport *http.Transport) {
+					client := newClient(t, "http://127.0.0.1", options(transport)...)
+					began := time.Now()
+					_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+					assert.Equal(t, timeout, time.Since(began))
+					require.ErrorIs(t, err, context.DeadlineExceeded)
+					assert.ErrorIs(t, err, alipay.ErrOutcomeUnknown)
+					var ended net.Error
+					require.ErrorAs(t, err, &ended)
+					assert.True(t, ended.Timeout())
+				})
+			})
+		}
+	}
+	t.Run("cancelled by the caller", func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		arrived := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+			cancel(errors.New("because of " + testCertNo))
+			<-r.Context().Done()
+		})
+		_, err := newClient(t, arrived.URL).ZhimaCustomerJobworthAuthentication.Query(ctx, testParams())
+		require.ErrorIs(t, err, context.Canceled)
+		assert.ErrorIs(t, err, alipay.ErrOutcomeUnknown)
+		assert.NotContains(t, err.Error(), testCertNo)
+	})
+	t.Run("with all attempts", func(t *testing.T) {
+		s := serve(t, unsigned(429, ""))
+		_, err := newClient(t, s.URL, alipay.WithTimeout(time.Minute),
+			alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Hour, MaxDelay: time.Hour})).ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+		require.ErrorIs(t, err, alipay.ErrNotDelivered)
+		assert.EqualValues(t, 1, s.requests.Load(), "the first pause is longer than the timeout")
+	})
+}
+
+func TestRetryAfterIsHonouredWithinTheDeadline(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Retry-After", "3600")
+		w.WriteHeader(429)
+	})
+	_, err := newClient(t, s.URL).ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+	require.ErrorIs(t, err, alipay.ErrNotDelivered)
+	assert.EqualValues(t, 1, s.requests.Load(), "it does not wait for what cannot come in time")
+
+	later := func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "1")
+		w.WriteHeader(429)
+	}
+	bubble(t, []http.HandlerFunc{later, final}, func(t *testing.T, client *alipay.Client, asked func() []time.Duration) {
+		_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil)
+		require.NoError(t, err)
+		require.Len(t, asked(), 2)
+		assert.GreaterOrEqual(t, asked()[1]-asked()[0], time.Second)
+	}, alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Millisecond}))
+
+	var pauses []time.Duration
+	bubble(t, []http.HandlerFunc{later, final}, func(t *testing.T, client *alipay.Client, asked func() []time.Duration) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		began := time.Now()
+		_, err := client.ZhimaCustomerJobworthAuthentication.Query(ctx, nil)
+		require.ErrorIs(t, err, alipay.ErrNotDelivered)
+		assert.Zero(t, time.Since(began), "a pause that takes all of the context's time is not begun")
+		assert.Len(t, asked(), 1)
+		assert.Equal(t, []time.Duration{0}, pauses)
+	}, alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Millisecond}), pausesTo(&pauses))
+}
+
+func TestPausesDoubleUpToTheLongest(t *testing.T) {
+	var pauses []time.Duration
+	bubble(t, []http.HandlerFunc{unsigned(429, "")}, func(t *testing.T, client *alipay.Client, asked func() []time.Duration) {
+		_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil)
+		require.ErrorIs(t, err, alipay.ErrNotDelivered)
+		assert.Contains(t, err.Error(), "[attempts 5]")
+		require.Len(t, pauses, 5)
+		for i, step := range []time.Duration{time.Second, 2 * time.Second, 3 * time.Second, 3 * time.Second, 0} {
+			assert.GreaterOrEqual(t, pauses[i], step/2, "pause %d", i+1)
+			assert.LessOrEqual(t, pauses[i], step, "pause %d", i+1)
+		}
+		assert.Equal(t, pauses[0]+pauses[1]+pauses[2]+pauses[3], asked()[4]-asked()[0], "they are kept")
+	}, alipay.WithRetryPolicy(alipay.RetryPolicy{MaxAttempts: 5, BaseDelay: time.Second, MaxDelay: 3 * time.Second, MaxTokens: -1}), alipay.WithTimeout(time.Hour), pausesTo(&pauses))
+}
+
+func TestACancelledPauseSatisfiesTheContextsError(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "5")
+		w.WriteHeader(429)
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	pausing := alipay.WithObserver(alipay.Observer{AttemptDone: func(_ context.Context, attempt alipay.AttemptInfo) {
+		assert.Positive(t, attempt.Pause)
+		cancel()
+	}})
+	_, err := newClient(t, s.URL, pausing).ZhimaCustomerJobworthAuthentication.Query(ctx, testParams())
+	require.ErrorIs(t, err, context.Canceled)
+	assert.ErrorIs(t, err, alipay.ErrNotDelivered)
+	var apiErr *alipay.APIError
+	require.ErrorAs(t, err, &apiErr)
+	assert.Equal(t, 429, apiErr.StatusCode)
+}
+
+// TestACallerWhoGivesUpTakesNoRetryFromOthers: only what the gateway or the
+// network refused draws on the budget.
+func TestACallerWhoGivesUpTakesNoRetryFromOthers(t *testing.T) {
+	t.Parallel()
+	var n int
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		if n++; n == 1 {
+			w.WriteHeader(429)
+			return
+		}
+		answer(w, 200, successBody)
+	})
+	client := newClient(t, s.URL, alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Millisecond, MaxTokens: 4}))
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 20 {
+		_, err := client.ZhimaCustomerJobworthAuthentication.Query(gone, testParams())
+		require.ErrorIs(t, err, alipay.ErrNotDelivered)
+	}
+	_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+	require.NoError(t, err, "the retry was allowed")
+	assert.Equal(t, 2, n)
+}
+
+// TestTheBudgetEndsRetriesForAllCallsOfAClient: at MaxTokens 4 two failed
+// attempts leave half, and half is not enough.
+func TestTheBudgetEndsRetriesForAllCallsOfAClient(t *testing.T) {
+	t.Parallel()
+	for maxTokens, want := range map[float64]int64{4: 11, 1: 10, -1: 30} {
+		s := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(429) })
+		client := newClient(t, s.URL, alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Microsecond, MaxTokens: maxTokens}))
+		for range 10 {
+			_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+			require.ErrorIs(t, err, alipay.ErrNotDelivered)
+		}
+		assert.Equal(t, want, s.requests.Load(), "MaxTokens %v", maxTokens)
+	}
+}
+
+func TestNoGoroutineOutlivesACall(t *testing.T) {
+	before := runtime.NumGoroutine()
+	t.Run("wires", func(t *testing.T) {
+		for _, wire := range wires {
+			t.Run(wire.name, func(t *testing.T) {
+				t.Parallel()
+				gateway, err := alipaytest.StartGateway(wire.gateway...)
+				require.NoError(t, err)
+				client := clientOf(t, gateway, gateway.Config(), wire.caller, once)
+				for _, fault := range alipaytest.Faults() {
+					gateway.Inject(fault, 1)
+					ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+					_, _ = client.ZhimaCustomerJobworthAuthentication.Query(ctx, testParams())
+					cancel()
+					gateway.ClearFaults()
+				}
+				client.CloseIdleConnections()
+				require.NoError(t, gateway.Close())
+			})
+		}
+	})
+	// Those of connections end a moment after their connection.
+	for range 1000 {
+		if runtime.NumGoroutine() <= before {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	stacks := make([]byte, 1<<16)
+	t.Errorf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before, stacks[:runtime.Stack(stacks, true)])
+}
+
+func TestDoLeavesOutAsItWasOnlyWithAnError(t *testing.T) {
+	client := newClient(t, serve(t, signed(200, `{"a":1,"b":"x"}`)).URL)
+	out := struct {
+		A    int
+		Kept string
+	}{A: 7, Kept: "here"}
+	_, err := client.Do(t.Context(), &alipay.Request{Path: "/v3/x"}, &out)
+	require.NoError(t, err)
+	assert.Equal(t, 1, out.A)
+	assert.Equal(t, "here", out.Kept, "decoded over what was there, as encoding/json does")
+
+	bad := struct{ A, B int }{A: 7}
+	_, err = client.Do(t.Context(), &alipay.Request{Path: "/v3/x"}, &bad)
+	require.ErrorIs(t, err, alipay.ErrOutcomeUnknown)
+	assert.Equal(t, 7, bad.A, "the first member fitted, the second did not")
+}
+
+func TestDoLeavesWhatAnInterfacePointsToAsItWas(t *testing.T) {
+	client := newClient(t, serve(t, signed(200, `{"a":"changed","b":{}}`)).URL)
+	held := &struct{ A, B string }{A: "before"}
+	var out any = held
+	_, err := client.Do(t.Context(), &alipay.Request{Path: "/v3/x"}, &out)
+	require.ErrorIs(t, err, alipay.ErrOutcomeUnknown)
+	assert.Equal(t, "before", held.A)
+}

@@ -1,0 +1,119 @@
+// Package h2test speaks the server's side of HTTP/2 by hand, as far as a test
+// needs it: net/http's server can neither refuse a stream nor go away on demand.
+package h2test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+)
+
+// Codes of errors (RFC 9113, section 7).
+const (
+	NoError       = 0
+	ProtocolError = 1
+	InternalError = 2
+	RefusedStream = 7
+)
+
+const (
+	frameData      = 0
+	frameHeaders   = 1
+	frameRST       = 3
+	frameSettings  = 4
+	framePing      = 6
+	frameGoAway    = 7
+	flagEndStream  = 1
+	flagEndHeaders = 4
+	flagAck        = 1
+)
+
+// Conn is a connection that speaks HTTP/2. Its methods send frames.
+type Conn struct{ net.Conn }
+
+func (c Conn) write(kind, flags byte, stream uint32, payload []byte) {
+	head := make([]byte, 9, 9+len(payload))
+	binary.BigEndian.PutUint32(head, uint32(len(payload))<<8|uint32(kind))
+	head[4] = flags
+	binary.BigEndian.PutUint32(head[5:], stream)
+	_, _ = c.Write(append(head, payload...))
+}
+
+// Reset ends a stream with an error code.
+func (c Conn) Reset(stream, code uint32) {
+	c.write(frameRST, 0, stream, binary.BigEndian.AppendUint32(nil, code))
+}
+
+// GoAway says that last is the last stream that was processed.
+func (c Conn) GoAway(last, code uint32) {
+	c.write(frameGoAway, 0, 0, binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, last), code))
+}
+
+// Hint sends a 103.
+func (c Conn) Hint(stream uint32) { c.head(stream, 103, http.Header{"Link": {"</style.css>"}}) }
+
+// Respond sends a whole answer.
+func (c Conn) Respond(stream uint32, status int, h http.Header, body string) {
+	c.head(stream, status, h)
+	c.write(frameData, flagEndStream, stream, []byte(body))
+}
+
+// head sends literal header fields.
+func (c Conn) head(stream uint32, status int, h http.Header) {
+	var block []byte
+	add := func(name, value string) {
+		block = append(block, 0)
+		for _, s := range []string{name, value} {
+			if len(s) < 127 {
+				block = append(block, byte(len(s)))
+			} else { // prefixed integer of RFC 7541, section 5.1
+				n := len(s) - 127
+				block = append(block, 127)
+				for ; n >= 128; n >>= 7 {
+					block = append(block, byte(n)|0x80)
+				}
+				block = append(block, byte(n))
+			}
+			block = append(block, s...)
+		}
+	}
+	add(":status", strconv.Itoa(status))
+	for name := range h {
+		add(string(bytes.ToLower([]byte(name))), h.Get(name))
+	}
+	c.write(frameHeaders, flagEndHeaders, stream, block)
+}
+
+// Serve reads a connection until it ends and calls handle for every request,
+// whole with its end of stream.
+func Serve(conn net.Conn, handle func(c Conn, stream uint32)) {
+	c, r := Conn{conn}, bufio.NewReader(conn)
+	preface := make([]byte, 24)
+	if _, err := io.ReadFull(r, preface); err != nil {
+		return
+	}
+	c.write(frameSettings, 0, 0, nil)
+	for {
+		head := make([]byte, 9)
+		if _, err := io.ReadFull(r, head); err != nil {
+			return
+		}
+		payload := make([]byte, binary.BigEndian.Uint32(head)>>8)
+		if _, err := io.ReadFull(r, payload); err != nil {
+			return
+		}
+		stream := binary.BigEndian.Uint32(head[5:])
+		switch kind, flags := head[3], head[4]; {
+		case kind == frameSettings && flags&flagAck == 0:
+			c.write(frameSettings, flagAck, 0, nil)
+		case kind == framePing && flags&flagAck == 0:
+			c.write(framePing, flagAck, 0, payload)
+		case (kind == frameHeaders || kind == frameData) && flags&flagEndStream != 0:
+			handle(c, stream)
+		}
+	}
+}

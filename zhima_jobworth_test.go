@@ -1,0 +1,129 @@
+package alipay_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-39a49030/alipay"
+)
+
+func TestAnAnswerAboutAnotherUserIsRefused(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		asked  alipay.QueryParams
+		answer string
+		taken  bool
+	}{
+		"the user":             {alipay.QueryParams{UserID: "1"}, `{"user_id":"1","open_id":"a"}`, true},
+		"the open id":          {alipay.QueryParams{OpenID: "a"}, `{"user_id":"1","open_id":"a"}`, true},
+		"as a number":          {alipay.QueryParams{UserID: "2088402562742105"}, `{"user_id":2088402562742105}`, true},
+		"not asked for":        {alipay.QueryParams{CertNo: testCertNo}, `{"user_id":"1","open_id":"a"}`, true},
+		"not told":             {alipay.QueryParams{UserID: "1", OpenID: "a"}, waitingBody, true},
+		"told as null":         {alipay.QueryParams{UserID: "1"}, `{"user_id":null}`, true},
+		"padded":               {alipay.QueryParams{UserID: " 1 "}, `{"user_id":"1"}`, true},
+		"padded in the answer": {alipay.QueryParams{UserID: "1"}, `{"user_id":" 1 "}`, true},
+		"another user":         {alipay.QueryParams{UserID: "1"}, `{"user_id":"2"}`, false},
+		"another number":       {alipay.QueryParams{UserID: "1"}, `{"user_id":2}`, false},
+		"another open id":      {alipay.QueryParams{OpenID: "a"}, `{"open_id":"A"}`, false},
+		"one of both":          {alipay.QueryParams{UserID: "1", OpenID: "a"}, `{"user_id":"1","open_id":"b"}`, false},
+		"a user among others":  {alipay.QueryParams{UserID: "1"}, `{"user_id":"1","user_id":"2"}`, false},
+		"escaped":              {alipay.QueryParams{UserID: "1"}, `{"user\u005fid":"\u0032"}`, false},
+		"in place of a verify": {alipay.QueryParams{UserID: "1"}, `{"identity_result":"WAITING_VERIFY","user_id":"2"}`, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, tt.answer) })
+			client := newClient(t, s.URL)
+			got, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), &tt.asked)
+			out := alipay.QueryResponse{UserID: "before"}
+			_, doErr := client.Do(t.Context(), &alipay.Request{Path: jobworthPath, Query: tt.asked}, &out)
+			if tt.taken {
+				require.NoError(t, err)
+				require.NoError(t, doErr)
+				return
+			}
+			assert.Nil(t, got)
+			assert.Equal(t, alipay.QueryResponse{UserID: "before"}, out, "left as it was")
+			for _, err := range []error{err, doErr} {
+				require.ErrorIs(t, err, alipay.ErrResponseMismatch)
+				assert.Equal(t, "unknown", meaning(t, err))
+				var failed *alipay.CallError
+				require.ErrorAs(t, err, &failed)
+				assert.Nil(t, failed.Answer, "it is somebody else's")
+			}
+		})
+	}
+	t.Run("a parameter of WithQueryParam counts", func(t *testing.T) {
+		s := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, resultOf("2")) })
+		_, err := newClient(t, s.URL).ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil, alipay.WithQueryParam("user_id", "1"))
+		require.ErrorIs(t, err, alipay.ErrResponseMismatch)
+	})
+	t.Run("Do with a type of the caller's", func(t *testing.T) {
+		s := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, resultOf("2")) })
+		var own map[string]any
+		for _, out := range []any{&own, nil} {
+			_, err := newClient(t, s.URL).Do(t.Context(), &alipay.Request{Path: jobworthPath, Query: &alipay.QueryParams{UserID: "1"}}, out)
+			require.ErrorIs(t, err, alipay.ErrResponseMismatch)
+			assert.Nil(t, own)
+			var failed *alipay.CallError
+			require.ErrorAs(t, err, &failed)
+			assert.Nil(t, failed.Answer)
+			_, err = newClient(t, s.URL).Do(t.Context(), &alipay.Request{Path: "/v3/another", Query: &alipay.QueryParams{UserID: "1"}}, out)
+			require.NoError(t, err, "what user_id means elsewhere is not known")
+			own = nil
+		}
+	})
+	t.Run("another agreement", func(t *testing.T) {
+		s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			answer(w, 200, `{"out_agreement_no":"2","credit_agreement_id":"2","agreement_status":"VALID"}`)
+		})
+		client := newClient(t, s.URL)
+		for _, asked := range []alipay.CreditAgreementQueryParams{
+			{OutAgreementNo: "1"}, {CreditAgreementID: "1"}, {OutAgreementNo: "1", CreditAgreementID: "2"}, {OutAgreementNo: "2", CreditAgreementID: "1"},
+		} {
+			got, err := client.ZhimaCreditPayafteruseCreditagreement.Query(t.Context(), &asked)
+			require.ErrorIs(t, err, alipay.ErrResponseMismatch)
+			assert.Nil(t, got)
+			out := alipay.CreditAgreementQueryResponse{OpenID: "before"}
+			_, err = client.Do(t.Context(), &alipay.Request{Path: "/v3/x", Query: asked}, &out)
+			require.ErrorIs(t, err, alipay.ErrResponseMismatch)
+			assert.Equal(t, alipay.CreditAgreementQueryResponse{OpenID: "before"}, out, "left as it was")
+		}
+	})
+}
+
+func TestAServiceThatBelongsToNoClientSaysSo(t *testing.T) {
+	sign, agreement := &alipay.CreditAgreementSignParams{OutAgreementNo: "1", ZmServiceID: "2"}, &alipay.CreditAgreementQueryParams{OutAgreementNo: "1"}
+	for _, s := range []*alipay.ZhimaCustomerJobworthAuthentication{nil, {}} {
+		const name = "ZhimaCustomerJobworthAuthentication"
+		assertArgument(t, second(s.Query(t.Context(), nil)), name)
+		assertArgument(t, second(s.Open(new(alipay.SealedAnswer))), name)
+		assertArgument(t, second(s.WaitForResult(t.Context(), nil, quickly)), name)
+	}
+	for _, s := range []*alipay.ZhimaCreditPayafteruseCreditagreement{nil, {}} {
+		const name = "ZhimaCreditPayafteruseCreditagreement"
+		assertArgument(t, second(s.Query(t.Context(), agreement)), name)
+		assertArgument(t, second(s.Sign(t.Context(), sign)), name)
+	}
+}
+
+func TestAMemberOfAnUnexpectedShapeIsReadFromTheSealedAnswer(t *testing.T) {
+	const body = `{"identity_result":{"value":"SUCCESS"}}`
+	client := newClient(t, serve(t, signed(200, body)).URL)
+	_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+	require.ErrorIs(t, err, alipay.ErrOutcomeUnknown)
+	answer := stored(t, sealedIn(err))
+	_, err = client.ZhimaCustomerJobworthAuthentication.Open(answer)
+	require.Error(t, err)
+	var out struct {
+		Result struct{ Value string } `json:"identity_result"`
+	}
+	resp, err := client.Open(answer, &out)
+	require.NoError(t, err)
+	assert.Equal(t, "SUCCESS", out.Result.Value)
+	assert.Equal(t, body, string(resp.Body))
+	_, err = client.Open(answer, nil)
+	require.NoError(t, err)
+}
