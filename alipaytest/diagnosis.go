@@ -20,8 +20,8 @@ import (
 	"unicode/utf8"
 
 	alipay "github.com/seed-39a49030/alipay"
+	"github.com/seed-39a49030/alipay/alipaytest/internal/diagnose"
 	"github.com/seed-39a49030/alipay/internal/certs"
-	"github.com/seed-39a49030/alipay/internal/diagnose"
 	"github.com/seed-39a49030/alipay/internal/protocol"
 )
 

@@ -69,7 +69,7 @@ var effects = map[string]effect{
 	"missing signature":        {acts: true, forged: true, also: signatureIs("^$")},
 	"null signature":           {acts: true, forged: true, also: signatureIs("^null$")},
 	"foreign signature":        {acts: true, forged: true, also: signedBy("foreign")},
-	"altered body":             {acts: true, forged: true, body: sample + " "},
+	"altered body":             {acts: true, forged: true, body: "{ " + sample[1:]},
 	"missing nonce":            {acts: true, forged: true, header: map[string]string{"Alipay-Nonce": ""}},
 	"missing timestamp":        {acts: true, forged: true, header: map[string]string{"Alipay-Timestamp": ""}},
 	"garbled timestamp":        {acts: true, header: map[string]string{"Alipay-Timestamp": "yesterday"}},

@@ -21,12 +21,12 @@ import (
 
 // Why an answer is not accepted. The client exports these under its own names.
 var (
-	ErrUnsigned           = errors.New("the answer is not signed")
-	ErrAnswerSignature    = errors.New("the answer's signature does not verify")
-	ErrAltered            = fmt.Errorf("%w", ErrAnswerSignature)
-	ErrStale              = errors.New("the answer is stale")
-	ErrUnknownCertificate = errors.New("the answer is signed under a certificate that is not configured")
-	ErrReplayed           = errors.New("the answer does not belong to this request")
+	ErrUnsigned                 = errors.New("the answer is not signed")
+	ErrAnswerSignature          = errors.New("the answer's signature does not verify")
+	ErrAltered            error = altered{}
+	ErrStale                    = errors.New("the answer is stale")
+	ErrUnknownCertificate       = errors.New("the answer is signed under a certificate that is not configured")
+	ErrReplayed                 = errors.New("the answer does not belong to this request")
 )
 
 // Two ways in which an answer is not the one to this request. Both satisfy
@@ -80,7 +80,11 @@ type Verifier struct {
 	Key     *rsa.PublicKey         // public-key mode
 	Certs   map[string]SigningCert // certificate mode: by SN
 	MaxSkew time.Duration
+	// MaxBytes bounds a body that Recover decompresses; 0 means 1 MiB.
+	MaxBytes int64
 }
+
+const defaultMaxBytes = 1 << 20
 
 // SigningCert is a certificate of Alipay's that may sign answers.
 type SigningCert struct {
@@ -92,19 +96,55 @@ type SigningCert struct {
 // satisfies one of [ErrUnsigned], [ErrUnknownCertificate], [ErrAnswerSignature]
 // and [ErrStale].
 func (v *Verifier) Verify(h http.Header, body []byte, received time.Time) error {
-	signature := HeaderValue(h, HeaderSignature)
-	if signature == "" {
-		return ErrUnsigned
-	}
-	answer := &signedAnswer{HeaderValue(h, HeaderTimestamp), HeaderValue(h, HeaderNonce), body, signature}
-	keys, err := v.KeysFor(HeaderValue(h, HeaderSN), received)
-	if err == nil {
-		err = answer.check(keys...)
-	}
+	answer, keys, err := v.open(h, body, received)
 	if err != nil {
 		return err
 	}
+	if !answer.signedBy(keys) {
+		_, err := v.explain(answer, keys)
+		return err
+	}
 	return v.checkFreshness(answer.timestamp, received)
+}
+
+// Recover is [Verifier.Verify], and undoes what was done to the answer on its way
+// where the signature proves what Alipay sent: it returns that, verified, and the
+// damage. The damage is empty, and the body the given one, where there was none.
+// With an error the body is the given one.
+func (v *Verifier) Recover(h http.Header, body []byte, received time.Time) (original []byte, damage string, err error) {
+	answer, keys, err := v.open(h, body, received)
+	if err != nil {
+		return body, "", err
+	}
+	if !answer.signedBy(keys) {
+		found, err := v.explain(answer, keys)
+		if found.body == nil {
+			return body, "", err
+		}
+		body, damage = found.body, found.change
+	}
+	if err := v.checkFreshness(answer.timestamp, received); err != nil {
+		return answer.body, "", err
+	}
+	return body, damage, nil
+}
+
+// signedAnswer is what an answer's signature covers, and the signature.
+type signedAnswer struct {
+	timestamp, nonce string
+	body             []byte
+	signature        string
+}
+
+// open returns what the signature of an answer covers, and the keys that may have
+// made it.
+func (v *Verifier) open(h http.Header, body []byte, received time.Time) (answer signedAnswer, keys []*rsa.PublicKey, err error) {
+	answer = signedAnswer{HeaderValue(h, HeaderTimestamp), HeaderValue(h, HeaderNonce), body, HeaderValue(h, HeaderSignature)}
+	if answer.signature == "" {
+		return answer, nil, ErrUnsigned
+	}
+	keys, err = v.KeysFor(HeaderValue(h, HeaderSN), received)
+	return answer, keys, err
 }
 
 // KeysFor returns the keys that may have signed at that time: in certificate mode
@@ -129,28 +169,21 @@ func (v *Verifier) KeysFor(sn string, at time.Time) (keys []*rsa.PublicKey, err 
 	return []*rsa.PublicKey{cert.Key}, nil
 }
 
-// signedAnswer is what an answer's signature covers, and the signature.
-type signedAnswer struct {
-	timestamp, nonce string
-	body             []byte
-	signature        string
+// signedBy reports whether one of the keys has signed the answer as it came.
+func (a *signedAnswer) signedBy(keys []*rsa.PublicKey) bool {
+	content := SignedContent(a.timestamp, a.nonce, a.body)
+	return slices.ContainsFunc(keys, func(key *rsa.PublicKey) bool { return Verify(key, content, a.signature) == nil })
 }
 
-// check reports whether one of the keys has signed the answer. If not, its error
-// says whether the answer was changed on the way or signed by another key.
-func (a *signedAnswer) check(keys ...*rsa.PublicKey) error {
-	content := SignedContent(a.timestamp, a.nonce, a.body)
+// explain says what one of the keys has signed in place of the answer, and why the
+// answer as it came is refused: it was changed on the way, or signed by another key.
+func (v *Verifier) explain(answer signedAnswer, keys []*rsa.PublicKey) (signed, error) {
 	for _, key := range keys {
-		if Verify(key, content, a.signature) == nil {
-			return nil
+		if found, byKey := answer.explain(key, cmp.Or(v.MaxBytes, defaultMaxBytes)); byKey {
+			return found, &alteredAnswer{found.change}
 		}
 	}
-	for _, key := range keys {
-		if byKey, change := ExplainAnswer(key, a.timestamp, a.nonce, a.body, a.signature); byKey {
-			return &alteredAnswer{change}
-		}
-	}
-	return errForeignKey
+	return signed{}, errForeignKey
 }
 
 func (v *Verifier) checkFreshness(timestamp string, received time.Time) error {
@@ -208,15 +241,24 @@ func (foreignKey) Error() string {
 
 func (foreignKey) Unwrap() error { return ErrAnswerSignature }
 
-// alteredAnswer is one that the configured key has signed, over other content.
+// altered is the text of [ErrAltered], which is an [ErrAnswerSignature].
+type altered struct{}
+
+func (altered) Error() string {
+	return "the answer was changed on the way: the configured key of Alipay has signed other content"
+}
+
+func (altered) Unwrap() error { return ErrAnswerSignature }
+
+// alteredAnswer says what was changed, where that is known.
 type alteredAnswer struct{ change string }
 
 func (e *alteredAnswer) Error() string {
-	text := ErrAnswerSignature.Error() + ": the configured key of Alipay has signed other content, so something between the gateway and here changed the answer"
+	text := ErrAltered.Error()
 	if e.change != "" {
-		text += ", which was " + e.change
+		text += "; what changed is " + e.change
 	}
-	return text + "; look at the proxies on the way"
+	return text + "; look at the proxies between the gateway and here"
 }
 
 func (e *alteredAnswer) Unwrap() error { return ErrAltered }

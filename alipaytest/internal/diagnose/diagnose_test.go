@@ -27,7 +27,7 @@ import (
 )
 
 func readKey(t testing.TB, name string) *rsa.PrivateKey {
-	data, err := os.ReadFile("../../testdata/vectors/" + name)
+	data, err := os.ReadFile("../../../testdata/vectors/" + name)
 	require.NoError(t, err)
 	block, _ := pem.Decode(data)
 	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
@@ -162,7 +162,7 @@ func TestDigestsOfDigestsAreNamed(t *testing.T) {
 			"the base64 of the digest was signed": []byte(base64.StdEncoding.EncodeToString(of(text))),
 			"the base64 of the string was signed": []byte(base64.StdEncoding.EncodeToString(text)),
 		} {
-			s := &search{r: &r, digest: protocol.Digest{Hash: hash, Sum: of(signed)}, hashed: maxHashed, compared: maxCompared}
+			s := &search{r: &r, digest: digest{hash: hash, sum: of(signed)}, hashed: maxHashed, compared: maxCompared}
 			f, ok := s.find()
 			require.True(t, ok, says)
 			assert.Equal(t, says != "", f.en != "", says)
@@ -170,7 +170,7 @@ func TestDigestsOfDigestsAreNamed(t *testing.T) {
 			assert.Equal(t, text, f.content)
 		}
 		other := of([]byte(hex.EncodeToString(of(text[:len(text)-1]))))
-		s := &search{r: &r, digest: protocol.Digest{Hash: hash, Sum: other}, hashed: maxHashed, compared: maxCompared}
+		s := &search{r: &r, digest: digest{hash: hash, sum: other}, hashed: maxHashed, compared: maxCompared}
 		f, _ := s.find()
 		assert.Contains(t, f.en, "a line feed is missing at the end")
 		assert.Contains(t, f.en, "; and the hexadecimal text of the digest")
@@ -190,7 +190,7 @@ func TestASearchIsBounded(t *testing.T) {
 	r.Signature = sign(t, key, "something else")
 	raw, err := base64.StdEncoding.DecodeString(r.Signature)
 	require.NoError(t, err)
-	digest, ok := protocol.SignedDigest(&key.PublicKey, raw)
+	digest, ok := signedDigest(&key.PublicKey, raw)
 	require.True(t, ok)
 	for _, size := range []int{0, 100, maxBody, 1 << 20, 8 << 20} {
 		r.Body = []byte(`{"a":"` + strings.Repeat("<\n/", size/3) + `"}`)

@@ -11,8 +11,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/seed-39a49030/alipay/alipaytest/internal/rewrite"
 	"github.com/seed-39a49030/alipay/internal/protocol"
-	"github.com/seed-39a49030/alipay/internal/rewrite"
 )
 
 // mistake is a content with one mistake more than another.

@@ -22,7 +22,7 @@ const (
 // searchFor begins a search for the string that was signed.
 func searchFor(r Request, signed string) *search {
 	sum := sha256.Sum256([]byte(signed))
-	return &search{r: &r, digest: protocol.Digest{Hash: crypto.SHA256, Sum: sum[:]}, hashed: maxHashed, compared: maxCompared}
+	return &search{r: &r, digest: digest{hash: crypto.SHA256, sum: sum[:]}, hashed: maxHashed, compared: maxCompared}
 }
 
 // lines is a string to sign.

@@ -14,9 +14,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/seed-39a49030/alipay/alipaytest/internal/rewrite"
 	"github.com/seed-39a49030/alipay/internal/aescbc"
 	"github.com/seed-39a49030/alipay/internal/protocol"
-	"github.com/seed-39a49030/alipay/internal/rewrite"
 )
 
 // Request is a request as a gateway received it.
@@ -82,7 +82,7 @@ func Explain(r Request, keys Keys) Finding {
 	}
 	form, raws := decode(r.Signature)
 	for _, raw := range raws {
-		if digest, ok := protocol.SignedDigest(keys.App, raw.bytes); ok {
+		if digest, ok := signedDigest(keys.App, raw.bytes); ok {
 			s := &search{r: &r, cipher: keys.Cipher, digest: digest, hashed: maxHashed, compared: maxCompared}
 			return s.explain(raw.phrase)
 		}
@@ -92,7 +92,7 @@ func Explain(r Request, keys Keys) Finding {
 	}
 	for _, other := range keys.Others {
 		for _, raw := range raws {
-			if _, ok := protocol.SignedDigest(other.Key, raw.bytes); ok {
+			if _, ok := signedDigest(other.Key, raw.bytes); ok {
 				return Finding{
 					Text:   fmt.Sprintf("The request is signed with %s, not with the application's private key (应用私钥).", other.Name),
 					TextZH: fmt.Sprintf("请求是用%s签名的，不是应用私钥。", other.NameZH),
@@ -175,7 +175,7 @@ func strange(key *rsa.PublicKey, raw []byte) phrase {
 type search struct {
 	r        *Request
 	cipher   *aescbc.Cipher
-	digest   protocol.Digest
+	digest   digest
 	hashed   int // bytes that may still be hashed
 	compared int // comparisons that may still be made
 	rewrites map[string][]rewrite.Rewrite
@@ -216,17 +216,17 @@ func shown(content []byte) []byte {
 // algorithm is what is wrong with how the digest was made and encoded.
 func (s *search) algorithm() phrase {
 	switch d := s.digest; {
-	case d.PSS:
+	case d.pss:
 		return pssUsed
-	case d.Hash == 0:
+	case d.hash == 0:
 		return phrase{
 			"without the DigestInfo that names SHA-256, as encrypting a bare digest gives; use your library's signing function with SHA256withRSA",
 			"缺少标明 SHA-256 的 DigestInfo，像是直接用私钥加密了摘要；请使用签名函数 SHA256withRSA",
 		}
-	case d.Hash == crypto.SHA1:
+	case d.hash == crypto.SHA1:
 		return phrase{"with SHA-1 (SHA1withRSA, sign type RSA); v3 wants SHA-256 (SHA256withRSA, RSA2)", "使用了 SHA-1（SHA1withRSA，即 RSA）；v3 要求 SHA-256（SHA256withRSA，即 RSA2）"}
-	case d.Hash != crypto.SHA256:
-		return phrase{fmt.Sprintf("with %v; v3 wants SHA-256 (SHA256withRSA, RSA2)", d.Hash), fmt.Sprintf("使用了 %v；v3 要求 SHA-256（SHA256withRSA，即 RSA2）", d.Hash)}
+	case d.hash != crypto.SHA256:
+		return phrase{fmt.Sprintf("with %v; v3 wants SHA-256 (SHA256withRSA, RSA2)", d.hash), fmt.Sprintf("使用了 %v；v3 要求 SHA-256（SHA256withRSA，即 RSA2）", d.hash)}
 	}
 	return phrase{}
 }
@@ -278,13 +278,13 @@ func (s *search) check(c content, p phrase, thorough bool) (found, bool) {
 	text := c.bytes()
 	s.hashed -= len(text)
 	s.compared--
-	if s.digest.Covers(text) {
+	if s.digest.covers(text) {
 		return found{p, text}, true
 	}
-	if !thorough || s.digest.PSS {
+	if !thorough || s.digest.pss {
 		return found{}, false
 	}
-	hash := s.digest.Hash
+	hash := s.digest.hash
 	if hash == 0 {
 		hash = crypto.SHA256
 	}
@@ -301,7 +301,7 @@ func (s *search) check(c content, p phrase, thorough bool) (found, bool) {
 		{[]byte(base64.StdEncoding.EncodeToString(sum)), phrase{"the base64 of the digest was signed in place of the string", "签的是摘要的 base64，而不是字符串本身"}},
 		{[]byte(base64.StdEncoding.EncodeToString(text)), phrase{"the base64 of the string was signed in place of it", "签的是字符串的 base64，而不是字符串本身"}},
 	} {
-		if s.digest.Covers(twice.of) {
+		if s.digest.covers(twice.of) {
 			return found{p.and(twice.phrase), text}, true
 		}
 	}
