@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/seed-39a49030/alipay/internal/bilingual"
 )
 
 // ErrDecrypt is the error of Decrypt for every text that it cannot decrypt. There
@@ -28,21 +30,29 @@ type Cipher struct {
 	block cipher.Block
 }
 
+// KeyError says what is wrong with a key.
+type KeyError struct{ bilingual.Text }
+
+func (e KeyError) Error() string { return e.EN }
+
 // New makes a Cipher from the base64 text of a key of 16, 24 or 32 bytes, as the
-// console shows it. Its errors never show any of the key.
+// console shows it. Its error is a KeyError, and never shows any of the key.
 func New(base64Key string) (*Cipher, error) {
-	const expected = "expected standard base64 of 16, 24 or 32 bytes"
+	wrong := func(en, zh string, args ...any) (*Cipher, error) {
+		expected := bilingual.Text{EN: "expected standard base64 of 16, 24 or 32 bytes", ZH: "应为 16、24 或 32 字节的标准 base64"}
+		return nil, KeyError{bilingual.Text{EN: en, ZH: zh}.With(args...).Then(expected)}
+	}
 	text := strings.TrimSpace(base64Key)
 	if text == "" {
-		return nil, errors.New("the AES key is empty; " + expected)
+		return wrong("the AES key is empty", "AES 密钥是空的")
 	}
 	key, err := base64.StdEncoding.DecodeString(text)
 	if err != nil { // its text contains only a position, which is of no use
-		return nil, errors.New("the AES key is not base64; " + expected)
+		return wrong("the AES key is not base64", "AES 密钥不是 base64")
 	}
 	block, err := aes.NewCipher(key)
 	if err != nil {
-		return nil, fmt.Errorf("the AES key has %d bytes; %s", len(key), expected)
+		return wrong("the AES key has %d bytes", "AES 密钥有 %d 字节", len(key))
 	}
 	return &Cipher{block}, nil
 }

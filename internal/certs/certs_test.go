@@ -308,7 +308,7 @@ func TestOnlyBasicConstraintsMakeAnAuthority(t *testing.T) {
 		assert.Equal(t, tc.want, IsCA(c.cert.X509), name)
 		below := issue(t, "leaf", c, leafOf)
 		result, reason := CheckChain(below.cert.X509, bundle(c), bundle(root), now)
-		assert.Equal(t, tc.want, result == Verified, "%s: %s", name, reason)
+		assert.Equal(t, tc.want, result == Verified, "%s: %s", name, reason.EN)
 	}
 }
 
@@ -364,18 +364,18 @@ func TestCheckChainOfTheVectors(t *testing.T) {
 	for _, name := range []string{"alipay_public_cert.crt", "app_public_cert.crt", "expired_alipay_cert.crt"} {
 		leaf := parse(t, name)[0].X509
 		result, reason := CheckChain(leaf, chain, roots, now)
-		assert.Equal(t, Verified, result, "%s: %s", name, reason)
+		assert.Equal(t, Verified, result, "%s: %s", name, reason.EN)
 		result, _ = CheckChain(leaf, nil, roots, now)
 		assert.Equal(t, Unchecked, result, name)
 		result, reason = CheckChain(leaf, chain, roots[2:], now)
 		assert.Equal(t, Foreign, result, name)
-		assert.Contains(t, reason, "not in the root bundle")
+		assert.Contains(t, reason.EN, "not in the root bundle")
 	}
 	sha1 := roots[3].X509
 	require.Equal(t, x509.SHA1WithRSA, sha1.SignatureAlgorithm)
 	result, reason := CheckChain(sha1, nil, roots, now)
 	assert.Equal(t, Foreign, result)
-	assert.Equal(t, "it is signed with an algorithm that is no longer safe", reason)
+	assert.Equal(t, "it is signed with an algorithm that is no longer safe", reason.EN)
 	odd := parse(t, "odd_issuer.crt")[0].X509
 	result, _ = CheckChain(odd, chain, roots, now)
 	assert.Equal(t, Unchecked, result)
@@ -462,9 +462,11 @@ func TestCheckChain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, reason := CheckChain(tc.leaf, tc.intermediates, tc.roots, now)
-			assert.Equal(t, tc.want, got, reason)
+			assert.Equal(t, tc.want, got, reason.EN)
 			if tc.want == Foreign {
-				assert.Contains(t, reason, tc.reason)
+				assert.Contains(t, reason.EN, tc.reason)
+				assert.Regexp(t, `\p{Han}`, reason.ZH)
+				assert.NotContains(t, reason.EN+reason.ZH, "%!")
 			} else {
 				assert.Empty(t, reason)
 			}
@@ -486,7 +488,7 @@ func TestMerchantsCertificateIsNoIntermediate(t *testing.T) {
 	intermediates := append(parse(t, "alipay_public_cert.crt"), merchant)
 	result, reason := CheckChain(forged, intermediates, parse(t, "root_bundle.crt"), now)
 	assert.Equal(t, Foreign, result)
-	assert.Contains(t, reason, "not a certification authority")
+	assert.Contains(t, reason.EN, "not a certification authority")
 }
 
 func TestCheckChainIsBoundedForHostileBundles(t *testing.T) {
@@ -504,7 +506,7 @@ func TestCheckChainIsBoundedForHostileBundles(t *testing.T) {
 	leaf := issue(t, "leaf", a, leafOf).cert.X509
 	result, reason := CheckChain(leaf, clique, nil, now)
 	assert.Equal(t, Foreign, result)
-	assert.Contains(t, reason, "too many")
+	assert.Contains(t, reason.EN, "too many")
 }
 
 func TestHugeKeysAreNotUsed(t *testing.T) {

@@ -4,9 +4,10 @@ import (
 	"bytes"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
+
+	"github.com/seed-39a49030/alipay/internal/bilingual"
 )
 
 // ChainResult is what CheckChain found.
@@ -46,29 +47,29 @@ const (
 // them. For Foreign it also returns the reason, which is safe to show.
 // Certificates without X509 are skipped. A self-signed leaf is Unchecked too,
 // unless it is a root: use IsSelfSigned.
-func CheckChain(leaf *x509.Certificate, intermediates, roots []Certificate, now time.Time) (ChainResult, string) {
+func CheckChain(leaf *x509.Certificate, intermediates, roots []Certificate, now time.Time) (ChainResult, bilingual.Text) {
 	if leaf == nil {
-		return Foreign, "the certificate cannot be read"
+		return Foreign, bilingual.Text{EN: "the certificate cannot be read", ZH: "证书无法读取"}
 	}
 	s := search{intermediates: intermediates, roots: roots, now: now}
 	switch found, holds := s.climb([]*x509.Certificate{leaf}); {
 	case holds:
-		return Verified, ""
+		return Verified, bilingual.Text{}
 	case s.checks >= maxSignatureChecks:
-		return Foreign, "too many certificates by one name to try them all"
+		return Foreign, bilingual.Text{EN: "too many certificates by one name to try them all", ZH: "同名证书过多，无法逐一尝试"}
 	case found:
 		return Foreign, s.reason
 	default:
-		return Unchecked, ""
+		return Unchecked, bilingual.Text{}
 	}
 }
 
 type search struct {
 	intermediates, roots []Certificate
 	now                  time.Time
-	checks               int    // signatures checked so far
-	reason               string // why the longest attempt failed
-	depth                int    // how long it was
+	checks               int            // signatures checked so far
+	reason               bilingual.Text // why the longest attempt failed
+	depth                int            // how long it was
 }
 
 // climb looks for the issuer of the last certificate of path: found says whether
@@ -80,7 +81,7 @@ func (s *search) climb(path []*x509.Certificate) (found, holds bool) {
 			continue
 		}
 		found = true
-		if s.signs(c.X509, path, "root certificate") {
+		if s.signs(c.X509, path, "root") {
 			return true, true
 		}
 	}
@@ -89,7 +90,7 @@ func (s *search) climb(path []*x509.Certificate) (found, holds bool) {
 			continue
 		}
 		found = true
-		if !s.mayIssue(c.X509, path) || !s.signs(c.X509, path, "intermediate certificate") {
+		if !s.mayIssue(c.X509, path) || !s.signs(c.X509, path, "intermediate") {
 			continue
 		}
 		above, holds := s.climb(append(slices.Clone(path), c.X509))
@@ -97,7 +98,7 @@ func (s *search) climb(path []*x509.Certificate) (found, holds bool) {
 			return true, true
 		}
 		if !above {
-			s.failed(path, "the issuer of its intermediate certificate is not in the root bundle")
+			s.failed(path, "the issuer of its intermediate certificate is not in the root bundle", "中间证书的颁发者不在根证书中")
 		}
 	}
 	return found, false
@@ -109,11 +110,11 @@ func (s *search) mayIssue(c *x509.Certificate, path []*x509.Certificate) bool {
 	between := len(path) - 1 // intermediates below c
 	switch {
 	case !IsCA(c):
-		s.failed(path, "the certificate by its issuer's name is not a certification authority")
+		s.failed(path, "the certificate by its issuer's name is not a certification authority", "颁发者名下的证书不是 CA 证书")
 	case s.now.Before(c.NotBefore) || s.now.After(c.NotAfter):
-		s.failed(path, fmt.Sprintf("its intermediate certificate is valid from %s to %s only", c.NotBefore.UTC().Format(day), c.NotAfter.UTC().Format(day)))
+		s.failed(path, "its intermediate certificate is valid from %s to %s only", "它的中间证书只在 %s 至 %s 有效", c.NotBefore.UTC().Format(day), c.NotAfter.UTC().Format(day))
 	case len(path) >= maxDepth, c.MaxPathLen >= 0 && (c.MaxPathLen > 0 || c.MaxPathLenZero) && between > c.MaxPathLen:
-		s.failed(path, "its chain of intermediate certificates is longer than allowed")
+		s.failed(path, "its chain of intermediate certificates is longer than allowed", "中间证书链过长")
 	default:
 		return true
 	}
@@ -130,22 +131,22 @@ func (s *search) signs(issuer *x509.Certificate, path []*x509.Certificate, what 
 	if err == nil {
 		return true
 	}
-	subject := "it"
+	subject := bilingual.Text{EN: "it", ZH: "它"}
 	if len(path) > 1 {
-		subject = "its intermediate certificate"
+		subject = bilingual.Text{EN: "its intermediate certificate", ZH: "它的中间证书"}
 	}
 	var insecure x509.InsecureAlgorithmError
 	if errors.As(err, &insecure) {
-		s.failed(path, subject+" is signed with an algorithm that is no longer safe")
+		s.failed(path, "%s is signed with an algorithm that is no longer safe", "%s的签名算法已不安全", subject)
 	} else {
-		s.failed(path, subject+" is not signed by the "+what+" of its issuer's name")
+		s.failed(path, "%s is not signed by the %s certificate of its issuer's name", "%[1]s的签名与颁发者名下的证书不符", subject, what)
 	}
 	return false
 }
 
 // failed keeps the reason of the attempt that came farthest.
-func (s *search) failed(path []*x509.Certificate, reason string) {
+func (s *search) failed(path []*x509.Certificate, en, zh string, args ...any) {
 	if len(path) > s.depth {
-		s.depth, s.reason = len(path), reason
+		s.depth, s.reason = len(path), bilingual.Text{EN: en, ZH: zh}.With(args...)
 	}
 }

@@ -13,37 +13,37 @@ import (
 // and the path prefix of a reverse proxy without a slash at its end. Its error
 // is an *Error.
 func ParseBaseURL(raw string) (*url.URL, error) {
-	wrong := func(reason string) (*url.URL, error) { return nil, &Error{"BaseURL", reason} }
+	wrong := func(en, zh string) (*url.URL, error) { return nil, mistake("BaseURL", both(en, zh)) }
 	raw = cmp.Or(strings.TrimSpace(raw), ProductionURL)
 	if !strings.Contains(raw, "://") {
-		return wrong("there is no scheme; write it as in " + ProductionURL)
+		return wrong("there is no scheme; write it as in "+ProductionURL, "缺少协议（https://）；写法如 "+ProductionURL)
 	}
 	u, err := url.Parse(raw) // its error would quote the value
 	switch {
 	case err != nil:
-		return wrong("this is not a URL; write it as in " + ProductionURL)
+		return wrong("this is not a URL; write it as in "+ProductionURL, "不是网址；写法如 "+ProductionURL)
 	case u.Scheme != "https" && u.Scheme != "http":
-		return wrong("the scheme is not https; write it as in " + ProductionURL)
+		return wrong("the scheme is not https; write it as in "+ProductionURL, "协议不是 https；写法如 "+ProductionURL)
 	case u.User != nil:
-		return wrong("it holds a user name or password; the gateway takes neither, remove them")
+		return wrong("it holds a user name or password; the gateway takes neither, remove them", "网址里有用户名或密码；网关不接受，请去掉")
 	case len(u.Port()) > 5 || len(u.Port()) == 5 && u.Port() > "65535":
-		return wrong("the port is larger than 65535")
+		return wrong("the port is larger than 65535", "端口大于 65535")
 	case u.Hostname() == "":
-		return wrong("there is no host; write it as in " + ProductionURL)
+		return wrong("there is no host; write it as in "+ProductionURL, "缺少主机名；写法如 "+ProductionURL)
 	case !utf8.ValidString(u.Host), strings.Contains(u.Host, "%") && !isVisibleASCII(u.Host): // an IPv6 zone
-		return wrong("its host holds a character that no host has; write it as in " + ProductionURL)
+		return wrong("invalid character in the host name; write it as in "+ProductionURL, "主机名中有非法字符；写法如 "+ProductionURL)
 	}
 	prefix := strings.TrimRight(u.EscapedPath(), "/")
 	switch {
 	case strings.HasSuffix(strings.ToLower(prefix), "/gateway.do"):
-		return wrong("/gateway.do is the gateway of the old protocol; the v3 protocol has no such path: use " +
-			ProductionURL + ", or " + SandboxURL + " for the sandbox (沙箱)")
+		return wrong("/gateway.do is the gateway of the old protocol; the v3 protocol has no such path: use "+ProductionURL+", or "+SandboxURL+" for the sandbox (沙箱)",
+			"/gateway.do 是旧协议的网关；v3 没有这个路径：请用 "+ProductionURL+"，沙箱用 "+SandboxURL)
 	case v3Segment.MatchString(prefix):
-		return wrong("its path holds /v3, which the path of every request brings along; leave it off, as in " + ProductionURL)
+		return wrong("its path holds /v3, which the path of every request brings along; leave it off, as in "+ProductionURL, "路径里有 /v3，而每个请求的路径都自带 /v3；请去掉，写法如 "+ProductionURL)
 	case u.RawQuery != "" || u.ForceQuery:
-		return wrong("it holds a query; remove it, parameters belong to each call")
+		return wrong("it holds a query; remove it, parameters belong to each call", "网址里有查询参数；请去掉，参数属于每次调用")
 	case strings.Contains(raw, "#"):
-		return wrong("it holds a fragment; remove it")
+		return wrong("it holds a fragment; remove it", "网址里有 #；请去掉")
 	}
 	path, _ := url.PathUnescape(prefix) // url.Parse has made sure that it can be
 	return &url.URL{Scheme: u.Scheme, Host: strings.ToLower(u.Host), Path: path, RawPath: prefix}, nil

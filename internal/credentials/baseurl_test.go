@@ -40,9 +40,9 @@ func TestBaseURLsThatAreNoneAreRefused(t *testing.T) {
 		"https://proxy.merchant.example/v3":                     {"its path holds /v3", "leave it off, as in https://openapi.alipay.com"},
 		"https://proxy.merchant.example/v3/":                    {"its path holds /v3", "leave it off"},
 		"https://proxy.merchant.example/alipay/v3/zhima":        {"its path holds /v3", "leave it off"},
-		"https://proxy\xff.merchant.example":                    {"its host holds a character that no host has"},
-		"https://[fe80::1%25e\xff]":                             {"its host holds a character that no host has"},
-		"https://[fe80::1%25é]":                                 {"its host holds a character that no host has"},
+		"https://proxy\xff.merchant.example":                    {"invalid character in the host name"},
+		"https://[fe80::1%25e\xff]":                             {"invalid character in the host name"},
+		"https://[fe80::1%25é]":                                 {"invalid character in the host name"},
 		"https://proxy.merchant.example:65536":                  {"the port is larger than 65535"},
 		"https://proxy.merchant.example:100000":                 {"the port is larger than 65535"},
 	} {

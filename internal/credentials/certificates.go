@@ -48,15 +48,17 @@ func (c *Credentials) Expiries() []Expiry { return slices.Clone(c.mode.expiries)
 // resolveCertificates fills in what certificate mode needs.
 func (c Config) resolveCertificates(r *Credentials, now time.Time) error {
 	roots, rootField, err := loadCertificates("RootCertContent", c.RootCertContent, c.RootCertPath,
-		"Alipay's root bundle (支付宝根证书, alipayRootCert.crt) belongs here")
+		both("Alipay's root bundle (支付宝根证书, alipayRootCert.crt) belongs here", "这里要填支付宝根证书（alipayRootCert.crt）"))
 	if err != nil {
 		return err
 	}
 	if r.RootCertSN, err = certs.RootSN(roots); err != nil {
-		return &Error{rootField, "there is no certificate with an RSA signature in it; use the root bundle (支付宝根证书, alipayRootCert.crt) as downloaded"}
+		return mistake(rootField, both("there is no certificate with an RSA signature in it; use the root bundle (支付宝根证书, alipayRootCert.crt) as downloaded",
+			"其中没有 RSA 签名的证书；请使用下载的支付宝根证书（alipayRootCert.crt）原文件"))
 	}
 	if !slices.ContainsFunc(roots, func(c certs.Certificate) bool { return certs.IsSelfSigned(c.X509) }) {
-		return &Error{rootField, "there is no root certificate in it; use the root bundle (支付宝根证书, alipayRootCert.crt), not the application's or Alipay's own certificate"}
+		return mistake(rootField, both("there is no root certificate in it; use the root bundle (支付宝根证书, alipayRootCert.crt), not the application's or Alipay's own certificate",
+			"其中没有根证书；请使用支付宝根证书（alipayRootCert.crt），不是应用公钥证书或支付宝公钥证书"))
 	}
 	r.mode.roots = roots
 	if err := c.appCert(r, now); err != nil {
@@ -69,21 +71,21 @@ func (c Config) resolveCertificates(r *Credentials, now time.Time) error {
 	return nil
 }
 
-func loadCertificates(field, content, path, belongs string) ([]certs.Certificate, string, error) {
-	text, field, err := load(field, content, path)
+func loadCertificates(field, content, path string, belongs text) ([]certs.Certificate, string, error) {
+	content, field, err := load(field, content, path)
 	if err != nil {
 		return nil, field, err
 	}
-	m := keys.Inspect(text)
+	m := keys.Inspect(content)
 	if m.Kind == keys.PathLike {
 		return nil, field, isPath(field)
 	}
 	if m.Kind != keys.Certificate || m.Defect != "" {
 		return nil, field, found(field, m, belongs)
 	}
-	list, err := certs.Parse(text)
+	list, err := certs.Parse(content)
 	if err != nil {
-		return nil, field, &Error{field, err.Error() + "; " + belongs}
+		return nil, field, mistake(field, both(err.Error(), "证书无法解析").Then(belongs))
 	}
 	return list, field, nil
 }
@@ -102,22 +104,23 @@ func belongsTo(own *rsa.PublicKey, c certs.Certificate) bool {
 	return key != nil && own.Equal(key)
 }
 
-// notValidAt gives the dates of a certificate that is not valid, else "".
-func notValidAt(c certs.Certificate, now time.Time) string {
-	const day = "2006-01-02 15:04:05 MST"
+// notValidAt gives the dates of a certificate that is not valid, else nothing.
+func notValidAt(c certs.Certificate, now time.Time) text {
+	const second = "2006-01-02 15:04:05 MST"
+	from, to := c.X509.NotBefore.UTC().Format(second), c.X509.NotAfter.UTC().Format(second)
 	switch {
 	case now.After(c.X509.NotAfter):
-		return "the certificate expired on " + c.X509.NotAfter.UTC().Format(day) + ", it was valid from " + c.X509.NotBefore.UTC().Format(day)
+		return both("the certificate expired on %[2]s, it was valid from %[1]s", "证书已于 %[2]s 过期，自 %[1]s 起有效").With(from, to)
 	case now.Before(c.X509.NotBefore):
-		return "the certificate is not valid before " + c.X509.NotBefore.UTC().Format(day) + " (until " + c.X509.NotAfter.UTC().Format(day) + "); check the clock of this machine"
+		return both("the certificate is not valid before %s (until %s); check the clock of this machine", "证书自 %s 起才有效（至 %s）；请检查本机时钟").With(from, to)
 	}
-	return ""
+	return text{}
 }
 
 // appCert finds the application's certificate: the one of its private key.
 func (c Config) appCert(r *Credentials, now time.Time) error {
 	list, field, err := loadCertificates("AppCertContent", c.AppCertContent, c.AppCertPath,
-		"the application's certificate (应用公钥证书, appCertPublicKey_….crt) belongs here")
+		both("the application's certificate (应用公钥证书, appCertPublicKey_….crt) belongs here", "这里要填应用公钥证书（appCertPublicKey_….crt）"))
 	if err != nil {
 		return err
 	}
@@ -127,17 +130,19 @@ func (c Config) appCert(r *Credentials, now time.Time) error {
 		if !belongsTo(r.PublicKey, cert) {
 			continue
 		}
-		if reason := notValidAt(cert, now); reason != "" {
-			return &Error{field, reason + "; download a new one (应用公钥证书) from the console"}
+		if reason := notValidAt(cert, now); reason != (text{}) {
+			return mistake(field, reason.Then(both("download a new one (应用公钥证书) from the console", "请从控制台下载新的应用公钥证书")))
 		}
 		r.AppCertSN = cert.SN
 		r.mode.expiries = append(r.mode.expiries, Expiry{field, cert.SN, cert.X509.NotAfter})
 		return nil
 	}
 	if authoritiesOnly {
-		return &Error{field, "it holds certificates of certification authorities only; the application's certificate (应用公钥证书, appCertPublicKey_….crt) belongs here"}
+		return mistake(field, both("it holds certificates of certification authorities only; the application's certificate (应用公钥证书, appCertPublicKey_….crt) belongs here",
+			"其中只有 CA 证书；这里要填应用公钥证书（appCertPublicKey_….crt）"))
 	}
-	return &Error{field, "the certificate does not match the application's private key; use the 应用公钥证书 that was issued for this key, or the key that belongs to the certificate"}
+	return mistake(field, both("the certificate does not match the application's private key; use the 应用公钥证书 that was issued for this key, or the key that belongs to the certificate",
+		"证书与应用私钥不配套；请使用为这把私钥签发的应用公钥证书，或证书对应的私钥"))
 }
 
 // alipayCerts finds the certificates that may sign answers. If there is a valid
@@ -145,26 +150,27 @@ func (c Config) appCert(r *Credentials, now time.Time) error {
 // Alipay changes to them.
 func (c Config) alipayCerts(r *Credentials, now time.Time) error {
 	list, field, err := loadCertificates("AlipayPublicCertContent", c.AlipayPublicCertContent, c.AlipayPublicCertPath,
-		"Alipay's certificate (支付宝公钥证书, alipayCertPublicKey_RSA2.crt) belongs here")
+		both("Alipay's certificate (支付宝公钥证书, alipayCertPublicKey_RSA2.crt) belongs here", "这里要填支付宝公钥证书（alipayCertPublicKey_RSA2.crt）"))
 	if err != nil {
 		return err
 	}
-	wrong := func(reason string) error {
-		return &Error{field, reason + "; use the 支付宝公钥证书 (alipayCertPublicKey_RSA2.crt) as downloaded from the console"}
+	wrong := func(reason text) error {
+		return mistake(field, reason.Then(both("use the 支付宝公钥证书 (alipayCertPublicKey_RSA2.crt) as downloaded from the console",
+			"请使用从控制台下载的支付宝公钥证书（alipayCertPublicKey_RSA2.crt）")))
 	}
 	leaves, intermediates, reason := sortOut(list, r.mode.roots, r.PublicKey)
-	if reason != "" {
+	if reason != (text{}) {
 		return wrong(reason)
 	}
 	r.mode.intermediates = intermediates
 	r.AlipayCerts = make(map[string]AlipayCert, len(leaves))
-	invalid, anyValid := "", false
+	invalid, anyValid := text{}, false
 	for _, leaf := range leaves {
-		if reason := unusable(leaf); reason != "" {
+		if reason := unusable(leaf); reason != (text{}) {
 			return wrong(reason)
 		}
 		expiry := Expiry{field, leaf.SN, leaf.X509.NotAfter}
-		if reason := notValidAt(leaf, now); reason != "" {
+		if reason := notValidAt(leaf, now); reason != (text{}) {
 			invalid = cmp.Or(invalid, reason)
 			if now.After(leaf.X509.NotAfter) {
 				r.mode.passedOver = append(r.mode.passedOver, expiry)
@@ -174,7 +180,8 @@ func (c Config) alipayCerts(r *Credentials, now time.Time) error {
 			anyValid = true
 		}
 		if result, reason := certs.CheckChain(leaf.X509, intermediates, r.mode.roots, now); result == certs.Foreign {
-			return wrong("the certificate does not lead to the configured root bundle (支付宝根证书, RootCertContent), or that is another one: " + reason)
+			return wrong(both("the certificate does not lead to the configured root bundle (支付宝根证书, RootCertContent), or that is another one: %s",
+				"证书链不到配置的支付宝根证书（RootCertContent），或根证书不对：%s").With(reason))
 		}
 		if _, twice := r.AlipayCerts[leaf.SN]; !twice {
 			r.mode.expiries = append(r.mode.expiries, expiry)
@@ -195,11 +202,11 @@ func signerOf(leaf certs.Certificate) AlipayCert {
 	}
 }
 
-const selfSigned = "the certificate is self-signed, so it was not issued by Alipay's certification authority"
+var selfSigned = both("the certificate is self-signed, so it was not issued by Alipay's certification authority", "证书是自签名的，不是支付宝 CA 签发的")
 
 // sortOut separates the certificates that may sign answers from the intermediates.
 // reason says why there are none.
-func sortOut(list, roots []certs.Certificate, own *rsa.PublicKey) (leaves, intermediates []certs.Certificate, reason string) {
+func sortOut(list, roots []certs.Certificate, own *rsa.PublicKey) (leaves, intermediates []certs.Certificate, reason text) {
 	anyRoot, anySelfSigned := false, false
 	for _, cert := range list {
 		isRoot := slices.ContainsFunc(roots, func(root certs.Certificate) bool { return bytes.Equal(root.Raw, cert.Raw) })
@@ -208,9 +215,9 @@ func sortOut(list, roots []certs.Certificate, own *rsa.PublicKey) (leaves, inter
 		switch {
 		case cert.X509 == nil && isRoot: // the SM2 root
 		case cert.X509 == nil:
-			return nil, nil, "one of the certificates cannot be read: " + cert.Err.Error()
+			return nil, nil, both("one of the certificates cannot be read: "+cert.Err.Error(), "其中一张证书无法读取（如国密 SM2 证书，或已损坏）")
 		case belongsTo(own, cert):
-			return nil, nil, "this is the application's own certificate (应用公钥证书)"
+			return nil, nil, both("this is the application's own certificate (应用公钥证书)", "这是应用自己的证书（应用公钥证书）")
 		case certs.IsCA(cert.X509):
 			intermediates = append(intermediates, cert)
 		case isIssuer(cert, list):
@@ -222,13 +229,13 @@ func sortOut(list, roots []certs.Certificate, own *rsa.PublicKey) (leaves, inter
 	}
 	switch {
 	case len(leaves) > 0:
-		return leaves, intermediates, ""
+		return leaves, intermediates, text{}
 	case anyRoot:
-		return nil, nil, "it holds the root bundle (支付宝根证书), which belongs in RootCertContent"
+		return nil, nil, both("it holds the root bundle (支付宝根证书), which belongs in RootCertContent", "这是支付宝根证书，应填到 RootCertContent")
 	case anySelfSigned:
 		return nil, nil, selfSigned
 	}
-	return nil, nil, "it holds certificates of certification authorities only, and none that signs answers"
+	return nil, nil, both("it holds certificates of certification authorities only, and none that signs answers", "其中只有 CA 证书，没有用来签名响应的证书")
 }
 
 // isIssuer reports whether another certificate of list names cert as its issuer.
@@ -240,15 +247,15 @@ func isIssuer(cert certs.Certificate, list []certs.Certificate) bool {
 
 // unusable says why the key of a certificate cannot be Alipay's, whatever the
 // dates and the chain.
-func unusable(leaf certs.Certificate) string {
+func unusable(leaf certs.Certificate) text {
 	key := publicKey(leaf)
 	switch {
 	case certs.IsSelfSigned(leaf.X509):
 		return selfSigned
 	case key == nil:
-		return "the certificate's key is not RSA"
+		return both("the certificate's key is not RSA", "证书的密钥不是 RSA")
 	case key.N.BitLen() < minKeyBits:
 		return tooShort(key.N.BitLen())
 	}
-	return ""
+	return text{}
 }

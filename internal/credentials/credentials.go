@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/seed-39a49030/alipay/internal/aescbc"
+	"github.com/seed-39a49030/alipay/internal/bilingual"
 )
 
 // The base URLs of the platform.
@@ -39,12 +40,20 @@ type Config struct {
 // Format keeps keys and tokens out of every fmt verb.
 func (Config) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "credentials.Config(redacted)") }
 
-// Error is a mistake in a Config. It has the fields of alipay.ConfigError, so
-// that one converts into the other, and contains none of the configured values.
+// text is what is wrong, and what to do about it.
+type text = bilingual.Text
+
+// Error is a mistake in a Config. It contains none of the configured values.
 type Error struct {
-	Field  string // as in Config
-	Reason string // what was found, and what to do about it
+	Field   string // as in Config
+	Reason  string // what was found, and what to do about it
+	Chinese string // Reason in Chinese
 }
+
+// both is a text in English and Chinese; it may have verbs, for With.
+func both(en, zh string) text { return text{EN: en, ZH: zh} }
+
+func mistake(field string, reason text) *Error { return &Error{field, reason.EN, reason.ZH} }
 
 func (e *Error) Error() string { return e.Field + ": " + e.Reason }
 
@@ -98,11 +107,12 @@ func Resolve(c Config, now time.Time) (*Credentials, error) {
 	}
 	if c.EncryptKey != "" {
 		if r.Cipher, err = aescbc.New(c.EncryptKey); err != nil {
-			return nil, &Error{"EncryptKey", err.Error() + "; copy the AES key (接口内容加密方式) from the console"}
+			return nil, mistake("EncryptKey", err.(aescbc.KeyError).Then(both("copy the AES key (接口内容加密方式) from the console", "请从控制台复制 AES 密钥（接口内容加密方式）")))
 		}
 	}
 	if !isVisibleASCII(c.AppAuthToken) {
-		return nil, &Error{"AppAuthToken", "it holds a space, a control character or one beyond ASCII; copy the app_auth_token again"}
+		return nil, mistake("AppAuthToken", both("it holds a space, a control character or one beyond ASCII; copy the app_auth_token again",
+			"含有空格、控制字符或非 ASCII 字符；请重新复制 app_auth_token"))
 	}
 	return r, nil
 }
@@ -110,11 +120,12 @@ func Resolve(c Config, now time.Time) (*Credentials, error) {
 func checkAppID(id string) error {
 	switch {
 	case id == "":
-		return &Error{"AppID", "it is empty; copy the APPID of the application from the console (开放平台控制台)"}
+		return mistake("AppID", both("it is empty; copy the APPID of the application from the console (开放平台控制台)", "没有填写；请从开放平台控制台复制应用的 APPID"))
 	case len(id) > 64:
-		return &Error{"AppID", "it is longer than 64 characters; an APPID has about 16 digits, has another value been put here?"}
+		return mistake("AppID", both("it is longer than 64 characters; an APPID has about 16 digits, has another value been put here?", "超过 64 个字符；APPID 大约是 16 位数字，是否填成了别的值？"))
 	case !isVisibleASCII(id) || strings.ContainsAny(id, `,="`):
-		return &Error{"AppID", "it holds a comma, a space, a control character or another that no APPID has; copy it again, digits only"}
+		return mistake("AppID", both("it holds a comma, a space, a control character or another that no APPID has; copy it again, digits only",
+			"含有逗号、空格、控制字符等 APPID 中不会有的字符；请重新复制，只有数字"))
 	}
 	return nil
 }
@@ -144,11 +155,17 @@ func (c Config) usesCertificates() (certificates bool, err error) {
 	}
 	switch {
 	case publicKey && certificates:
-		return false, &Error{"AlipayPublicKey", "both modes are configured; leave it empty for certificate mode (证书模式), or leave the certificates empty for public-key mode (公钥模式), whichever the console shows under 接口加签方式"}
+		return false, mistake("AlipayPublicKey", both(
+			"both modes are configured; leave it empty for certificate mode (证书模式), or leave the certificates empty for public-key mode (公钥模式), whichever the console shows under 接口加签方式",
+			"两种加签方式都配置了；证书模式请留空此项，公钥模式请留空证书，以控制台的接口加签方式为准"))
 	case !publicKey && !certificates:
-		return false, &Error{"AlipayPublicKey", "neither mode is configured; give AlipayPublicKey (支付宝公钥, public-key mode) or the three certificates (certificate mode), whichever the console shows under 接口加签方式"}
+		return false, mistake("AlipayPublicKey", both(
+			"neither mode is configured; give AlipayPublicKey (支付宝公钥, public-key mode) or the three certificates (certificate mode), whichever the console shows under 接口加签方式",
+			"两种加签方式都没有配置；请填写支付宝公钥（公钥模式）或三个证书（证书模式），以控制台的接口加签方式为准"))
 	case certificates && missing != "":
-		return false, &Error{missing, "it is missing; certificate mode (证书模式) needs all three: AppCertContent (应用公钥证书), AlipayPublicCertContent (支付宝公钥证书) and RootCertContent (支付宝根证书), or their …Path variants"}
+		return false, mistake(missing, both(
+			"it is missing; certificate mode (证书模式) needs all three: AppCertContent (应用公钥证书), AlipayPublicCertContent (支付宝公钥证书) and RootCertContent (支付宝根证书), or their …Path variants",
+			"缺少此项；证书模式需要三个证书：AppCertContent（应用公钥证书）、AlipayPublicCertContent（支付宝公钥证书）、RootCertContent（支付宝根证书），或对应的 …Path"))
 	}
 	return certificates, nil
 }

@@ -2,7 +2,8 @@ package credentials
 
 import (
 	"cmp"
-	"strings"
+
+	"github.com/seed-39a49030/alipay/internal/bilingual"
 )
 
 // FromEnv reads a Config from the environment, where an empty variable counts as
@@ -25,25 +26,35 @@ func FromEnv(getenv func(string) string) (Config, error) {
 		EncryptKey:              getenv("ALIPAY_ENCRYPT_KEY"),
 		AppAuthToken:            getenv("ALIPAY_APP_AUTH_TOKEN"),
 	}
-	field, missing := "", []string(nil)
-	need := func(name, variables string, set ...string) {
+	field, missing := "", text{}
+	need := func(name string, variables text, set ...string) {
 		if cmp.Or(set...) == "" {
-			field = cmp.Or(field, name)
-			missing = append(missing, variables)
+			if field == "" {
+				field, missing = name, variables
+			} else {
+				missing = missing.Then(variables)
+			}
 		}
 	}
-	need("AppID", "ALIPAY_APP_ID", c.AppID)
-	need("PrivateKey", "ALIPAY_PRIVATE_KEY or ALIPAY_PRIVATE_KEY_PATH", c.PrivateKey, c.PrivateKeyPath)
+	need("AppID", bilingual.Same("ALIPAY_APP_ID"), c.AppID)
+	need("PrivateKey", either("ALIPAY_PRIVATE_KEY"), c.PrivateKey, c.PrivateKeyPath)
 	if cmp.Or(c.AppCertContent, c.AppCertPath, c.AlipayPublicCertContent, c.AlipayPublicCertPath, c.RootCertContent, c.RootCertPath) == "" {
-		need("AlipayPublicKey", "ALIPAY_PUBLIC_KEY or ALIPAY_PUBLIC_KEY_PATH (or, for certificate mode, ALIPAY_APP_CERT, ALIPAY_PUBLIC_CERT and ALIPAY_ROOT_CERT or their _PATH variants)",
+		need("AlipayPublicKey", both(
+			"ALIPAY_PUBLIC_KEY or ALIPAY_PUBLIC_KEY_PATH (or, for certificate mode, ALIPAY_APP_CERT, ALIPAY_PUBLIC_CERT and ALIPAY_ROOT_CERT or their _PATH variants)",
+			"ALIPAY_PUBLIC_KEY 或 ALIPAY_PUBLIC_KEY_PATH（证书模式则为 ALIPAY_APP_CERT、ALIPAY_PUBLIC_CERT、ALIPAY_ROOT_CERT 或它们的 _PATH）"),
 			c.AlipayPublicKey, c.AlipayPublicKeyPath)
 	} else {
-		need("AppCertContent", "ALIPAY_APP_CERT or ALIPAY_APP_CERT_PATH", c.AppCertContent, c.AppCertPath)
-		need("AlipayPublicCertContent", "ALIPAY_PUBLIC_CERT or ALIPAY_PUBLIC_CERT_PATH", c.AlipayPublicCertContent, c.AlipayPublicCertPath)
-		need("RootCertContent", "ALIPAY_ROOT_CERT or ALIPAY_ROOT_CERT_PATH", c.RootCertContent, c.RootCertPath)
+		need("AppCertContent", either("ALIPAY_APP_CERT"), c.AppCertContent, c.AppCertPath)
+		need("AlipayPublicCertContent", either("ALIPAY_PUBLIC_CERT"), c.AlipayPublicCertContent, c.AlipayPublicCertPath)
+		need("RootCertContent", either("ALIPAY_ROOT_CERT"), c.RootCertContent, c.RootCertPath)
 	}
-	if missing != nil {
-		return c, &Error{field, "not set in the environment: " + strings.Join(missing, "; ")}
+	if field != "" {
+		return c, mistake(field, both("not set in the environment: %s", "环境变量未设置：%s").With(missing))
 	}
 	return c, nil
+}
+
+// either names a variable and the one that names a file.
+func either(variable string) text {
+	return both("%[1]s or %[1]s_PATH", "%[1]s 或 %[1]s_PATH").With(variable)
 }

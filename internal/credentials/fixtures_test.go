@@ -164,10 +164,17 @@ func assertError(t *testing.T, err error, c Config, field string, says ...string
 	assert.NotContains(t, mistake.Reason, "; ;")
 	assert.NotRegexp(t, `^\s|\s$|  |%!`, mistake.Reason)
 	assertShowsNothingOf(t, mistake.Reason, givenBy(c)...)
+	assert.Regexp(t, `\p{Han}`, mistake.Chinese)
+	assert.NotRegexp(t, english, strings.ReplaceAll(mistake.Chinese, "openssl pkey -in", ""))
+	assertShowsNothingOf(t, mistake.Chinese, givenBy(c)...)
 }
 
+// english matches words of English prose, which no Chinese sentence has, and
+// formatting gone wrong.
+const english = `\b(the|is|not|it|of|and|or|but|in|an?|this|that|from|here|has|found|private|public|keys?|things|text|certificates?)\b|%!`
+
 // Words of a Reason that everybody knows, though a config may hold them too.
-var publicWords = strings.NewReplacer(ProductionURL, "", SandboxURL, "", "/gateway.do", "", "支付宝", "",
+var publicWords = strings.NewReplacer(ProductionURL, "", "证书", "", "公钥", "", "私钥", "", "-----BEGIN 行", "", "-----END 行", "", SandboxURL, "", "/gateway.do", "", "支付宝", "",
 	"-----BEGIN line", "", "-----END line", "", "-----BEGIN and -----END lines", "")
 
 // assertShowsNothingOf looks for every stretch of eight bytes.

@@ -22,24 +22,24 @@ var pathFields = map[string]string{
 
 // load returns the content of a field or of the file that its path variant
 // names, and which of the two fields it came from.
-func load(field, content, path string) (text, from string, err error) {
+func load(field, content, path string) (found, from string, err error) {
 	pathField := pathFields[field]
 	switch {
 	case strings.TrimSpace(content) != "" && path != "":
-		return "", field, &Error{field, pathField + " is set too; leave one of the two empty"}
+		return "", field, mistake(field, both("%s is set too; leave one of the two empty", "%s 也设置了；两者只留一个").With(pathField))
 	case path == "":
 		return strings.TrimSpace(content), field, nil
 	case keys.LooksLikeContent(path):
-		return "", pathField, &Error{pathField, "this is the content itself, not the path of a file; put it into " + field}
+		return "", pathField, mistake(pathField, both("this is the content itself, not the path of a file; put it into %s", "这是内容本身，不是文件路径；请放到 %s").With(field))
 	}
-	text, err = readFile(strings.TrimSpace(path))
+	found, err = readFile(strings.TrimSpace(path))
 	if err != nil {
-		return "", pathField, &Error{pathField, whyUnreadable(err, field)}
+		return "", pathField, mistake(pathField, whyUnreadable(err, field))
 	}
-	if strings.TrimSpace(text) == "" {
-		return "", pathField, &Error{pathField, "the file is empty; put the content of " + field + " into it"}
+	if strings.TrimSpace(found) == "" {
+		return "", pathField, mistake(pathField, both("the file is empty; put the content of %s into it", "文件是空的；请把 %s 的内容写进去").With(field))
 	}
-	return text, pathField, nil
+	return found, pathField, nil
 }
 
 const maxFileBytes = 1 << 20
@@ -52,20 +52,20 @@ var (
 
 // whyUnreadable rewords an error of readFile, which quotes the path: the path may
 // be anything, even a misplaced secret.
-func whyUnreadable(err error, field string) string {
+func whyUnreadable(err error, field string) text {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return "there is no such file; a relative path starts at the working directory of the process"
+		return both("there is no such file; a relative path starts at the working directory of the process", "没有这个文件；相对路径从进程的工作目录开始")
 	case errors.Is(err, fs.ErrPermission):
-		return "the process may not read the file; give its user the right to"
+		return both("the process may not read the file; give its user the right to", "进程无权读取文件；请给运行用户读取权限")
 	case errors.Is(err, errDirectory):
-		return "this is a directory; name the file in it"
+		return both("this is a directory; name the file in it", "这是目录；请写明其中的文件")
 	case errors.Is(err, errNotRegular):
-		return "this is a pipe, socket or device; name a regular file, or put its content into " + field
+		return both("this is a pipe, socket or device; name a regular file, or put its content into %s", "这是管道、套接字或设备；请指定普通文件，或把内容放到 %s").With(field)
 	case errors.Is(err, errTooLong):
-		return "the file is larger than 1 MiB; no key or certificate is"
+		return both("the file is larger than 1 MiB; no key or certificate is", "文件超过 1 MiB；密钥和证书没有这么大")
 	}
-	return "the file cannot be read; check that it is a regular file"
+	return both("the file cannot be read; check that it is a regular file", "文件无法读取；请确认是普通文件")
 }
 
 // readFile reads regular files only: opening a pipe waits for a writer, and
@@ -115,16 +115,16 @@ func checkMode(info fs.FileInfo) error {
 func isPath(field string) *Error {
 	pathField, ok := pathFields[field]
 	if !ok {
-		return &Error{field, "the file holds nothing but the path of a file; name that file here"}
+		return mistake(field, both("the file holds nothing but the path of a file; name that file here", "文件里只有另一个文件的路径；请在这里写那个文件"))
 	}
-	return &Error{field, "this is the path of a file; set " + pathField + " to read the file, or put its content here"}
+	return mistake(field, both("this is the path of a file; set %s to read the file, or put its content here", "这是文件路径；请用 %s 读取文件，或把文件内容放在这里").With(pathField))
 }
 
 // found is the mistake of a field that contains something other than it should.
-func found(field string, m keys.Material, advice string) *Error {
-	what := "found " + m.String()
+func found(field string, m keys.Material, advice text) *Error {
+	what := both("found %s", "实际内容：%s").With(both(m.String(), m.Chinese()))
 	if m.Defect != "" {
-		what += ", but " + m.Defect
+		what = both("%s, but %s", "%s，有误：%s").With(what, both(m.Defect, m.DefectChinese()))
 	}
-	return &Error{field, what + "; " + advice}
+	return mistake(field, what.Then(advice))
 }

@@ -87,7 +87,7 @@ func TestTheReasonsForAnUnreadableFile(t *testing.T) {
 		errNotRegular:                  "this is a pipe, socket or device; name a regular file, or put its content into RootCertContent",
 		errors.New("open secret-path"): "the file cannot be read; check that it is a regular file",
 	} {
-		got := whyUnreadable(err, "RootCertContent")
+		got := whyUnreadable(err, "RootCertContent").EN
 		assert.Contains(t, got, says)
 		assert.NotContains(t, got, "secret")
 	}

@@ -3,7 +3,6 @@ package credentials
 import (
 	"crypto"
 	"crypto/rsa"
-	"fmt"
 	"reflect"
 
 	"github.com/seed-39a49030/alipay/internal/keys"
@@ -11,8 +10,8 @@ import (
 
 const minKeyBits = 2048
 
-func tooShort(bits int) string {
-	return fmt.Sprintf("the RSA key has %d bits; the platform asks for RSA2 with %d bits or more", bits, minKeyBits)
+func tooShort(bits int) text {
+	return both("the RSA key has %d bits; the platform asks for RSA2 with %d bits or more", "RSA 密钥只有 %d 位；平台要求 %d 位以上的 RSA2 密钥").With(bits, minKeyBits)
 }
 
 // signer returns the Signer of requests, and its public key.
@@ -20,55 +19,63 @@ func (c Config) signer() (crypto.Signer, *rsa.PublicKey, error) {
 	if c.Signer != nil {
 		return c.givenSigner()
 	}
-	text, field, err := load("PrivateKey", c.PrivateKey, c.PrivateKeyPath)
+	content, field, err := load("PrivateKey", c.PrivateKey, c.PrivateKeyPath)
 	if err != nil {
 		return nil, nil, err
 	}
-	if text == "" {
-		return nil, nil, &Error{"PrivateKey", "it is empty; give the application's private key (应用私钥), its file in PrivateKeyPath, or a Signer"}
+	if content == "" {
+		return nil, nil, mistake("PrivateKey", both("it is empty; give the application's private key (应用私钥), its file in PrivateKeyPath, or a Signer",
+			"没有填写；请填写应用私钥，或用 PrivateKeyPath 指定文件，或提供 Signer"))
 	}
-	m := keys.Inspect(text)
-	advice := ""
+	m := keys.Inspect(content)
+	var advice text
 	switch {
 	case m.Kind == keys.PathLike:
 		return nil, nil, isPath(field)
 	case m.Kind == keys.PrivateRSA && m.Bits > 0 && m.Bits < minKeyBits:
-		return nil, nil, &Error{field, tooShort(m.Bits)}
+		return nil, nil, mistake(field, tooShort(m.Bits))
 	case m.Defect != "":
-		advice = "copy the application's private key (应用私钥) again, whole"
+		advice = both("copy the application's private key (应用私钥) again, whole", "请重新完整复制应用私钥")
 	case m.Kind == keys.PrivateRSA:
 		return m.Private, m.Public, nil
 	case m.Kind == keys.EncryptedPrivate:
-		advice = "decrypt it first, for example with: openssl pkey -in encrypted.pem -out app_private_key.pem"
+		advice = both("decrypt it first, for example with: openssl pkey -in encrypted.pem -out app_private_key.pem",
+			"请先解密，例如：openssl pkey -in encrypted.pem -out app_private_key.pem")
 	case m.Kind == keys.PublicRSA || m.Kind == keys.PublicOther:
-		advice = "the application's private key (应用私钥) belongs here, which the key tool (密钥工具) made along with the public one"
+		advice = both("the application's private key (应用私钥) belongs here, which the key tool (密钥工具) made along with the public one",
+			"这里要填应用私钥，它和公钥一起由密钥工具生成")
 	case m.Kind == keys.Certificate:
-		advice = "the application's private key (应用私钥) belongs here; a certificate goes into AppCertContent (应用公钥证书) or AlipayPublicCertContent (支付宝公钥证书)"
+		advice = both("the application's private key (应用私钥) belongs here; a certificate goes into AppCertContent (应用公钥证书) or AlipayPublicCertContent (支付宝公钥证书)",
+			"这里要填应用私钥；证书应填到 AppCertContent（应用公钥证书）或 AlipayPublicCertContent（支付宝公钥证书）")
 	case m.Kind == keys.PrivateOther:
-		advice = "the v3 protocol signs with RSA only: make an RSA2 key of 2048 bits"
+		advice = both("the v3 protocol signs with RSA only: make an RSA2 key of 2048 bits", "v3 协议只用 RSA 签名：请生成 2048 位的 RSA2 密钥")
 	default:
-		advice = "the application's private key (应用私钥) belongs here, as PKCS#8 or PKCS#1, PEM or bare base64"
+		advice = both("the application's private key (应用私钥) belongs here, as PKCS#8 or PKCS#1, PEM or bare base64",
+			"这里要填应用私钥，PKCS#8 或 PKCS#1，PEM 或单行 base64")
 	}
 	return nil, nil, found(field, m, advice)
 }
 
 // givenSigner checks a Signer by its public key.
 func (c Config) givenSigner() (crypto.Signer, *rsa.PublicKey, error) {
-	wrong := func(reason string) (crypto.Signer, *rsa.PublicKey, error) {
-		return nil, nil, &Error{"Signer", reason}
+	wrong := func(reason text) (crypto.Signer, *rsa.PublicKey, error) {
+		return nil, nil, mistake("Signer", reason)
 	}
 	if isNilPointer(c.Signer) {
-		return wrong("it holds a nil pointer; leave it nil and give a private key, or set it to a Signer that works")
+		return wrong(both("it holds a nil pointer; leave it nil and give a private key, or set it to a Signer that works",
+			"是空指针；请留空并填写私钥，或设为可用的 Signer"))
 	}
 	if c.PrivateKey != "" || c.PrivateKeyPath != "" {
-		return wrong("a private key is configured as well; leave one of the two empty")
+		return wrong(both("a private key is configured as well; leave one of the two empty", "同时配置了私钥；两者只留一个"))
 	}
 	own, ok := c.Signer.Public().(*rsa.PublicKey)
 	switch {
 	case !ok || own == nil || own.N == nil:
-		return wrong("its public key is not an *rsa.PublicKey; the v3 protocol signs with RSA (RSA2, SHA256withRSA) only")
+		return wrong(both("its public key is not an *rsa.PublicKey; the v3 protocol signs with RSA (RSA2, SHA256withRSA) only",
+			"它的公钥不是 *rsa.PublicKey；v3 协议只用 RSA 签名（RSA2，SHA256withRSA）"))
 	case keys.Defect(own) != "":
-		return wrong("of its public key: " + keys.Defect(own) + "; return the public half of the key pair from Public as the KMS or HSM shows it")
+		return wrong(both("of its public key: "+keys.Defect(own)+"; return the public half of the key pair from Public as the KMS or HSM shows it",
+			"它的公钥不是可用的 RSA 公钥；Public 应返回 KMS 或 HSM 显示的那把公钥"))
 	case own.N.BitLen() < minKeyBits:
 		return wrong(tooShort(own.N.BitLen()))
 	}

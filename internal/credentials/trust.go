@@ -51,8 +51,8 @@ func (c *Credentials) Trust(pem, wantSN string, now time.Time) (sn string, cert 
 	switch reason := unusable(leaf); {
 	case !c.isNameOfAlipay(cert):
 		return refuse("subject and issuer of the downloaded certificate are not those of a configured certificate of Alipay's (AlipayPublicCertContent)")
-	case reason != "":
-		return refuse("not usable as downloaded: " + reason)
+	case reason != (text{}):
+		return refuse("not usable as downloaded: " + reason.EN)
 	case belongsTo(c.PublicKey, leaf):
 		return refuse("the downloaded certificate holds the application's own public key")
 	case certs.IsCA(leaf.X509):
@@ -60,14 +60,14 @@ func (c *Credentials) Trust(pem, wantSN string, now time.Time) (sn string, cert 
 	case !maySign(leaf.X509):
 		return refuse("the downloaded certificate is not meant for signatures (key usage, or a critical extension that is not known)")
 	}
-	if reason := notValidAt(leaf, now); reason != "" {
-		return refuse("not valid as downloaded: " + reason)
+	if reason := notValidAt(leaf, now); reason != (text{}) {
+		return refuse("not valid as downloaded: " + reason.EN)
 	}
 	switch result, reason := certs.CheckChain(leaf.X509, append(list, c.mode.intermediates...), c.mode.roots, now); result {
 	case certs.Verified:
 		return leaf.SN, cert, nil
 	case certs.Foreign:
-		return refuse("the downloaded certificate does not lead to the configured root bundle (RootCertContent): " + reason)
+		return refuse("the downloaded certificate does not lead to the configured root bundle (RootCertContent): " + reason.EN)
 	}
 	return refuse("the downloaded certificate's chain cannot be checked: the certificate of its issuer is neither in the download nor in AlipayPublicCertContent")
 }

@@ -213,7 +213,7 @@ func (r *report) fit(all everything, now time.Time) (made int) {
 			}
 			check(result == certs.Verified, "AlipayPublicCertContent",
 				name+r.t(" leads to the root bundle", "可以追溯到根证书"),
-				name+r.t(" does not lead to the root bundle: ", "不能追溯到根证书：")+r.reason(reason))
+				name+r.t(" does not lead to the root bundle: ", "不能追溯到根证书：")+r.t(reason.EN, reason.ZH))
 		}
 	}
 	r.serialNumbers(all, own)
