@@ -116,7 +116,12 @@ func (c *Client) signOrder(ctx context.Context, req *ExecuteRequest) (params map
 
 // signParams signs parameters of the old gateway. Its error is safe to show.
 func (k *keySet) signParams(ctx context.Context, params map[string]string) (string, error) {
-	signature, err := protocol.SignContext(ctx, k.Signer, protocol.OldContent(params, "sign"))
+	return k.sign(ctx, protocol.OldContent(params, "sign"))
+}
+
+// sign signs a text. Its error is safe to show.
+func (k *keySet) sign(ctx context.Context, content []byte) (string, error) {
+	signature, err := protocol.SignContext(ctx, k.Signer, content)
 	if ended := ctx.Err(); ended != nil {
 		return "", ended
 	}

@@ -5,13 +5,19 @@ import (
 	"context"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
 	"encoding/pem"
+	"encoding/xml"
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -99,6 +105,7 @@ func TestANotificationSaysWhatItsParametersSay(t *testing.T) {
 		"no JSON":                    {url.Values{"biz_content": {"x"}}, "", time.Time{}, ""},
 	} {
 		tt.set.Set("app_id", "2021000000000001")
+		tt.set.Set("notify_id", "1")
 		form := signedForm(t, tt.set, alipayKey(), "sign_type")
 		form.Del("sign_type") // which not every notification has
 		n, err := orderClient(t, nil).VerifyNotification(form)
@@ -155,21 +162,24 @@ func TestANotificationIsNotBelievedOtherwise(t *testing.T) {
 		client *alipay.Client
 		form   url.Values
 	}{
-		"there is no sign":                  {orderClient(t, nil), nil},
-		"its sign_type is not RSA2":         {orderClient(t, nil), after(func(f url.Values) { f.Set("sign_type", "RSA") })},
-		"its app_id is not the client's":    {orderClient(t, nil), sign(func(f url.Values) { f.Set("app_id", "2021000000000002") })},
-		"its sign is not base64":            {orderClient(t, nil), after(func(f url.Values) { f.Set("sign", "%") })},
-		"a parameter comes twice":           {orderClient(t, nil), after(func(f url.Values) { f.Add("notify_id", "x") })},
-		"the name of a parameter holds":     {orderClient(t, nil), after(func(f url.Values) { f.Set("a=b", "x") })},
-		"has signed other values":           {orderClient(t, nil), after(func(f url.Values) { f.Set("biz_content", testCertNo) })},
-		"is not the one that signed":        {orderClient(t, nil), signedForm(t, message(), rsaKey(t, "alipaytest/testkeys/foreign_private_key.pem"))},
-		"alipay_cert_sn, is not configured": {certificateClient(t), sign(func(f url.Values) { f.Set("alipay_cert_sn", testCertNo) })},
+		"there is no sign":                                       {orderClient(t, nil), nil},
+		"its sign_type is not RSA2":                              {orderClient(t, nil), after(func(f url.Values) { f.Set("sign_type", "RSA") })},
+		"its app_id is not the client's":                         {orderClient(t, nil), sign(func(f url.Values) { f.Set("app_id", "2021000000000002") })},
+		"its sign is not base64":                                 {orderClient(t, nil), after(func(f url.Values) { f.Set("sign", "%") })},
+		"a parameter comes twice":                                {orderClient(t, nil), after(func(f url.Values) { f.Add("notify_id", "x") })},
+		"the name of a parameter holds":                          {orderClient(t, nil), after(func(f url.Values) { f.Set("a=b", "x") })},
+		"has signed other values":                                {orderClient(t, nil), after(func(f url.Values) { f.Set("biz_content", testCertNo) })},
+		"is not the one that signed":                             {orderClient(t, nil), signedForm(t, message(), rsaKey(t, "alipaytest/testkeys/foreign_private_key.pem"))},
+		"its msg_method holds & or =":                            {orderClient(t, nil), sign(func(f url.Values) { f.Set("msg_method", testCertNo+"&") })},
+		"it has no notify_id":                                    {orderClient(t, nil), sign(func(f url.Values) { f.Del("notify_id") })},
+		"any call fetches the new one, Client.Heartbeat for one": {certificateClient(t), sign(func(f url.Values) { f.Set("alipay_cert_sn", "x") })},
+		"alipay_cert_sn, is not configured":                      {certificateClient(t), sign(func(f url.Values) { f.Set("alipay_cert_sn", testCertNo) })},
 	} {
 		n, err := tt.client.VerifyNotification(tt.form)
 		assert.Nil(t, n)
 		require.ErrorIs(t, err, alipay.ErrNotificationSignature, reason)
 		assert.Contains(t, err.Error(), reason)
-		assert.Equal(t, strings.Contains(reason, "alipay_cert_sn"), errors.Is(err, alipay.ErrUnknownCertificate))
+		assert.Equal(t, strings.Contains(reason, "alipay_cert_sn") || strings.Contains(reason, "Heartbeat"), errors.Is(err, alipay.ErrUnknownCertificate))
 		assertKeepsSecret(t, printed(err), testCertNo, testConnKey)
 	}
 }
@@ -311,13 +321,18 @@ func TestSuccessIsAnsweredOnlyAfterTheFunctionReturnedNil(t *testing.T) {
 		assert.Equal(t, map[bool]string{true: "success", false: "fail"}[tt.status == 200], answer, name)
 		assert.Equal(t, tt.handled, handled, name)
 	}
-	assert.Equal(t, 9, strings.Count(log.String(), "alipay: notification refused"))
+	assert.Equal(t, 6, strings.Count(log.String(), "alipay: notification refused"))
+	assert.Equal(t, 3, strings.Count(log.String(), "alipay: notification not handled"))
 	for _, line := range []string{
-		`status=405 error="the request is not a POST"`, `status=413 error="the body is larger than 1 MiB"`, `status=400 error="the body is not a form"`,
-		`status=400 error="the notification could not be verified: `, `status=500 error="the handler panicked with a string"`,
-		`status=500 error="the handler returned a *errors.errorString"`,
+		`status=405 error="the request is not a POST"`, `status=413 error="the body is larger than 1 MiB"`, `status=400 error="the body is not a form `,
+		`status=400 error="the body is empty `, `status=400 error="alipay: the notification could not be verified: `,
 	} {
 		assert.Contains(t, log.String(), `level=WARN msg="alipay: notification refused" app_id=2021000000000001 `+line)
+	}
+	for _, line := range []string{
+		`status=500 error="the notification's handler panicked with a string"`, `status=500 error="the notification's handler failed with a *errors.errorString"`,
+	} {
+		assert.Contains(t, log.String(), `level=WARN msg="alipay: notification not handled" app_id=2021000000000001 `+line)
 	}
 	assertKeepsSecret(t, map[string]string{"log": log.String()}, testCertNo, testConnKey, "2026-1", "2026-9")
 }
@@ -350,7 +365,311 @@ func FuzzVerifyNotification(f *testing.F) {
 				continue
 			}
 			assert.Equal(t, "2021000000000001", n.AppID)
-			assert.Contains(t, []string{"2026-1", "2026-2"}, n.ID, "only what was signed is believed")
+			if n.ID != "" || !strings.HasSuffix(n.Method, ".return") && n.Method != "alipay.service.check" {
+				assert.Contains(t, []string{"2026-1", "2026-2"}, n.ID, "only what was signed is believed")
+			}
 		}
 	})
+}
+
+// platformForms are forms that were signed with OpenSSL, as the platform posts them.
+func platformForms(t testing.TB) map[string]string {
+	var v struct{ Forms []struct{ Name, Form string } }
+	require.NoError(t, json.Unmarshal([]byte(vector(t, "notifications.json")), &v))
+	forms := map[string]string{}
+	for _, f := range v.Forms {
+		forms[f.Name] = f.Form
+	}
+	return forms
+}
+
+func parseForm(t testing.TB, text string) url.Values {
+	form, err := url.ParseQuery(text)
+	require.NoError(t, err)
+	return form
+}
+
+func TestWhatThePlatformSendsIsReadWhateverItIs(t *testing.T) {
+	forms := platformForms(t)
+	millis := time.UnixMilli(1806514200123)
+	for name, want := range map[string]alipay.Notification{
+		"message":                      {ID: "2026-1", Method: "zhima.credit.payafteruse.creditagreement.changed", AppID: "2021000000000001", Time: millis, BizContent: json.RawMessage(`{"说明":"a&b=c+d"}`)},
+		"message, sign_type signed":    {ID: "2026-1", Method: "zhima.credit.payafteruse.creditagreement.changed", AppID: "2021000000000001", Time: millis, BizContent: json.RawMessage(`{"说明":"a&b=c+d"}`)},
+		"trade":                        {ID: "2026-2", Method: "trade_status_sync", AppID: "2021000000000001", Time: orderTime},
+		"return":                       {Method: "alipay.trade.page.pay.return", AppID: "2021000000000001", Time: orderTime},
+		"check":                        {Method: "alipay.service.check"},
+		"check without an application": {Method: "alipay.service.check"},
+	} {
+		form := parseForm(t, forms[name])
+		n, err := orderClient(t, nil).VerifyNotification(form)
+		require.NoError(t, err, name)
+		want.Values = form
+		assert.True(t, want.Time.Equal(n.Time), "%s: %s", name, n.Time)
+		want.Time = n.Time
+		assert.Equal(t, &want, n, name)
+	}
+	for name, reason := range map[string]string{
+		"check of another application": "its AppId is not the client's, 2021000000000001",
+		"trade in GBK":                 "its values are not UTF-8, its charset is GBK; ",
+	} {
+		_, err := orderClient(t, nil).VerifyNotification(parseForm(t, forms[name]))
+		require.ErrorIs(t, err, alipay.ErrNotificationSignature)
+		assert.Contains(t, err.Error(), reason)
+	}
+}
+
+// TestTextInAnotherCharsetIsNeverHandedOn: also where its bytes are UTF-8 by chance,
+// or where somebody on the way has read them as UTF-8.
+func TestTextInAnotherCharsetIsNeverHandedOn(t *testing.T) {
+	for reason, change := range map[string]func(url.Values){
+		"not UTF-8; the platform":                func(f url.Values) { f.Del("charset"); f.Set("subject", "\xc1\xaa\xcd\xa8x\xff") },
+		"not UTF-8, its charset is gb2312; the":  func(f url.Values) { f.Set("charset", "gb2312"); f.Set("subject", "\xc1\xaa\xcd\xa8") },
+		"not UTF-8, its charset is GB18030; the": func(f url.Values) { f.Set("charset", "GB18030"); f.Set("subject", "张三") },
+		"not UTF-8; ":                            func(f url.Values) { f.Set("charset", "a\nb"); f.Set("subject", "张三") },
+		"; the platform writes a notification":   func(f url.Values) { f.Set("\xd5\xc5", "1") },
+	} {
+		form := trade()
+		change(form)
+		_, err := orderClient(t, nil).VerifyNotification(signedForm(t, form, alipayKey(), "sign_type"))
+		require.ErrorIs(t, err, alipay.ErrNotificationSignature)
+		assert.Contains(t, err.Error(), reason)
+	}
+	for _, charset := range []string{"", "utf8", "UTF-8", "utf-8"} {
+		form := trade()
+		form.Set("charset", charset)
+		form.Set("subject", "张三")
+		_, err := orderClient(t, nil).VerifyNotification(signedForm(t, form, alipayKey(), "sign_type"))
+		require.NoError(t, err, charset)
+	}
+	form := trade()
+	form.Set("charset", "GBK")
+	_, err := orderClient(t, nil).VerifyNotification(signedForm(t, form, alipayKey(), "sign_type"))
+	require.NoError(t, err, "ASCII is the same in both")
+}
+
+func TestASignatureThatLostItsPlusIsMended(t *testing.T) {
+	client := orderClient(t, nil)
+	for i := range 20 {
+		form := message()
+		form.Set("x", strconv.Itoa(i))
+		form = signedForm(t, form, alipayKey())
+		form.Set("sign", strings.ReplaceAll(form.Get("sign"), "+", " "))
+		_, err := client.VerifyNotification(form)
+		require.NoError(t, err)
+		if strings.Contains(form.Get("sign"), " ") {
+			form.Set("x", "y")
+			_, err = client.VerifyNotification(form)
+			assert.ErrorContains(t, err, "has signed other values, so they were changed on the way, or decoded otherwise than sent; its sign holds blanks where + was, so the form was decoded twice")
+		}
+	}
+	form := signedForm(t, message(), alipayKey())
+	form.Set("sign", "a b")
+	_, err := client.VerifyNotification(form)
+	assert.ErrorContains(t, err, "its sign is not base64; its sign holds blanks")
+}
+
+// TestOneNotificationHasOneID: the signature does not say where a value ends, so
+// neighbours can be joined under it. What was the ID stays the ID, or it is refused.
+func TestOneNotificationHasOneID(t *testing.T) {
+	client := orderClient(t, nil)
+	for _, name := range []string{"message", "message, sign_type signed", "trade"} {
+		original := parseForm(t, platformForms(t)[name])
+		names := slices.DeleteFunc(slices.Sorted(maps.Keys(original)), func(n string) bool { return n == "sign" || n == "sign_type" && name != "message, sign_type signed" })
+		accepted := 0
+		for joined := range 1 << (len(names) - 1) { // a bit for each border that is gone
+			form := url.Values{"sign": original["sign"]}
+			last := ""
+			for i, n := range names {
+				if i > 0 && joined>>(i-1)&1 == 1 {
+					form.Set(last, form.Get(last)+"&"+n+"="+original.Get(n))
+					continue
+				}
+				form.Set(n, original.Get(n))
+				last = n
+			}
+			n, err := client.VerifyNotification(form)
+			if err != nil {
+				require.ErrorIs(t, err, alipay.ErrNotificationSignature)
+				continue
+			}
+			accepted++
+			assert.Equal(t, original.Get("notify_id"), n.ID)
+			assert.Contains(t, []string{"", original.Get("msg_method") + original.Get("notify_type")}, n.Method, "joined with biz_content, or as it was")
+		}
+		assert.NotZero(t, accepted)
+	}
+}
+
+// FuzzRegroupedNotification cuts the signed text of genuine notifications at other
+// places, and re-encodes it.
+func FuzzRegroupedNotification(f *testing.F) {
+	var originals []url.Values
+	for _, name := range []string{"message", "trade", "return"} {
+		originals = append(originals, parseForm(f, platformForms(f)[name]))
+	}
+	client := orderClient(f, nil)
+	f.Fuzz(func(t *testing.T, which uint, cuts uint64, signType bool) {
+		original := originals[which%3]
+		params, err := protocol.OldParameters(original)
+		require.NoError(t, err)
+		content := string(protocol.OldContent(params, "sign", "sign_type"))
+		form := url.Values{"sign": original["sign"]}
+		if signType {
+			form.Set("sign_type", "RSA2")
+		}
+		start, n := 0, 0
+		for i := range len(content) + 1 {
+			if i < len(content) && (content[i] != '&' || cuts>>(n%64)&1 == 0) {
+				n += strings.Count(content[i:min(i+1, len(content))], "&")
+				continue
+			}
+			n++
+			name, value, _ := strings.Cut(content[start:i], "=")
+			form.Add(name, value)
+			start = i + 1
+		}
+		notification, err := client.VerifyNotification(form)
+		if err != nil {
+			require.ErrorIs(t, err, alipay.ErrNotificationSignature)
+			return
+		}
+		assert.Equal(t, original.Get("notify_id"), notification.ID)
+	})
+}
+
+func TestTheConsolesCheckOfAGatewayAddressIsAnswered(t *testing.T) {
+	forms := platformForms(t)
+	for _, client := range []*alipay.Client{orderClient(t, nil), certificateClient(t)} {
+		handler := client.NotificationHandler(nil)
+		for _, name := range []string{"check", "check without an application"} {
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, httptest.NewRequest("POST", "/", strings.NewReader(forms[name])))
+			assert.Equal(t, 200, w.Code)
+			assert.Equal(t, "text/xml; charset=utf-8", w.Header().Get("Content-Type"))
+			var answer struct {
+				Response struct {
+					Inner      string `xml:",innerxml"`
+					Success    string `xml:"success"`
+					BizContent []byte `xml:"biz_content"`
+				} `xml:"response"`
+				Sign     string `xml:"sign"`
+				SignType string `xml:"sign_type"`
+			}
+			require.NoError(t, xml.Unmarshal(w.Body.Bytes(), &answer))
+			assert.Equal(t, "true", answer.Response.Success)
+			assert.Equal(t, "RSA2", answer.SignType)
+			require.NoError(t, protocol.Verify(appPublicKey(t), []byte(answer.Response.Inner), answer.Sign))
+			block, _ := pem.Decode([]byte(vector(t, "app_public.pem")))
+			assert.Equal(t, base64.StdEncoding.EncodeToString(block.Bytes), string(answer.Response.BizContent))
+		}
+	}
+	for name, status := range map[string]int{"check of another application": 400, "check of another event": 500} {
+		w := httptest.NewRecorder()
+		orderClient(t, nil).NotificationHandler(nil).ServeHTTP(w, httptest.NewRequest("POST", "/", strings.NewReader(forms[name])))
+		assert.Equal(t, status, w.Code, name)
+		assert.Equal(t, "fail", w.Body.String())
+	}
+	w := httptest.NewRecorder()
+	changed := strings.Replace(forms["check"], "1806514200123", "1806514200124", 1)
+	orderClient(t, nil).NotificationHandler(nil).ServeHTTP(w, httptest.NewRequest("POST", "/", strings.NewReader(changed)))
+	assert.Equal(t, 400, w.Code, "nothing is signed for a stranger")
+	w = httptest.NewRecorder()
+	broken := orderClient(t, func(c *alipay.AlipayConfig) { c.PrivateKey, c.Signer = "", failingSigner{appPublicKey(t)} })
+	broken.NotificationHandler(nil).ServeHTTP(w, httptest.NewRequest("POST", "/", strings.NewReader(forms["check"])))
+	assert.Equal(t, 500, w.Code)
+}
+
+// TestWhatStandsInThePlaceOfAFormIsNamed, and what middleware has parsed is used.
+func TestWhatStandsInThePlaceOfAFormIsNamed(t *testing.T) {
+	t.Parallel()
+	form := platformForms(t)["message"]
+	read := func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }
+	for name, tt := range map[string]struct {
+		contentType, body string
+		before            func(http.ResponseWriter, *http.Request)
+		status            int
+		text              string
+	}{
+		"as it should be":       {"application/x-www-form-urlencoded; charset=utf-8", form, nil, 200, ""},
+		"another Content-Type":  {"text/plain", form, nil, 200, ""},
+		"parsed before":         {"application/x-www-form-urlencoded", form, func(_ http.ResponseWriter, r *http.Request) { _ = r.ParseForm() }, 200, ""},
+		"parsed, with a query":  {"application/x-www-form-urlencoded", form, func(_ http.ResponseWriter, r *http.Request) { _ = r.FormValue("x") }, 200, ""},
+		"read before":           {"application/x-www-form-urlencoded", form, read, 400, "the body is gone, somebody has read it before; call ParseForm there, or put the body back (Content-Type: application/x-www-form-urlencoded)"},
+		"closed before":         {"application/x-www-form-urlencoded", form, func(_ http.ResponseWriter, r *http.Request) { _ = r.Body.Close() }, 400, "the body is gone"},
+		"taken away":            {"application/x-www-form-urlencoded", form, func(_ http.ResponseWriter, r *http.Request) { r.Body = nil }, 400, "the body is gone"},
+		"JSON":                  {"application/json;charset=GBK", ` {"notify_id":"1"}`, nil, 400, "the body is JSON, not a form; nothing on the way may rewrite what the platform sends (Content-Type: application/json;charset=GBK)"},
+		"JSON, parsed":          {"application/json", `[1]`, func(_ http.ResponseWriter, r *http.Request) { _ = r.ParseForm() }, 400, "the body is JSON"},
+		"JSON in place of form": {"", `{"notify_id":"1"}`, nil, 400, "(Content-Type: none)"},
+		"empty":                 {"application/x-www-form-urlencoded", "", nil, 400, "the body is empty"},
+		"blank":                 {"application/x-www-form-urlencoded", "\r\n", nil, 400, "the body is empty"},
+		"multipart":             {"multipart/form-data; boundary=x", "--x\r\n\r\n1\r\n--x--", nil, 400, "the body is multipart, which the platform does not send"},
+		"GBK":                   {"application/x-www-form-urlencoded", platformForms(t)["trade in GBK"], nil, 400, "its charset is GBK"},
+		"a long Content-Type":   {strings.Repeat("x", 5000), "%zz", nil, 400, "the body is not a form (Content-Type: xxx"},
+	} {
+		var log lockedBuffer
+		client, err := alipay.NewClient(testConfig(t, "https://gateway.example"), logTo(&log), alipay.WithClock(func() time.Time { return orderTime }))
+		require.NoError(t, err)
+		handler := client.NotificationHandler(func(_ context.Context, n *alipay.Notification) error { assert.Equal(t, "2026-1", n.ID); return nil })
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if tt.before != nil {
+				tt.before(w, r)
+			}
+			handler.ServeHTTP(w, r)
+		}))
+		req, err := http.NewRequest("POST", server.URL+"/?x=1&sign=2", strings.NewReader(tt.body))
+		require.NoError(t, err)
+		req.Header.Set("Content-Type", tt.contentType)
+		if tt.contentType == "" {
+			req.Header.Del("Content-Type")
+		}
+		resp, err := http.DefaultClient.Do(req)
+		require.NoError(t, err, name)
+		_ = resp.Body.Close()
+		server.Close()
+		assert.Equal(t, tt.status, resp.StatusCode, name)
+		assert.Contains(t, log.String(), tt.text, name)
+		assert.Less(t, len(log.String()), 1000)
+	}
+}
+
+type recorded struct {
+	slog.Handler
+	attrs map[string]any
+}
+
+func (h recorded) Enabled(context.Context, slog.Level) bool { return true }
+func (h recorded) Handle(_ context.Context, r slog.Record) error {
+	r.Attrs(func(a slog.Attr) bool { h.attrs[a.Key] = a.Value.Any(); return true })
+	return nil
+}
+
+// TestAHandlersErrorIsReachedFromTheLog, and its text, which is the caller's, is not
+// in it.
+func TestAHandlersErrorIsReachedFromTheLog(t *testing.T) {
+	for name, handle := range map[string]func(context.Context, *alipay.Notification) error{
+		"error": func(context.Context, *alipay.Notification) error { return &callersError{testCertNo} },
+		"panic": func(context.Context, *alipay.Notification) error { panic(&callersError{testCertNo}) },
+	} {
+		log := recorded{attrs: map[string]any{}}
+		client, err := alipay.NewClient(testConfig(t, "https://gateway.example"), alipay.WithLogger(slog.New(log)), alipay.WithClock(func() time.Time { return orderTime }))
+		require.NoError(t, err)
+		client.NotificationHandler(handle).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/", strings.NewReader(platformForms(t)["message"])))
+		failed, ok := log.attrs["error"].(error)
+		require.True(t, ok, name)
+		var own *callersError
+		require.ErrorAs(t, failed, &own)
+		assert.Equal(t, testCertNo, own.text)
+		assert.Contains(t, failed.Error(), "*alipay_test.callersError")
+		assertKeepsSecret(t, printed(failed), testCertNo)
+	}
+}
+
+type callersError struct{ text string }
+
+func (e *callersError) Error() string { return e.text }
+
+func TestANotificationIsLoggedUnderTheNamesOfTheWire(t *testing.T) {
+	var log lockedBuffer
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("", "n", alipay.Notification{ID: "1", Method: "m", AppID: "2021", Time: orderTime, Values: url.Values{"a": nil}})
+	assert.Contains(t, log.String(), `"n":{"notify_id":"1","method":"m","app_id":"2021","time":"2027-03-31T17:30:00Z","values":"1"}`)
 }
