@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"slices"
 	"strings"
-	"unicode/utf8"
 )
 
 // keywords are the attributes RFC 2253 names; all others are written as OIDs.
@@ -69,7 +68,7 @@ func avaString(oid string, value asn1.RawValue) string {
 		}
 		return keyword + "=#" + hex.EncodeToString(value.FullBytes)
 	}
-	return keyword + "=" + escape(javaString(value.Bytes))
+	return keyword + "=" + escape(string(value.Bytes))
 }
 
 // isString reports whether the JDK writes a string type as text, and not in hex
@@ -86,7 +85,8 @@ func isString(v asn1.RawValue) bool {
 }
 
 // escape puts a backslash before the characters that the JDK escapes anywhere, and
-// before each space and carriage return at either end.
+// before each space and carriage return at either end. Like the JDK it takes strings
+// of any type for UTF-8; bytes that are none become U+FFFD.
 func escape(s string) string {
 	var b strings.Builder
 	for _, r := range s {
@@ -116,51 +116,4 @@ func escapeAll(s string) string {
 		b.WriteByte(c)
 	}
 	return b.String()
-}
-
-// javaString decodes UTF-8 as Java does: whatever the string type, and with one
-// U+FFFD for each maximal malformed stretch, where Go has one for each byte.
-func javaString(b []byte) string {
-	if utf8.Valid(b) {
-		return string(b)
-	}
-	var s strings.Builder
-	for len(b) > 0 {
-		r, n := utf8.DecodeRune(b)
-		if r == utf8.RuneError {
-			n = malformed(b)
-		}
-		s.WriteRune(r)
-		b = b[n:]
-	}
-	return s.String()
-}
-
-// malformed is the length of the malformed stretch at the start of b: the longest
-// beginning of a sequence that could still have become a good one, or one byte.
-func malformed(b []byte) int {
-	low, high, want := byte(0x80), byte(0xbf), 0
-	switch c := b[0]; { // a sequence of two has no beginning but its first byte
-	case 0xe0 <= c && c <= 0xef:
-		want = 2
-		if c == 0xe0 {
-			low = 0xa0
-		}
-	case 0xf0 <= c && c <= 0xf4:
-		want = 3
-		if c == 0xf0 {
-			low = 0x90
-		}
-		if c == 0xf4 {
-			high = 0x8f
-		}
-	}
-	n := 1
-	for ; n <= want && n < len(b); n++ {
-		if b[n] < low || b[n] > high {
-			break
-		}
-		low, high = 0x80, 0xbf
-	}
-	return n
 }
