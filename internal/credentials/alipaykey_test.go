@@ -36,8 +36,8 @@ func TestWhatIsNotAlipaysPublicKeyIsCalledByItsName(t *testing.T) {
 		{"1024 bits", testpki.SPKI(rsaKey("testdata/vectors/rsa1024_private_pkcs8.pem").Public()), []string{"the RSA key has 1024 bits", "2048 bits or more"}},
 		{"cut short, bare", cutBare(alipayPublic), []string{"found an RSA public key (SPKI, base64), but base64 cut short", again}},
 		{"cut short, PEM", cutPEM(alipayPublic), []string{"found an RSA public key (SPKI, PEM), but base64 cut short", again}},
-		{"two glued, PEM", alipayPublic + ownPublic, []string{"two keys glued together", again}},
-		{"two glued, bare", testpki.Bare(alipayPublic) + testpki.Bare(ownPublic), []string{"two keys glued together in one base64 text", again}},
+		{"two concatenated, PEM", alipayPublic + ownPublic, []string{"two PEM blocks in one text", again}},
+		{"two concatenated, bare", testpki.Bare(alipayPublic) + testpki.Bare(ownPublic), []string{"two keys or certificates concatenated in one base64 text", again}},
 		{"words", "correct horse battery staple", []string{"found", again}},
 	})
 	c := keyConfig()
@@ -53,18 +53,18 @@ func TestAnImpossibleKeyIsNotAlipays(t *testing.T) {
 		says string
 	}{
 		"exponent 1":          {n, 1, "not possible"},
-		"exponent 0":          {n, 0, "not possible"},
+		"exponent 0":          {n, 0, "corrupt"},
 		"even exponent":       {n, 65536, "not possible"},
-		"negative exponent":   {n, -65537, "not possible"},
-		"exponent of 32 bits": {n, 1<<31 + 1, "not possible"},
+		"negative exponent":   {n, -65537, "corrupt"},
+		"exponent of 32 bits": {n, 1<<31 + 1, "corrupt"},
 		"even modulus":        {new(big.Int).Add(n, big.NewInt(1)), 65537, "not possible"},
-		"negative modulus":    {new(big.Int).Neg(n), 65537, "not possible"},
+		"negative modulus":    {new(big.Int).Neg(n), 65537, "corrupt"},
 		"200,000 bits":        {new(big.Int).Add(new(big.Int).Lsh(big.NewInt(1), 200_000), big.NewInt(1)), 65537, "larger than any real key's"},
 	} {
 		c := keyConfig()
 		c.AlipayPublicKey = testpki.Armour("RSA PUBLIC KEY", testpki.Must(asn1.Marshal(struct{ N, E *big.Int }{key.n, big.NewInt(key.e)})))
 		t.Run(name, func(t *testing.T) {
-			assertMistake(t, c, "AlipayPublicKey", "found an RSA", "public key (PKCS#1, PEM), but its RSA modulus", key.says, "copy Alipay's public key (支付宝公钥) again")
+			assertMistake(t, c, "AlipayPublicKey", "found an RSA", "public key (PKCS#1, PEM), but its ", key.says, "copy Alipay's public key (支付宝公钥) again")
 		})
 	}
 }

@@ -2,23 +2,24 @@ package keys
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"regexp"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 )
 
 // maxText bounds the work done for a text; a real one has a few kilobytes.
 const maxText = 1 << 20
 
 const (
-	defectAlphabet  = "it holds characters that are not base64"
-	defectPadding   = "an '=' in the middle of the base64: something is glued to its end"
-	defectGluedKeys = "two keys glued together in one base64 text"
-	defectGlued     = "two things glued together in one base64 text"
-	defectLength    = "base64 cut short: its last character is a lone one"
-	defectNoEnd     = "the -----END line is missing: the text was cut short"
-	defectNoBegin   = "the -----BEGIN line is missing or damaged"
-	defectNothing   = "nothing between the -----BEGIN and -----END lines"
+	defectAlphabet     = "it holds characters that are not base64"
+	defectPadding      = "an '=' in the middle of the base64: something is appended to it"
+	defectConcatenated = "two keys or certificates concatenated in one base64 text"
+	defectLength       = "base64 cut short: its last character is a lone one"
+	defectNoEnd        = "the -----END line is missing: the text was cut short"
+	defectNoBegin      = "the -----BEGIN line is missing or damaged"
+	defectNothing      = "nothing between the -----BEGIN and -----END lines"
 )
 
 // block is one stretch of base64 found in a text.
@@ -104,26 +105,58 @@ var (
 // unescape turns every line end, spelled out or real, into "\n".
 func unescape(text string) string {
 	text = spelledOut.ReplaceAllString(text, "\n")
-	return strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text)
+	return strings.NewReplacer("\r\n", "\n", "\r", "\n", `\/`, "/").Replace(text)
+}
+
+// visible leaves out the invisible marks that editors, web pages and chat windows put
+// into a text: byte order mark, zero-width space, word joiner, soft hyphen, direction.
+func visible(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.Cf, r) {
+			return -1
+		}
+		return r
+	}, text)
+}
+
+// fromUTF16 decodes text from UTF-16, which Windows calls Unicode: with a byte order
+// mark, or with a zero in every other of the first bytes, as ASCII has then.
+func fromUTF16(text string) string {
+	if len(text) < 4 {
+		return text
+	}
+	var order binary.ByteOrder
+	switch {
+	case text[:2] == "\xff\xfe", text[1] == 0 && text[3] == 0 && text[0] != 0:
+		order = binary.LittleEndian
+	case text[:2] == "\xfe\xff", text[0] == 0 && text[2] == 0 && text[1] != 0:
+		order = binary.BigEndian
+	default:
+		return text
+	}
+	units := make([]uint16, len(text)/2) // half a line end may have been trimmed
+	for i := range units {
+		units[i] = order.Uint16([]byte(text[2*i:]))
+	}
+	return string(utf16.Decode(units))
 }
 
 // unquote strips blanks and quotes around text.
 func unquote(text string) string {
-	return strings.TrimFunc(text, func(r rune) bool { return blank(r) || strings.ContainsRune("\"'`“”‘’", r) })
+	return strings.TrimFunc(text, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune("\"'`“”‘’", r) })
 }
 
-// blank reports whether a character is invisible: white space, and the marks that
-// web pages and editors leave behind (byte order mark, zero-width space).
-func blank(r rune) bool {
-	return unicode.IsSpace(r) || r == '\ufeff' || r == '\u200b'
-}
-
-// decode reads base64 with or without padding, with blanks anywhere. If there is a
-// defect, the DER is what came before it.
+// decode reads base64, the URL-safe one too, with or without padding and with blanks
+// anywhere. If there is a defect, the DER is what came before it.
 func decode(text string) (der []byte, defect string) {
 	text = strings.Map(func(r rune) rune {
-		if blank(r) {
+		switch {
+		case unicode.IsSpace(r):
 			return -1
+		case r == '-':
+			return '+'
+		case r == '_':
+			return '/'
 		}
 		return r
 	}, text)
@@ -135,13 +168,13 @@ func decode(text string) (der []byte, defect string) {
 		text = first
 		if defect == "" {
 			defect = defectPadding
-			if tail, _ := decodeRaw(strings.TrimLeft(second, "=")); startsLikeDER(tail) {
-				defect = defectGlued
+			if tail, _ := base64.RawStdEncoding.DecodeString(strings.TrimLeft(second, "=")); announced(tail) > 0 {
+				defect = defectConcatenated
 			}
 		}
 	}
-	der, whole := decodeRaw(text)
-	if !whole && defect == "" {
+	der, err := base64.RawStdEncoding.DecodeString(text) // up to the first thing that is wrong
+	if err != nil && defect == "" {
 		defect = defectLength
 	}
 	return der, defect
@@ -149,10 +182,4 @@ func decode(text string) (der []byte, defect string) {
 
 func inAlphabet(r rune) bool {
 	return 'A' <= r && r <= 'Z' || 'a' <= r && r <= 'z' || '0' <= r && r <= '9' || r == '+' || r == '/'
-}
-
-// decodeRaw decodes base64 without padding up to the first thing that is wrong.
-func decodeRaw(text string) (der []byte, whole bool) {
-	der, err := base64.RawStdEncoding.DecodeString(text)
-	return der, err == nil
 }

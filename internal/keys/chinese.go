@@ -52,10 +52,12 @@ func (m Material) DefectChinese() string {
 }
 
 var defectsChinese = map[string]string{
-	defectAlphabet: "含有 base64 以外的字符",
-	defectPadding:  "base64 中间有 =，末尾粘上了别的内容",
-	defectLength:   "base64 被截断：末尾多出一个字符",
-	defectNoEnd:    "缺少 -----END 行：内容被截断",
-	defectNoBegin:  "-----BEGIN 行缺失或损坏",
-	defectNothing:  "-----BEGIN 与 -----END 之间没有内容",
+	defectAlphabet:     "含有 base64 以外的字符",
+	defectPadding:      "base64 中间有 =，末尾粘上了别的内容",
+	defectConcatenated: "一段 base64 里连着两个密钥或证书",
+	defectCorrupt:      "DER 已损坏：有字符丢失或被改动",
+	defectLength:       "base64 被截断：末尾多出一个字符",
+	defectNoEnd:        "缺少 -----END 行：内容被截断",
+	defectNoBegin:      "-----BEGIN 行缺失或损坏",
+	defectNothing:      "-----BEGIN 与 -----END 之间没有内容",
 }

@@ -8,13 +8,14 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
+
+	"github.com/seed-39a49030/alipay/internal/testpki"
 )
 
 func unhex(s string) []byte { return must(hex.DecodeString(strings.ReplaceAll(s, " ", ""))) }
 
 // seq is a DER SEQUENCE of members.
-func seq(members ...string) string { return tlv(tagSequence, strings.Join(members, "")) }
+func seq(members ...string) string { return tlv(0x30, strings.Join(members, "")) }
 
 func tlv(tag byte, body string) string {
 	return string(must(asn1.Marshal(asn1.RawValue{Class: int(tag >> 6), Tag: int(tag & 0x1f), IsCompound: tag&0x20 != 0, Bytes: []byte(body)})))
@@ -23,176 +24,125 @@ func tlv(tag byte, body string) string {
 func integer(n int64) string { return string(must(asn1.Marshal(big.NewInt(n)))) }
 
 var (
-	oidRSA    = tlv(tagOID, "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01")
-	oidEC     = tlv(tagOID, "\x2a\x86\x48\xce\x3d\x02\x01")
+	rsaID     = seq(tlv(6, "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01"), null)
 	null      = "\x05\x00"
-	modulus33 = tlv(tagInteger, "\x00"+strings.Repeat("\xff", 32)) // 256 bits
+	modulus2K = tlv(2, "\x00"+strings.Repeat("\xff", 256))
 )
 
-func TestAnElementIsReadAsFarAsItGoes(t *testing.T) {
-	for in, want := range map[string]piece{
-		"30 00":             {tag: 0x30, body: []byte{}, rest: []byte{}, length: 2},
-		"02 01 05 ff":       {tag: 2, body: []byte{5}, rest: []byte{0xff}, length: 3},
-		"04 7f":             {tag: 4, body: []byte{}, length: 129, short: true},
-		"04 02 01":          {tag: 4, body: []byte{1}, length: 4, short: true},
-		"04 81 01 07":       {tag: 4, body: []byte{7}, rest: []byte{}, length: 4},
-		"04 82 00 01 07 08": {tag: 4, body: []byte{7}, rest: []byte{8}, length: 5},
-		"04 84 00 00 00 01": {tag: 4, body: []byte{}, length: 7, short: true},
-		"04 84 40 00 00 00": {tag: 4, body: []byte{}, length: 6 + 1<<30, short: true},
-		"04 82 01 02":       {tag: 4, body: []byte{}, length: 4 + 258, short: true},
+func TestTheLengthIsTheAnnouncedOne(t *testing.T) {
+	for in, want := range map[string]int{
+		"30 00": 2, "30 7f": 129, "30 81 80": 131, "30 82 01 02 ff": 262, "30 83 01 00 00": 65541, "30 83 10 00 00": maxText + 5,
+		"": 0, "30": 0, "31 00": 0, "30 80 00 00": 0, "30 82 01": 0, "30 83 10 00 01": 0, "30 84 00 00 00 01": 0, "30 ff": 0,
 	} {
-		got, ok := element(unhex(in))
-		assert.True(t, ok, in)
-		assert.Equal(t, want, got, in)
-	}
-	for what, in := range map[string]string{
-		"nothing": "", "a tag alone": "30", "indefinite length": "30 80 00 00", "length of five bytes": "30 85 00 00 00 00 01 00", "length cut off": "30 82 01",
-		"more than 1 GiB": "04 84 40 00 00 01", "negative in 32 bits": "04 84 ff ff ff ff",
-	} {
-		_, ok := element(unhex(in))
-		assert.False(t, ok, what)
+		assert.Equal(t, want, announced(unhex(in)), in)
 	}
 }
 
-func TestChildrenAreTheFirstTen(t *testing.T) {
-	list, shape := children([]byte(strings.Repeat(null, 9)))
-	assert.Len(t, list, 9)
-	assert.Equal(t, strings.Repeat("\x05", 9), shape)
-	list, _ = children([]byte(strings.Repeat(null, 12)))
-	assert.Len(t, list, 10)
-	list, shape = children([]byte(null + "\x04\x05\x01"))
-	assert.Len(t, list, 2)
-	assert.Equal(t, "\x05\x04", shape)
-	assert.True(t, list[1].short)
-	list, _ = children([]byte("\x04"))
-	assert.Empty(t, list)
-}
-
-func TestTheGuardsOfDER(t *testing.T) {
-	for in, want := range map[string]bool{"\x00": true, "\x01": true, "\x02": false, "": false, "\x00\x00": false, "\x01\x01": false} {
-		assert.Equal(t, want, small([]byte(in)), "% x", in)
-	}
-	for in, want := range map[string]bool{"": true, "\x00": false, "\x7f": false, "\x80": true, "\xff\x00": true} {
-		assert.Equal(t, want, negative([]byte(in)), "% x", in)
-	}
-	for in, want := range map[string]string{"": "", "\x00": "", "\x00ab": "ab", "\x01ab": "", "\x07": ""} {
-		assert.Equal(t, want, string(bitString([]byte(in))), "% x", in)
-	}
-	assert.True(t, isOID([]byte(oidRSA)))
-	assert.False(t, isOID([]byte(null)))
-	assert.False(t, isOID(nil))
-	assert.True(t, startsLikeDER([]byte(seq())))
-	assert.False(t, startsLikeDER([]byte(null)))
-	assert.False(t, startsLikeDER([]byte{0x30}))
-}
-
-func TestTheAlgorithmIsThatOfTheIdentifier(t *testing.T) {
-	const sm2 = "\x06\x08\x2a\x81\x1c\xcf\x55\x01\x82\x2d"
-	for in, want := range map[string]string{
-		oidRSA: "RSA", oidRSA + null: "RSA", oidEC + tlv(tagOID, "\x2a\x86\x48\xce\x3d\x03\x01\x07"): "EC", oidEC + sm2: "SM2", oidRSA + sm2: "RSA",
-		oidEC: "EC", tlv(tagOID, "\x2b\x65\x70"): "Ed25519", tlv(tagOID, "\x2b\x65\x72"): "", null + oidRSA: "", "": "",
-		tlv(tagOID, "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a"): "RSA-PSS", tlv(tagOID, "\x2a\x86\x48\xce\x38\x04\x01"): "DSA", tlv(tagOID, "\x2a\x86\x48\x86\xf7\x0d\x01\x03\x01"): "DH",
-		tlv(tagOID, "\x2b\x65\x6e"): "X25519", tlv(tagOID, "\x2b\x65\x6f"): "X448", tlv(tagOID, "\x2b\x65\x71"): "Ed448",
-	} {
-		assert.Equal(t, want, algorithm([]byte(in)), "% x", in)
-	}
-}
-
-func TestTheModulusIsReadFromItsStructureOnly(t *testing.T) {
-	const public = "\x02\x02"
-	const private = "\x02\x02\x02\x02"
-	e := integer(65537)
-	for what, der := range map[string]string{
-		"nothing": "", "no SEQUENCE": tlv(tagSet, modulus33+e), "cut off": seq(modulus33, e)[:20], "more behind it": seq(modulus33, e) + null,
-		"one member": seq(modulus33), "another member": seq(modulus33, null), "no members": seq(),
-	} {
-		key, defect := modulus([]byte(der), public)
-		assert.Nil(t, key, what)
-		assert.Equal(t, defectRSA, defect, what)
-	}
-	for what, der := range map[string]string{
-		"empty modulus": seq(tlv(tagInteger, ""), e), "negative modulus": seq(tlv(tagInteger, "\xff\xff"), e), "modulus 0": seq(integer(0), e), "even modulus": seq(integer(1<<40), e),
-		"empty exponent": seq(modulus33, tlv(tagInteger, "")), "negative exponent": seq(modulus33, integer(-65537)), "exponent 0": seq(modulus33, integer(0)), "exponent 1": seq(modulus33, integer(1)),
-		"exponent 2": seq(modulus33, integer(2)), "even exponent": seq(modulus33, integer(65536)), "exponent of 32 bits": seq(modulus33, integer(1<<32-1)), "exponent of 65 bits": seq(modulus33, tlv(tagInteger, "\x01\x00\x00\x00\x00\x00\x00\x00\x03")),
-		"exponent cut off inside": string([]byte{tagSequence, 36}) + modulus33[:35] + "\x02", "exponent cut off": seq(modulus33, "\x02\x03\x01\x01"),
-	} {
-		key, defect := modulus([]byte(der), public)
-		assert.Nil(t, key, what)
-		assert.Contains(t, []string{defectImpossible, defectRSA}, defect, what)
-	}
-	key, defect := modulus([]byte(seq(modulus33, integer(1<<31-1))), public)
-	require.Empty(t, defect)
-	assert.Equal(t, 256, key.N.BitLen())
-	assert.Equal(t, 1<<31-1, key.E)
-	key, defect = modulus([]byte(seq(integer(0), modulus33, e, integer(5))), private)
-	require.Empty(t, defect)
-	assert.Equal(t, 256, key.N.BitLen())
-	assert.Equal(t, 65537, key.E)
-	key, defect = modulus([]byte(seq(tlv(tagInteger, "\x01"+strings.Repeat("\xff", maxBits/8)), e)), public)
-	assert.Equal(t, defectHuge, defect)
-	assert.Equal(t, maxBits+1, key.N.BitLen(), "its size can be told")
-}
-
-func TestStructuresAreToldApartByTheirFirstMembers(t *testing.T) {
-	rsaAlgorithm, ecAlgorithm := seq(oidRSA, null), seq(oidEC)
-	octets, bits := tlv(tagOctetString, "x"), tlv(tagBitString, "\x00x")
-	long := tlv(tagInteger, "\x00"+strings.Repeat("\xff", 31)) // shorter than any modulus
-	name, dates, spki := seq(), seq(), seq(rsaAlgorithm, bits)
-	v3 := tlv(tagContext0, integer(2))
+func TestStructuresAreToldApartByHowTheyBegin(t *testing.T) {
+	ecID, edID := seq(tlv(6, "\x2a\x86\x48\xce\x3d\x02\x01"), curveSM2[:0]+tlv(6, "\x2a\x86\x48\xce\x3d\x03\x01\x07")), seq(tlv(6, "\x2b\x65\x70"))
+	sm2ID, pssID, dhID := seq(tlv(6, "\x2a\x86\x48\xce\x3d\x02\x01"), curveSM2), seq(tlv(6, "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a")), seq(tlv(6, "\x2a\x86\x48\x86\xf7\x0d\x01\x03\x01"))
+	pbes2, pbe := seq(tlv(6, "\x2a\x86\x48\x86\xf7\x0d\x01\x05\x0d")), seq(tlv(6, "\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x01\x03"))
+	octets, bits := tlv(4, strings.Repeat("x", 200)), tlv(3, strings.Repeat("x", 200))
+	name := seq(tlv(0x31, seq()))
 	for what, tc := range map[string]struct {
 		der             string
 		kind            Kind
 		form, algorithm string
 	}{
-		"PKCS#8":                           {seq(integer(0), rsaAlgorithm, octets), PrivateRSA, "PKCS#8", "RSA"},
-		"PKCS#8, version 1":                {seq(integer(1), rsaAlgorithm, octets), PrivateRSA, "PKCS#8", "RSA"},
-		"PKCS#8, version 2":                {seq(integer(2), rsaAlgorithm, octets), Unknown, "", ""},
-		"PKCS#8, EC":                       {seq(integer(0), ecAlgorithm, octets), PrivateOther, "PKCS#8", "EC"},
-		"PKCS#8 up to the algorithm":       {seq(integer(0), rsaAlgorithm), PrivateRSA, "PKCS#8", "RSA"},
-		"a version and no algorithm":       {seq(integer(0), seq(null)), Unknown, "", ""},
-		"version 2 and an algorithm":       {seq(integer(2), rsaAlgorithm), Unknown, "", ""},
-		"PKCS#12":                          {seq(integer(3), rsaAlgorithm, seq()), OtherFormat, "PKCS#12", ""},
-		"PKCS#12 without a MAC":            {seq(integer(3), rsaAlgorithm), OtherFormat, "PKCS#12", ""},
-		"version 4":                        {seq(integer(4), rsaAlgorithm, seq()), Unknown, "", ""},
-		"SEC 1":                            {seq(integer(1), octets), PrivateOther, "SEC 1", "EC"},
-		"SEC 1, version 0":                 {seq(integer(0), octets), Unknown, "", ""},
-		"SEC 1, SM2":                       {seq(integer(1), octets, tlv(tagContext0, oidElementSM2)), PrivateOther, "SEC 1", "SM2"},
-		"SEC 1, SM2 somewhere else":        {seq(integer(1), octets, tlv(0xa1, oidElementSM2)), PrivateOther, "SEC 1", "EC"},
-		"PKCS#1, private":                  {seq(integer(0), modulus33, integer(65537)), PrivateRSA, "PKCS#1", "RSA"},
-		"PKCS#1, private, modulus only":    {seq(integer(0), modulus33), PrivateRSA, "PKCS#1", "RSA"},
-		"DSA":                              {seq(integer(0), modulus33, modulus33), PrivateOther, "OpenSSL's own form", "DSA"},
-		"an exponent of 8 bytes":           {seq(integer(0), modulus33, integer(1<<62)), PrivateRSA, "PKCS#1", "RSA"},
-		"PKCS#1, public":                   {seq(modulus33, integer(65537)), PublicRSA, "PKCS#1", "RSA"},
-		"two long numbers":                 {seq(modulus33, modulus33), Unknown, "", ""},
-		"three numbers":                    {seq(modulus33, integer(3), integer(3)), Unknown, "", ""},
-		"two numbers of the same bytes":    {seq(long, integer(3)), PublicRSA, "PKCS#1", "RSA"},
-		"a number too short":               {seq(tlv(tagInteger, strings.Repeat("\x7f", 31)), integer(3)), Unknown, "", ""},
-		"SPKI":                             {spki, PublicRSA, "SPKI", "RSA"},
-		"SPKI, EC":                         {seq(ecAlgorithm, bits), PublicOther, "SPKI", "EC"},
-		"SPKI without an algorithm":        {seq(seq(null), bits), Unknown, "", ""},
-		"encrypted PKCS#8":                 {seq(seq(oidRSA), octets), EncryptedPrivate, "PKCS#8", ""},
-		"octets without an algorithm":      {seq(seq(null), octets), Unknown, "", ""},
-		"PKCS#7":                           {seq(tlv(tagOID, oidPKCS7+"\x02"), tlv(tagContext0, "")), OtherFormat, "PKCS#7", ""},
-		"another content":                  {seq(oidRSA, tlv(tagContext0, "")), Unknown, "", ""},
-		"certificate":                      {seq(seq(v3, integer(7), rsaAlgorithm, name, dates, name, spki), rsaAlgorithm, bits), Certificate, "X.509", "RSA"},
-		"certificate, v1":                  {seq(seq(integer(7), rsaAlgorithm, name, dates, name, spki), rsaAlgorithm, bits), Certificate, "X.509", "RSA"},
-		"certificate, v1, no algorithm":    {seq(seq(integer(7), seq(null), name, dates, name, spki), rsaAlgorithm, bits), Unknown, "", ""},
-		"certificate without key":          {seq(seq(v3, integer(7), rsaAlgorithm, name, dates, name), rsaAlgorithm, bits), Certificate, "X.509", ""},
-		"certificate with another key":     {seq(seq(v3, integer(7), rsaAlgorithm, name, dates, name, seq(null)), rsaAlgorithm, bits), Certificate, "X.509", ""},
-		"revocation list":                  {seq(seq(integer(1), rsaAlgorithm, name, tlv(tagUTCTime, "x")), rsaAlgorithm, bits), OtherFormat, "certificate revocation list", ""},
-		"revocation list, later than 2049": {seq(seq(integer(1), rsaAlgorithm, name, tlv(tagGenTime, "x")), rsaAlgorithm, bits), OtherFormat, "certificate revocation list", ""},
-		"certificate request":              {seq(seq(integer(0), name, spki, tlv(tagContext0, "")), rsaAlgorithm, bits), CertificateRequest, "PKCS#10", "RSA"},
-		"something else that is signed":    {seq(seq(integer(0), name, spki), rsaAlgorithm, bits), Unknown, "", ""},
-		"nothing":                          {seq(), Unknown, "", ""},
+		"PKCS#8":                      {seq(integer(0), rsaID, octets), PrivateRSA, "PKCS#8", "RSA"},
+		"PKCS#8, version 1":           {seq(integer(1), rsaID, octets), PrivateRSA, "PKCS#8", "RSA"},
+		"PKCS#8, version 2":           {seq(integer(2), rsaID, octets), Unknown, "", ""},
+		"PKCS#8, EC":                  {seq(integer(0), ecID, octets), PrivateOther, "PKCS#8", "EC"},
+		"PKCS#8, SM2":                 {seq(integer(0), sm2ID, octets), PrivateOther, "PKCS#8", "SM2"},
+		"PKCS#8, Ed25519":             {seq(integer(0), edID, octets), PrivateOther, "PKCS#8", "Ed25519"},
+		"PKCS#8, RSA-PSS":             {seq(integer(0), pssID, octets), PrivateOther, "PKCS#8", "RSA-PSS"},
+		"PKCS#8 of a rare algorithm":  {seq(integer(0), dhID, octets), PrivateOther, "PKCS#8", ""},
+		"PKCS#8 up to its algorithm":  {seq(integer(0), rsaID), PrivateRSA, "PKCS#8", "RSA"},
+		"a version and no algorithm":  {seq(integer(0), seq(null)), Unknown, "", ""},
+		"PKCS#12":                     {seq(integer(3), seq(tlv(6, "x"))), OtherFormat, "PKCS#12", ""},
+		"version 4":                   {seq(integer(4), seq(tlv(6, "x"))), Unknown, "", ""},
+		"SEC 1":                       {seq(integer(1), octets), PrivateOther, "SEC 1", "EC"},
+		"SEC 1, SM2":                  {seq(integer(1), octets, tlv(0xa0, curveSM2)), PrivateOther, "SEC 1", "SM2"},
+		"SEC 1, version 0":            {seq(integer(0), octets), Unknown, "", ""},
+		"PKCS#1, private":             {seq(integer(0), modulus2K, integer(65537)), PrivateRSA, "PKCS#1", "RSA"},
+		"PKCS#1, private, 512 bits":   {seq(integer(0), tlv(2, "\x00"+strings.Repeat("\xff", 64)), integer(65537)), PrivateRSA, "PKCS#1", "RSA"},
+		"PKCS#1, public":              {seq(modulus2K, integer(65537)), PublicRSA, "PKCS#1", "RSA"},
+		"PKCS#1, public, 512 bits":    {seq(tlv(2, "\x00"+strings.Repeat("\xff", 64)), integer(65537)), PublicRSA, "PKCS#1", "RSA"},
+		"two short numbers":           {seq(integer(1<<62), integer(3)), Unknown, "", ""},
+		"SPKI":                        {seq(rsaID, bits), PublicRSA, "SPKI", "RSA"},
+		"SPKI, EC":                    {seq(ecID, bits), PublicOther, "SPKI", "EC"},
+		"SPKI, SM2":                   {seq(sm2ID, bits), PublicOther, "SPKI", "SM2"},
+		"SPKI, Ed25519":               {seq(edID, bits), PublicOther, "SPKI", "Ed25519"},
+		"SPKI of a rare algorithm":    {seq(dhID, bits), PublicOther, "SPKI", ""},
+		"SPKI without an algorithm":   {seq(seq(null), bits), Unknown, "", ""},
+		"encrypted PKCS#8":            {seq(pbes2, octets), EncryptedPrivate, "PKCS#8", ""},
+		"encrypted PKCS#8, older":     {seq(pbe, octets), EncryptedPrivate, "PKCS#8", ""},
+		"PKCS#7":                      {seq(tlv(6, "\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02"), tlv(0xa0, "")), OtherFormat, "PKCS#7", ""},
+		"another content":             {seq(tlv(6, "x"), tlv(0xa0, "")), Unknown, "", ""},
+		"certificate":                 {seq(seq(tlv(0xa0, integer(2)), integer(7), rsaID, octets)), Certificate, "X.509", ""},
+		"certificate, version 1":      {seq(seq(integer(7), rsaID, octets)), Certificate, "X.509", ""},
+		"certificate, SM2":            {seq(seq(tlv(0xa0, integer(2)), integer(7), sm2ID, octets)), Certificate, "X.509", "SM2"},
+		"certificate request":         {seq(seq(integer(0), name, octets)), CertificateRequest, "PKCS#10", ""},
+		"SM2 somewhere in an RSA key": {seq(integer(0), rsaID, tlv(4, curveSM2)), PrivateRSA, "PKCS#8", "RSA"},
+		"nothing":                     {seq(), Unknown, "", ""},
+		"no SEQUENCE":                 {tlv(0x31, integer(0)+rsaID), Unknown, "", ""},
 	} {
-		var m Material
-		outer, ok := element([]byte(tc.der))
-		require.True(t, ok, what)
-		m.recognise([]byte(tc.der), outer.body)
+		m := Material{DER: []byte(tc.der)}
+		m.recognise()
 		assert.Equal(t, tc.kind, m.Kind, what)
+		assert.Equal(t, tc.form, m.Form, what)
 		assert.Equal(t, tc.algorithm, m.Algorithm, what)
-		if tc.kind != Unknown {
-			assert.Equal(t, tc.form, m.Form, what)
+	}
+}
+
+// What every length of the head of a SEQUENCE takes must not shift what follows.
+func TestACutKeyHasANameAtEveryLength(t *testing.T) {
+	for name, want := range map[string]string{
+		"app_private_pkcs8.pem": "an RSA private key (PKCS#8, base64)", "app_private_pkcs1.pem": "an RSA private key (PKCS#1, base64)",
+		"app_public.pem": "an RSA public key (SPKI, base64)", "app_public_cert.crt": "a certificate (X.509, base64)", "ec_private.pem": "an EC private key (SEC 1, base64)",
+	} {
+		der := derOf(t, read(t, vectors+name))
+		for length := 30; length < len(der); length++ {
+			m := Inspect(base64Of(der[:length]))
+			if m.String() != want || !strings.HasPrefix(m.Defect, "base64 cut short: the DER announces ") {
+				t.Fatalf("%s, %d bytes: %s: %s", name, length, m, m.Defect)
+			}
+		}
+	}
+}
+
+func TestNumbersThatNoRSAKeyHasAreRefused(t *testing.T) {
+	e := integer(65537)
+	corrupt, impossible := defectCorrupt, defectImpossible
+	for what, tc := range map[string]struct{ der, defect string }{
+		"negative modulus": {seq(tlv(2, strings.Repeat("\xff\x01", 128)), e), corrupt}, "negative exponent": {seq(modulus2K, integer(-65537)), corrupt},
+		"exponent 0": {seq(modulus2K, integer(0)), corrupt}, "exponent 1": {seq(modulus2K, integer(1)), impossible}, "even exponent": {seq(modulus2K, integer(65536)), impossible},
+		"exponent of 32 bits": {seq(modulus2K, integer(1<<32-1)), corrupt}, "exponent of 65 bits": {seq(modulus2K, tlv(2, "\x01\x00\x00\x00\x00\x00\x00\x00\x03")), corrupt},
+		"no exponent": {seq(modulus2K), corrupt}, "another member": {seq(modulus2K, null), corrupt}, "even modulus": {seq(tlv(2, "\x7f"+strings.Repeat("\xfe", 255)), e), impossible},
+		"16,385 bits": {seq(tlv(2, "\x01"+strings.Repeat("\xff", maxBits/8)), e), defectHuge}, "private, and nothing else": {seq(integer(0), modulus2K, e), corrupt},
+		"more than any DER": {seq(integer(0), modulus2K, e, tlv(2, strings.Repeat("\x01", maxBits))), defectHuge},
+	} {
+		m := Inspect(base64Of([]byte(tc.der)))
+		assert.Equal(t, tc.defect, m.Defect, what)
+		assert.Nil(t, m.Public, what)
+		m = Inspect(base64Of([]byte(seq(rsaID, tlv(3, "\x00"+tc.der)))))
+		assert.Nil(t, m.Public, what)
+		assert.NotEmpty(t, m.Defect, what)
+	}
+	m := Inspect(base64Of([]byte(seq(modulus2K, integer(1<<31-1)))))
+	assert.Empty(t, m.Defect)
+	assert.Equal(t, 1<<31-1, m.Public.E)
+	assert.Equal(t, maxBits+1, Inspect(base64Of([]byte(seq(tlv(2, "\x01"+strings.Repeat("\xff", maxBits/8)), e)))).Bits, "its size can be told")
+}
+
+func TestEveryByteOfAPrivateKeyCounts(t *testing.T) {
+	der := derOf(t, read(t, vectors+"app_private_pkcs8.pem"))
+	key := Inspect(base64Of(der)).Private
+	for at := range der {
+		changed := append([]byte(nil), der...)
+		changed[at] ^= 0x10
+		if m := Inspect(base64Of(changed)); m.Private != nil && !m.Private.Equal(key) {
+			t.Errorf("with another byte %d it is another key", at)
 		}
 	}
 }
@@ -209,27 +159,28 @@ func TestHowMuchCameIsSaidOfEveryTextThatWasCut(t *testing.T) {
 	assert.Equal(t, defectNoBegin, Inspect(public[:200]+end).Defect)
 }
 
-func TestWhatIsGluedTogetherIsListed(t *testing.T) {
+func TestSeveralBlocksAreListed(t *testing.T) {
 	public := read(t, vectors+"app_public.pem")
 	const one = "an RSA-2048 public key (SPKI, PEM)"
 	for n, want := range map[int]string{
-		2: "two keys glued together in one text: " + one + " and " + one,
-		3: "3 keys glued together in one text: " + one + ", " + one + " and " + one,
-		4: "4 keys glued together in one text: " + one + ", " + one + " and others",
+		2: "two PEM blocks in one text, and one belongs here: " + one + " and " + one,
+		3: "3 PEM blocks in one text, and one belongs here: " + one + ", " + one + " and " + one,
+		4: "4 PEM blocks in one text, and one belongs here: " + one + ", " + one + " and others",
 	} {
 		assert.Equal(t, want, Inspect(strings.Repeat(public, n)).Defect)
 	}
 }
 
-func TestOnlyASkeletonOfSixMembersIsACertificate(t *testing.T) {
-	algorithm, bits, six := seq(oidRSA), tlv(tagBitString, "\x00x"), []string{integer(7), seq(oidRSA), seq(), seq(), seq(), seq()}
-	assert.True(t, wellFormedCertificate([]byte(seq(seq(six...), algorithm, bits))))
-	assert.False(t, wellFormedCertificate([]byte(seq(seq(six[:5]...), algorithm, bits))))
-	assert.False(t, wellFormedCertificate([]byte(seq(seq(six...), algorithm, bits)+null)))
-	assert.False(t, wellFormedCertificate([]byte(seq(seq(six...), algorithm))))
-	m := Inspect(base64Of([]byte(seq(seq(six[:5]...), algorithm, bits))))
+func TestACertificateThatCryptoX509RefusesIsOne(t *testing.T) {
+	der := derOf(t, read(t, vectors+"app_public_cert.crt"))
+	der[20] ^= 0xff // in the serial number or the algorithm
+	m := Inspect(testpki.Armour("CERTIFICATE", der[:len(der)-1]))
 	assert.Equal(t, Certificate, m.Kind)
-	assert.Equal(t, "the DER of the certificate is corrupt", m.Defect)
+	assert.Contains(t, m.Defect, "cut short")
+	m = Inspect(base64Of([]byte(seq(seq(integer(7), rsaID, seq(), seq(), seq(), seq()), rsaID, tlv(3, "\x00x")))))
+	assert.Equal(t, "a certificate (X.509, base64)", m.String())
+	assert.Empty(t, m.Defect)
+	assert.Nil(t, m.Public)
 }
 
 func TestLabelsAreTheLastResort(t *testing.T) {
@@ -239,9 +190,7 @@ func TestLabelsAreTheLastResort(t *testing.T) {
 		says      string
 		defective bool
 	}{
-		"PKCS7": {OtherFormat, "a PKCS#7 file", true}, "CMS": {OtherFormat, "a PKCS#7 file", true},
 		"OPENSSH PRIVATE KEY": {OtherFormat, "an OpenSSH file", false}, "SSH2 ENCRYPTED PRIVATE KEY": {OtherFormat, "an OpenSSH file", false},
-		"PGP MESSAGE": {OtherFormat, "a PGP file", false}, "PKCS12": {OtherFormat, "a PKCS#12 file", false}, "PKCS #12 FILE": {OtherFormat, "a PKCS#12 file", false},
 		"PUBLIC KEY": {PublicOther, "a public key (PEM)", true}, "PRIVATE KEY": {PrivateOther, "a private key (PEM)", true}, "RSA PRIVATE KEY": {PrivateRSA, "an RSA private key (PEM)", true},
 		"RSA PUBLIC KEY": {PublicRSA, "an RSA public key (PEM)", true}, "ENCRYPTED PRIVATE KEY": {EncryptedPrivate, "a private key encrypted with a password (PEM)", true},
 		"CERTIFICATE": {Certificate, "a certificate (PEM)", true}, "CERTIFICATE REQUEST": {CertificateRequest, "a certificate request (PEM)", true},
@@ -288,9 +237,9 @@ func TestTheArmourIsReadWithItsHeadersAndWithinBounds(t *testing.T) {
 func TestBase64IsDecodedUpToWhatIsWrong(t *testing.T) {
 	for in, want := range map[string]struct{ der, defect string }{
 		"AAEC": {"\x00\x01\x02", ""}, "A A\tE\nC": {"\x00\x01\x02", ""}, "AAE=": {"\x00\x01", ""}, "AAE": {"\x00\x01", ""}, "AA==": {"\x00", ""}, "": {"", ""}, "====": {"", ""},
-		"AAECA": {"\x00\x01\x02", defectLength}, "AAEC*AAA": {"\x00\x01\x02", defectAlphabet}, "AAE=AAEC": {"\x00\x01", defectPadding}, "AAE==MAA=": {"\x00\x01", defectGlued},
+		"AAECA": {"\x00\x01\x02", defectLength}, "AAEC*AAA": {"\x00\x01\x02", defectAlphabet}, "AAE=AAEC": {"\x00\x01", defectPadding}, "AAE==MAA=": {"\x00\x01", defectConcatenated},
 		"AAE=AA*": {"\x00\x01", defectAlphabet}, "AZaz09+/": {"\x01\x96\xb3\xd3\xdf\xbf", ""}, "AA@A": {"\x00", defectAlphabet}, "AA[A": {"\x00", defectAlphabet}, "AA`A": {"\x00", defectAlphabet}, "AA{A": {"\x00", defectAlphabet}, "AA:A": {"\x00", defectAlphabet}, "AA.A": {"\x00", defectAlphabet},
-		"AA-_": {"\x00", defectAlphabet},
+		"AA-_": {"\x00\x0f\xbf", ""}, "-_+/": {"\xfb\xff\xbf\xff"[:3], ""},
 	} {
 		der, defect := decode(in)
 		assert.Equal(t, want.der, string(der), in)

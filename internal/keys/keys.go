@@ -6,6 +6,7 @@
 package keys
 
 import (
+	"bytes"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
@@ -32,7 +33,7 @@ const (
 	EncryptedPrivate               // a private key under a password
 	Certificate                    // one or several X.509 certificates, whatever their keys
 	CertificateRequest             // PKCS#10
-	OtherFormat                    // OpenSSH, PKCS#12, PKCS#7, PGP…: Form says which
+	OtherFormat                    // OpenSSH, PKCS#12, PKCS#7, Java keystore: Form says which
 )
 
 // String names the kind in plain words, with an article where one fits.
@@ -88,24 +89,17 @@ func Inspect(text string) Material {
 	if len(all) == 1 {
 		return first
 	}
-	onlyCertificates, onlyKeys := true, true
 	for _, m := range all {
-		onlyCertificates = onlyCertificates && m.Kind == Certificate
-		onlyKeys = onlyKeys && m.isKey()
-	}
-	switch {
-	case onlyCertificates:
-		for i, m := range all {
-			if m.Defect != "" {
-				return first.defective(fmt.Sprintf("certificate %d of %d: %s", i+1, len(all), m.Defect))
-			}
+		if m.Kind != Certificate {
+			return first.defective(fmt.Sprintf("%s PEM blocks in one text, and one belongs here: %s", count(len(all)), enumerate(all)))
 		}
-		return first
-	case onlyKeys:
-		return first.defective(fmt.Sprintf("%s keys glued together in one text: %s", count(len(all)), enumerate(all)))
-	default:
-		return first.defective(fmt.Sprintf("%s things glued together in one text: %s", count(len(all)), enumerate(all)))
 	}
+	for i, m := range all {
+		if m.Defect != "" {
+			return first.defective(fmt.Sprintf("certificate %d of %d: %s", i+1, len(all), m.Defect))
+		}
+	}
+	return first
 }
 
 // InspectAll says what each PEM block of text is, in order; a text without PEM
@@ -114,6 +108,10 @@ func InspectAll(text string) []Material {
 	if len(text) > maxText {
 		return []Material{{Defect: "longer than 1 MiB; no key or certificate is"}}
 	}
+	if strings.HasPrefix(text, "\xfe\xed\xfe\xed") {
+		return []Material{{Kind: OtherFormat, Form: "Java keystore"}}
+	}
+	text = visible(fromUTF16(text))
 	switch plain := unquote(text); {
 	case plain == "":
 		return []Material{{Kind: Empty}}
@@ -122,11 +120,25 @@ func InspectAll(text string) []Material {
 	case strings.HasPrefix(plain, "ssh-"): // ssh-rsa AAAA… comment
 		return []Material{{Kind: OtherFormat, Form: "OpenSSH"}}
 	}
+	blocks := split(text)
+	if b := blocks[0]; !b.pem && b.defect == "" && announced(b.der) == 0 && encodedTwice(b.der) {
+		return InspectAll(string(b.der))
+	}
 	var all []Material
-	for _, b := range split(text) {
+	for _, b := range blocks {
 		all = append(all, b.inspect())
 	}
 	return all
+}
+
+// encodedTwice reports whether what base64 contained is PEM or base64 itself, as in
+// the values of a Kubernetes Secret.
+func encodedTwice(decoded []byte) bool {
+	if bytes.Contains(decoded, []byte("-----BEGIN")) {
+		return true
+	}
+	der, defect := decode(unquote(string(decoded)))
+	return announced(der) > 0 || defect == "" && len(der) > 0 && encodedTwice(der)
 }
 
 // pathShape matches one line that begins as paths do, or ends in an extension
@@ -147,6 +159,7 @@ func pathLike(text string) bool {
 // content of a key or certificate file: PEM, several lines, or long base64 of a
 // DER SEQUENCE.
 func LooksLikeContent(path string) bool {
+	path = visible(fromUTF16(path))
 	if strings.Contains(path, "-----BEGIN") || strings.ContainsAny(strings.TrimSpace(path), "\r\n") {
 		return true
 	}
@@ -154,8 +167,7 @@ func LooksLikeContent(path string) bool {
 		return false
 	}
 	der, defect := decode(unquote(unescape(path)))
-	e, ok := element(der)
-	return ok && e.tag == tagSequence && defect != defectAlphabet
+	return defect != defectAlphabet && (announced(der) > 0 || encodedTwice(der))
 }
 
 // isKey reports whether m is a key of any kind.

@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"encoding/asn1"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode/utf16"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -116,7 +118,45 @@ func forms(tb testing.TB, pemText string) map[string]string {
 		"bare in single quotes, spaced":  ` ' ` + bare + ` ' `,
 		"bare with BOM, quotes and CRLF": "\ufeff\"" + wrap(bare, 64, "\r\n") + "\"\r\n",
 		"bare without padding":           strings.TrimRight(bare, "="),
+		"bare, URL-safe":                 base64.RawURLEncoding.EncodeToString(block.Bytes),
+		"bare, as PHP writes JSON":       strings.ReplaceAll(bare, "/", `\/`),
+		"bare in UTF-16":                 utf16Of(bare, binary.LittleEndian),
+		"bare with a mark in the middle": bare[:100] + "\u2060\u200e\u00ad\u200b\u200d\ufeff" + bare[100:],
+		"base64 of base64":               base64Of([]byte(bare + "\n")),
+		"PEM in UTF-16, big-endian":      utf16Of(replaced("\r\n"), binary.BigEndian),
+		"PEM in UTF-16 with a mark":      utf16Of("\ufeff"+pemText, binary.LittleEndian),
+		"PEM in UTF-16, trimmed":         strings.TrimSpace(utf16Of("\ufeff"+pemText, binary.BigEndian)),
+		"PEM in base64":                  wrap(base64Of([]byte(pemText)), 76, "\n"),
+		"PEM in base64, twice":           base64Of([]byte(base64Of([]byte("\ufeff" + replaced("\r\n"))))),
+		"PEM with marks in its lines":    strings.NewReplacer("BEGIN", "BE\u00adGIN", "\n", "\u2060\n\u200e", "-----END", "--\u200b---END").Replace(pemText),
 	}
+}
+
+func utf16Of(text string, order binary.ByteOrder) string {
+	var out []byte
+	for _, unit := range utf16.Encode([]rune(text)) {
+		out = append(out, 0, 0)
+		order.PutUint16(out[len(out)-2:], unit)
+	}
+	return string(out)
+}
+
+// Made with Python, base64 and keytool from the key of app_private_pkcs8.pem, whose
+// fingerprint openssl computed.
+func TestFilesThatOtherToolsMadeAreRead(t *testing.T) {
+	for name, says := range map[string]string{
+		"notepad_unicode.txt": "an RSA-2048 private key (PKCS#8, PEM)",
+		"utf16be_bare.txt":    "an RSA-2048 private key (PKCS#8, base64)",
+		"secret.b64":          "an RSA-2048 private key (PKCS#8, PEM)",
+		"urlsafe.txt":         "an RSA-2048 private key (PKCS#8, base64)",
+		"invisible.txt":       "an RSA-2048 private key (PKCS#8, PEM)",
+	} {
+		m := Inspect(read(t, "testdata/"+name))
+		assert.Empty(t, m.Defect, name)
+		assert.Equal(t, says, m.String(), name)
+		assert.Equal(t, "fb117b7bd47618635fc4602de57f7e9594480ce8c7f00bb4e13badc2bba6a13e", m.Fingerprint(), name)
+	}
+	assert.Equal(t, "a Java keystore file", Inspect(read(t, "testdata/keystore_head.jks")).String())
 }
 
 func TestInspectAcceptsEveryFormOfAnRSAKey(t *testing.T) {
@@ -218,10 +258,7 @@ func TestInspectCallsOtherMaterialByItsName(t *testing.T) {
 	x := must(ecdh.X25519().GenerateKey(rand.Reader))
 	app := Inspect(read(t, vectors+"app_private_pkcs8.pem")).Private
 	csr := must(x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, app))
-	dsaPrivate := must(asn1.Marshal([]*big.Int{big.NewInt(0), new(big.Int).Lsh(big.NewInt(1), 1023), new(big.Int).Lsh(big.NewInt(1), 159), big.NewInt(77), big.NewInt(88), big.NewInt(99)}))
 	bothEC := armour("EC PARAMETERS", must(asn1.Marshal(asn1.ObjectIdentifier{1, 2, 840, 10045, 3, 1, 7}))) + read(t, vectors+"ec_private.pem")
-	crl := must(x509.CreateRevocationList(rand.Reader, &x509.RevocationList{Number: big.NewInt(1)},
-		&x509.Certificate{KeyUsage: x509.KeyUsageCRLSign, SubjectKeyId: []byte{1}}, app))
 
 	for name, tc := range map[string]struct {
 		text string
@@ -234,22 +271,19 @@ func TestInspectCallsOtherMaterialByItsName(t *testing.T) {
 		"EC, SPKI":            {base64Of(must(x509.MarshalPKIXPublicKey(&ec.PublicKey))), PublicOther, "an EC public key (SPKI, base64)"},
 		"Ed25519":             {armour("PRIVATE KEY", must(x509.MarshalPKCS8PrivateKey(ed))), PrivateOther, "an Ed25519 private key (PKCS#8, PEM)"},
 		"Ed25519, public":     {base64Of(must(x509.MarshalPKIXPublicKey(edPublic))), PublicOther, "an Ed25519 public key (SPKI, base64)"},
-		"X25519":              {base64Of(must(x509.MarshalPKCS8PrivateKey(x))), PrivateOther, "an X25519 private key (PKCS#8, base64)"},
+		"X25519":              {base64Of(must(x509.MarshalPKCS8PrivateKey(x))), PrivateOther, "a private key that is not RSA (PKCS#8, base64)"},
 		"SM2":                 {base64Of(sm2(t, true)), PrivateOther, "an SM2 private key (PKCS#8, base64)"},
 		"SM2, public":         {base64Of(sm2(t, false)), PublicOther, "an SM2 public key (SPKI, base64)"},
-		"DSA":                 {armour("DSA PRIVATE KEY", dsaPrivate), PrivateOther, "a DSA private key (OpenSSL's own form, PEM)"},
-		"DSA, public":         {read(t, "testdata/dsa_public.pem"), PublicOther, "a DSA public key (SPKI, PEM)"},
+		"DSA, public":         {read(t, "testdata/dsa_public.pem"), PublicOther, "a public key that is not RSA (SPKI, PEM)"},
 		"RSA-PSS":             {read(t, "testdata/rsapss_private.pem"), PrivateOther, "an RSA-PSS private key (PKCS#8, PEM)"},
 		"encrypted, PKCS#8":   {read(t, "testdata/encrypted_pkcs8.pem"), EncryptedPrivate, "a private key encrypted with a password (PKCS#8, PEM)"},
 		"encrypted, bare":     {base64Of(derOf(t, read(t, "testdata/encrypted_pkcs8.pem"))), EncryptedPrivate, "a private key encrypted with a password (PKCS#8, base64)"},
 		"encrypted, PKCS#1":   {read(t, "testdata/encrypted_pkcs1.pem"), EncryptedPrivate, "a private key encrypted with a password (PKCS#1, PEM)"},
 		"encrypted, squeezed": {strings.ReplaceAll(read(t, "testdata/encrypted_pkcs1.pem"), "\n", " "), EncryptedPrivate, "a private key encrypted with a password (PKCS#1, PEM)"},
-		"certificate request": {armour("CERTIFICATE REQUEST", csr), CertificateRequest, "a certificate request with an RSA key (PKCS#10, PEM)"},
-		"revocation list":     {armour("X509 CRL", crl), OtherFormat, "a certificate revocation list file"},
+		"certificate request": {armour("CERTIFICATE REQUEST", csr), CertificateRequest, "a certificate request (PKCS#10, PEM)"},
 		"OpenSSH":             {armour("OPENSSH PRIVATE KEY", []byte("openssh-key-v1\x00rest")), OtherFormat, "an OpenSSH file"},
 		"OpenSSH, bare":       {base64Of([]byte("openssh-key-v1\x00rest")), OtherFormat, "an OpenSSH file"},
 		"OpenSSH, public":     {"ssh-rsa AAAAB3NzaC1yc2E= me@here", OtherFormat, "an OpenSSH file"},
-		"PGP":                 {"-----BEGIN PGP PRIVATE KEY BLOCK-----\nVersion: 1\n\nlQdGBF8=\n=abcd\n-----END PGP PRIVATE KEY BLOCK-----", OtherFormat, "a PGP file"},
 		"PKCS#12":             {base64Of([]byte(derOf(t, read(t, "testdata/bundle.p12.pem")))), OtherFormat, "a PKCS#12 file"},
 		"PKCS#12, labelled":   {read(t, "testdata/bundle.p12.pem"), OtherFormat, "a PKCS#12 file"},
 		"PKCS#7":              {read(t, "testdata/chain.p7b.pem"), OtherFormat, "a PKCS#7 file"},
@@ -266,8 +300,6 @@ func TestInspectCallsOtherMaterialByItsName(t *testing.T) {
 			assert.Nil(t, m.Public)
 		})
 	}
-	dsa := must(x509.ParsePKIXPublicKey(derOf(t, read(t, "testdata/dsa_public.pem"))))
-	assert.Equal(t, "*dsa.PublicKey", fmt.Sprintf("%T", dsa), "fixture")
 }
 
 func TestCertificatesOfOtherAlgorithmsAreCertificates(t *testing.T) {
@@ -316,17 +348,17 @@ func TestInspectSaysWhatIsWrong(t *testing.T) {
 		"PEM, nothing inside":           {"-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----", PrivateOther, "nothing between"},
 		"one extra character":           {strings.TrimRight(barePublic, "=") + "A", PublicRSA, "base64 cut short: its last character"},
 
-		"two PEM keys":                              {private + public, PrivateRSA, "two keys glued together in one text: an RSA-2048 private key (PKCS#8, PEM) and an RSA-2048 public key (SPKI, PEM)"},
-		"two PEM keys, no line end":                 {strings.TrimSpace(private) + public, PrivateRSA, "two keys glued together"},
-		"the same key twice":                        {private + private, PrivateRSA, "two keys glued together"},
-		"three keys":                                {private + public + private, PrivateRSA, "3 keys glued together"},
-		"key and certificate":                       {private + cert, PrivateRSA, "two things glued together in one text: an RSA-2048 private key (PKCS#8, PEM) and a certificate with an RSA-2048 key (X.509, PEM)"},
-		"certificate and key":                       {cert + private, Certificate, "two things glued together"},
-		"five of them":                              {strings.Repeat(private+cert, 3), PrivateRSA, "6 things glued together"},
-		"two bare keys, padding":                    {bare + "\n" + barePublic, PrivateRSA, "two keys glued together"},
-		"two bare keys, no padding":                 {unaligned, PublicRSA, "two keys glued together"},
-		"two keys in one PEM":                       {armour("PUBLIC KEY", append(append([]byte(nil), publicDER...), publicDER...)), PublicRSA, "two keys glued together"},
-		"two bare certificates":                     {base64Of(append(append([]byte(nil), certDER...), certDER...)), Certificate, "two things glued together"},
+		"two PEM keys":                              {private + public, PrivateRSA, "two PEM blocks in one text, and one belongs here: an RSA-2048 private key (PKCS#8, PEM) and an RSA-2048 public key (SPKI, PEM)"},
+		"two PEM keys, no line end":                 {strings.TrimSpace(private) + public, PrivateRSA, "two PEM blocks in one text"},
+		"the same key twice":                        {private + private, PrivateRSA, "two PEM blocks in one text"},
+		"three keys":                                {private + public + private, PrivateRSA, "3 PEM blocks in one text"},
+		"key and certificate":                       {private + cert, PrivateRSA, "two PEM blocks in one text, and one belongs here: an RSA-2048 private key (PKCS#8, PEM) and a certificate with an RSA-2048 key (X.509, PEM)"},
+		"certificate and key":                       {cert + private, Certificate, "two PEM blocks in one text"},
+		"five of them":                              {strings.Repeat(private+cert, 3), PrivateRSA, "6 PEM blocks in one text"},
+		"two bare keys, padding":                    {bare + "\n" + barePublic, PrivateRSA, "two keys or certificates concatenated in one base64 text"},
+		"two bare keys, no padding":                 {unaligned, PublicRSA, "two keys or certificates concatenated in one base64 text"},
+		"two keys in one PEM":                       {armour("PUBLIC KEY", append(append([]byte(nil), publicDER...), publicDER...)), PublicRSA, "two keys or certificates concatenated in one base64 text"},
+		"two bare certificates":                     {base64Of(append(append([]byte(nil), certDER...), certDER...)), Certificate, "two keys or certificates concatenated"},
 		"second certificate cut":                    {cert + cert[:500], Certificate, "certificate 2 of 2: base64 cut short"},
 		"padding in the middle":                     {barePublic[:100] + "==" + barePublic[100:], PublicRSA, "'=' in the middle"},
 		"stray bytes":                               {base64Of(append(append([]byte(nil), publicDER...), 0, 0)), PublicRSA, "2 stray bytes after the end"},
@@ -352,11 +384,10 @@ func TestInspectSaysWhatIsWrong(t *testing.T) {
 		"other DER, labelled CERTIFICATE REQUEST":   {armour("CERTIFICATE REQUEST", []byte{0x30, 3, 2, 1, 5}), CertificateRequest, "neither a key nor a certificate"},
 		"corrupt, labelled CERTIFICATE":             {armour("CERTIFICATE", []byte("not DER at all")), Certificate, "not the DER of a key"},
 		"other DER, labelled CERTIFICATE":           {armour("CERTIFICATE", []byte{0x30, 3, 2, 1, 5}), Certificate, "neither a key nor a certificate"},
-		"private exponent damaged":                  {patched(der, 600, der[600]^1), PrivateRSA, "do not fit together"},
+		"private exponent damaged":                  {patched(der, 600, der[600]^1), PrivateRSA, defectCorrupt},
 		"private, inner DER damaged":                {patched(der, 26, 0x31), PrivateRSA, "corrupt"},
 		"modulus even":                              {patched(publicDER, len(publicDER)-6, 0), PublicRSA, "not possible"},
 		"exponent even":                             {patched(publicDER, len(publicDER)-1, 0), PublicRSA, "not possible"},
-		"certificate corrupt":                       {patched(certDER, 9, 0x7f), Unknown, "neither a key nor a certificate"},
 		"far too long":                              {strings.Repeat("M", maxText+1), Unknown, "longer than 1 MiB"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -478,6 +509,7 @@ func fuzzSources(tb testing.TB) []string {
 		read(tb, "testdata/encrypted_pkcs8.pem"), read(tb, "testdata/encrypted_pkcs1.pem"), read(tb, "testdata/bundle.p12.pem"), read(tb, "testdata/chain.p7b.pem"),
 		base64Of(derOf(tb, private)), base64Of(derOf(tb, public)), base64Of(derOf(tb, certificate)), "-----BEGIN PUBLIC KEY-----\n" + base64Of(derOf(tb, public)),
 		strings.ReplaceAll(public, "\n", `\n`), "\ufeff\"" + strings.ReplaceAll(public, "\n", "\r\n") + "\"", private + public,
+		read(tb, "testdata/notepad_unicode.txt"), read(tb, "testdata/utf16be_bare.txt"), read(tb, "testdata/secret.b64"), read(tb, "testdata/urlsafe.txt"), read(tb, "testdata/invisible.txt"),
 	}
 }
 
