@@ -22,21 +22,18 @@ import (
 )
 
 func TestNewClientCopiesWhatItIsGiven(t *testing.T) {
-	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		answerPlain(w)
-	})
+	s := serve(t, signed(200, successBody))
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
 	caller := &http.Client{Transport: transport, Timeout: 5 * time.Second}
 	config := testConfig(t, s.URL)
-	client, err := alipay.NewClient(config, alipay.WithHTTPClient(caller))
-	require.NoError(t, err)
+	client := clientOf(t, config, alipay.WithHTTPClient(caller))
 
 	config = alipay.AlipayConfig{}
 	caller.Timeout = time.Nanosecond
-	caller.Transport = laterTransport(func(*http.Request) (*http.Response, error) { return nil, errors.New("the later transport") })
+	caller.Transport = roundTripper(func(*http.Request) (*http.Response, error) { return nil, errors.New("the later transport") })
 	caller.CheckRedirect = func(*http.Request, []*http.Request) error { panic("asked") }
-	_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+	_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
 	require.NoError(t, err, "later changes have no effect")
 	assert.Empty(t, config)
 }
@@ -54,9 +51,8 @@ func TestCallersHTTPClientIsNeverModified(t *testing.T) {
 		Transport: transport, Timeout: 5 * time.Second, Jar: countingJar{}, // a nil jar: any use of it would panic
 		CheckRedirect: func(*http.Request, []*http.Request) error { redirects++; return nil },
 	}
-	client, err := alipay.NewClient(testConfig(t, s.URL), alipay.WithHTTPClient(caller))
-	require.NoError(t, err)
-	_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+	client := clientOf(t, testConfig(t, s.URL), alipay.WithHTTPClient(caller))
+	_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
 	require.ErrorIs(t, err, alipay.ErrRedirect)
 	assert.Zero(t, redirects, "redirects are refused without asking")
 	assert.EqualValues(t, 1, s.requests.Load())
@@ -119,7 +115,7 @@ func TestConcurrentCallersShareOneClient(t *testing.T) {
 
 func TestCloseIdleConnectionsClosesThem(t *testing.T) {
 	t.Parallel()
-	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, waitingBody) })
+	s := serve(t, signed(200, waitingBody))
 	for name, opts := range map[string][]alipay.Option{
 		"default":  nil,
 		"caller's": {alipay.WithHTTPClient(&http.Client{Transport: &http.Transport{}})},
@@ -156,25 +152,36 @@ type closer struct {
 
 func (c *closer) CloseIdleConnections() { c.closed++ }
 
-// TestClientsTimeoutIsThatOfTheCallersClient in virtual time: the wait ends
-// exactly when it should.
-func TestClientsTimeoutIsThatOfTheCallersClient(t *testing.T) {
-	silent := laterTransport(func(r *http.Request) (*http.Response, error) {
+// TestTheTimeoutIsWithTimeoutsElseTheHTTPClientsElseTenSeconds in virtual time: the
+// call ends exactly when it should.
+func TestTheTimeoutIsWithTimeoutsElseTheHTTPClientsElseTenSeconds(t *testing.T) {
+	assert.Equal(t, 10*time.Second, alipay.DefaultTimeout)
+	assert.Equal(t, 5*time.Second, alipay.DownloadTimeout)
+	silent := roundTripper(func(r *http.Request) (*http.Response, error) {
 		<-r.Context().Done()
 		return nil, r.Context().Err()
 	})
-	for name, opts := range map[string][]alipay.Option{
-		"the caller's client": {alipay.WithHTTPClient(&http.Client{Transport: silent, Timeout: 7 * time.Second})},
-		"WithTimeout":         {alipay.WithTimeout(7 * time.Second), alipay.WithHTTPClient(&http.Client{Transport: silent, Timeout: time.Hour})},
+	within := func(timeout time.Duration) alipay.Option {
+		return alipay.WithHTTPClient(&http.Client{Transport: silent, Timeout: timeout})
+	}
+	for name, tt := range map[string]struct {
+		opts []alipay.Option
+		want time.Duration
+	}{
+		"neither":                         {[]alipay.Option{within(0)}, alipay.PatientTimeout},
+		"WithTimeout(0)":                  {[]alipay.Option{alipay.WithTimeout(0), within(0)}, alipay.PatientTimeout},
+		"the client's, below 0":           {[]alipay.Option{within(-1)}, alipay.PatientTimeout},
+		"the client's":                    {[]alipay.Option{within(7 * time.Second)}, 7 * time.Second},
+		"WithTimeout":                     {[]alipay.Option{within(time.Hour), alipay.WithTimeout(7 * time.Second)}, 7 * time.Second},
+		"WithTimeout before the client's": {[]alipay.Option{alipay.WithTimeout(7 * time.Second), within(time.Hour)}, 7 * time.Second},
+		"a nanosecond":                    {[]alipay.Option{alipay.WithTimeout(1), within(time.Hour)}, 1},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			client, err := alipay.NewClient(testConfig(t, ""), opts...)
-			require.NoError(t, err)
-			start := time.Now()
-			_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
-			assert.Equal(t, 7*time.Second, time.Since(start), name)
+			client := newClient(t, "", tt.opts...)
+			began := time.Now()
+			_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+			assert.Equal(t, tt.want, time.Since(began), name)
 			require.ErrorIs(t, err, context.DeadlineExceeded, name)
-			require.ErrorIs(t, err, alipay.ErrOutcomeUnknown, name)
 		})
 	}
 }
@@ -192,33 +199,20 @@ func TestTheTimeoutCoversTheWholeCall(t *testing.T) {
 			time.Sleep(10 * time.Millisecond)
 		}
 	}
-	const timeout = time.Second
-	for name, options := range map[string]func(http.RoundTripper) []alipay.Option{
-		"WithTimeout": func(rt http.RoundTripper) []alipay.Option {
-			return []alipay.Option{alipay.WithHTTPClient(&http.Client{Transport: rt}), alipay.WithTimeout(timeout)}
-		},
-		"the caller's http.Client": func(rt http.RoundTripper) []alipay.Option {
-			return []alipay.Option{alipay.WithHTTPClient(&http.Client{Transport: rt, Timeout: timeout})}
-		},
-		"WithTimeout before the http.Client": func(rt http.RoundTripper) []alipay.Option {
-			return []alipay.Option{alipay.WithTimeout(timeout), alipay.WithHTTPClient(&http.Client{Transport: rt, Timeout: time.Hour})}
-		},
-	} {
-		for where, handler := range map[string]http.HandlerFunc{"before the answer": slow, "within the answer": trickle} {
-			t.Run(name+" "+where, func(t *testing.T) {
-				inBubble(t, handler, func(t *testing.T, transport *http.Transport) {
-					client := newClient(t, "http://127.0.0.1", options(transport)...)
-					began := time.Now()
-					_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
-					assert.Equal(t, timeout, time.Since(began))
-					require.ErrorIs(t, err, context.DeadlineExceeded)
-					assert.ErrorIs(t, err, alipay.ErrOutcomeUnknown)
-					var ended net.Error
-					require.ErrorAs(t, err, &ended)
-					assert.True(t, ended.Timeout())
-				})
+	for name, handler := range map[string]http.HandlerFunc{"before the answer": slow, "within the answer": trickle} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, handler, func(t *testing.T, transport *http.Transport) {
+				client := newClient(t, "http://127.0.0.1", alipay.WithHTTPClient(&http.Client{Transport: transport}), alipay.WithTimeout(time.Second))
+				began := time.Now()
+				_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+				assert.Equal(t, time.Second, time.Since(began))
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+				assert.ErrorIs(t, err, alipay.ErrOutcomeUnknown)
+				var ended net.Error
+				require.ErrorAs(t, err, &ended)
+				assert.True(t, ended.Timeout())
 			})
-		}
+		})
 	}
 	t.Run("cancelled by the caller", func(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
@@ -258,7 +252,7 @@ func TestRetryAfterIsHonouredWithinTheDeadline(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, asked(), 2)
 		assert.GreaterOrEqual(t, asked()[1]-asked()[0], time.Second)
-	}, alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Millisecond}))
+	}, soon)
 
 	var pauses []time.Duration
 	bubble(t, []http.HandlerFunc{later, final}, func(t *testing.T, client *alipay.Client, asked func() []time.Duration) {
@@ -270,22 +264,37 @@ func TestRetryAfterIsHonouredWithinTheDeadline(t *testing.T) {
 		assert.Zero(t, time.Since(began), "a pause that takes all of the context's time is not begun")
 		assert.Len(t, asked(), 1)
 		assert.Equal(t, []time.Duration{0}, pauses)
-	}, alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Millisecond}), pausesTo(&pauses))
+	}, soon, pausesTo(&pauses))
 }
 
 func TestPausesDoubleUpToTheLongest(t *testing.T) {
-	var pauses []time.Duration
-	bubble(t, []http.HandlerFunc{unsigned(429, "")}, func(t *testing.T, client *alipay.Client, asked func() []time.Duration) {
-		_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil)
-		require.ErrorIs(t, err, alipay.ErrNotDelivered)
-		assert.Contains(t, err.Error(), "[attempts 5]")
-		require.Len(t, pauses, 5)
-		for i, step := range []time.Duration{time.Second, 2 * time.Second, 3 * time.Second, 3 * time.Second, 0} {
-			assert.GreaterOrEqual(t, pauses[i], step/2, "pause %d", i+1)
-			assert.LessOrEqual(t, pauses[i], step, "pause %d", i+1)
-		}
-		assert.Equal(t, pauses[0]+pauses[1]+pauses[2]+pauses[3], asked()[4]-asked()[0], "they are kept")
-	}, alipay.WithRetryPolicy(alipay.RetryPolicy{MaxAttempts: 5, BaseDelay: time.Second, MaxDelay: 3 * time.Second, MaxTokens: -1}), alipay.WithTimeout(time.Hour), pausesTo(&pauses))
+	for name, tt := range map[string]struct {
+		policy alipay.RetryPolicy
+		steps  []time.Duration
+	}{
+		"of the policy": {alipay.RetryPolicy{MaxAttempts: 5, BaseDelay: time.Second, MaxDelay: 3 * time.Second, MaxTokens: -1},
+			[]time.Duration{time.Second, 2 * time.Second, 3 * time.Second, 3 * time.Second, 0}},
+		"by default": {alipay.RetryPolicy{MaxAttempts: 7, MaxTokens: -1},
+			[]time.Duration{200 * time.Millisecond, 400 * time.Millisecond, 800 * time.Millisecond, 1600 * time.Millisecond, 2 * time.Second, 2 * time.Second, 0}},
+		"three attempts by default": {alipay.RetryPolicy{}, []time.Duration{200 * time.Millisecond, 400 * time.Millisecond, 0}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var pauses []time.Duration
+			bubble(t, []http.HandlerFunc{unsigned(429, "")}, func(t *testing.T, client *alipay.Client, asked func() []time.Duration) {
+				_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil)
+				require.ErrorIs(t, err, alipay.ErrNotDelivered)
+				assert.Contains(t, err.Error(), fmt.Sprintf("[attempts %d]", len(tt.steps)))
+				require.Len(t, pauses, len(tt.steps))
+				total := time.Duration(0)
+				for i, step := range tt.steps {
+					assert.GreaterOrEqual(t, pauses[i], step/2, "pause %d", i+1)
+					assert.LessOrEqual(t, pauses[i], step, "pause %d", i+1)
+					total += pauses[i]
+				}
+				assert.Equal(t, total, asked()[len(tt.steps)-1]-asked()[0], "they are kept")
+			}, alipay.WithRetryPolicy(tt.policy), alipay.WithTimeout(time.Hour), pausesTo(&pauses))
+		})
+	}
 }
 
 func TestACancelledPauseSatisfiesTheContextsError(t *testing.T) {
@@ -331,10 +340,10 @@ func TestACallerWhoGivesUpTakesNoRetryFromOthers(t *testing.T) {
 }
 
 // TestTheBudgetEndsRetriesForAllCallsOfAClient: at MaxTokens 4 two failed
-// attempts leave half, and half is not enough.
+// attempts leave half, and half is not enough. 0 means 10.
 func TestTheBudgetEndsRetriesForAllCallsOfAClient(t *testing.T) {
 	t.Parallel()
-	for maxTokens, want := range map[float64]int64{4: 11, 1: 10, -1: 30} {
+	for maxTokens, want := range map[float64]int64{4: 11, 1: 10, 0: 13, -1: 30} {
 		s := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(429) })
 		client := newClient(t, s.URL, alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Microsecond, MaxTokens: maxTokens}))
 		for range 10 {
@@ -342,6 +351,35 @@ func TestTheBudgetEndsRetriesForAllCallsOfAClient(t *testing.T) {
 			require.ErrorIs(t, err, alipay.ErrNotDelivered)
 		}
 		assert.Equal(t, want, s.requests.Load(), "MaxTokens %v", maxTokens)
+	}
+}
+
+// TestAMinuteOfThrottlingIsNoStorm is the simulation of internal/backoff with a
+// whole client, for one of its cells.
+func TestAMinuteOfThrottlingIsNoStorm(t *testing.T) {
+	t.Parallel()
+	n := 0
+	half := func(w http.ResponseWriter, r *http.Request) {
+		if n++; n%2 == 0 {
+			unsigned(429, "")(w, r)
+			return
+		}
+		final(w, r)
+	}
+	for name, tt := range map[string]struct {
+		handler http.HandlerFunc
+		most    int
+	}{"everything": {unsigned(429, ""), 72}, "half": {half, 75}} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, []http.HandlerFunc{tt.handler}, func(t *testing.T, client *alipay.Client, asked func() []time.Duration) {
+				for second := range 60 {
+					time.Sleep(time.Duration(second)*time.Second - time.Since(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)))
+					_, _ = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil)
+				}
+				assert.Greater(t, len(asked()), 62, "some are repeated")
+				assert.LessOrEqual(t, len(asked()), tt.most)
+			}, alipay.WithRetryPolicy(alipay.RetryPolicy{}))
+		})
 	}
 }
 
@@ -353,7 +391,7 @@ func TestNoGoroutineOutlivesACall(t *testing.T) {
 				t.Parallel()
 				gateway, err := alipaytest.StartGateway(wire.gateway...)
 				require.NoError(t, err)
-				client := clientOf(t, gateway, gateway.Config(), wire.caller, once)
+				client := gatewayClient(t, gateway, gateway.Config(), wire.caller, once)
 				for _, fault := range alipaytest.Faults() {
 					gateway.Inject(fault, 1)
 					ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)

@@ -89,7 +89,7 @@ func TestAMistakeInAnyFieldIsAConfigError(t *testing.T) {
 	assert.Equal(t, 15, tested)
 
 	config := testConfig(t, "")
-	config.Signer = rsaKey(t, "testdata/vectors/app_private_pkcs8.pem")
+	config.Signer = appKey(t)
 	assertMistake(t, config.Validate(), config, "Signer", "a private key is configured as well")
 	assertMistake(t, alipay.AlipayConfig{}.Validate(), alipay.AlipayConfig{}, "AppID", "it is empty")
 }
@@ -126,22 +126,27 @@ func TestDatesAreComparedWithTheClientsClock(t *testing.T) {
 }
 
 func TestAnOptionThatMakesNoSenseIsAConfigError(t *testing.T) {
+	overTLSVersions := func(least, most uint16) alipay.Option {
+		return alipay.WithHTTPClient(&http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{MinVersion: least, MaxVersion: most}}})
+	}
 	for name, tt := range map[string]struct {
 		option alipay.Option
 		field  string
 	}{
-		"timeout":             {alipay.WithTimeout(-1), "WithTimeout"},
-		"limit":               {alipay.WithMaxResponseBytes(-1), "WithMaxResponseBytes"},
-		"skew":                {alipay.WithMaxClockSkew(-1), "WithMaxClockSkew"},
-		"attempts":            {alipay.WithRetryPolicy(alipay.RetryPolicy{MaxAttempts: -1}), "WithRetryPolicy"},
-		"first step":          {alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: -1}), "WithRetryPolicy"},
-		"longest step":        {alipay.WithRetryPolicy(alipay.RetryPolicy{MaxDelay: -1}), "WithRetryPolicy"},
-		"ratio":               {alipay.WithRetryPolicy(alipay.RetryPolicy{TokenRatio: -0.1}), "WithRetryPolicy"},
-		"ratio, no number":    {alipay.WithRetryPolicy(alipay.RetryPolicy{TokenRatio: math.NaN()}), "WithRetryPolicy"},
-		"tokens, no number":   {alipay.WithRetryPolicy(alipay.RetryPolicy{MaxTokens: math.NaN()}), "WithRetryPolicy"},
-		"a line in a header":  {alipay.WithUserAgent("a\r\nb"), "WithUserAgent"},
-		"a nil Transport":     {alipay.WithHTTPClient(&http.Client{Transport: (*http.Transport)(nil)}), "WithHTTPClient"},
-		"one that allows old": {alipay.WithHTTPClient(&http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS10}}}), "WithHTTPClient"},
+		"timeout":            {alipay.WithTimeout(-1), "WithTimeout"},
+		"limit":              {alipay.WithMaxResponseBytes(-1), "WithMaxResponseBytes"},
+		"skew":               {alipay.WithMaxClockSkew(-1), "WithMaxClockSkew"},
+		"attempts":           {alipay.WithRetryPolicy(alipay.RetryPolicy{MaxAttempts: -1}), "WithRetryPolicy"},
+		"first step":         {alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: -1}), "WithRetryPolicy"},
+		"longest step":       {alipay.WithRetryPolicy(alipay.RetryPolicy{MaxDelay: -1}), "WithRetryPolicy"},
+		"ratio":              {alipay.WithRetryPolicy(alipay.RetryPolicy{TokenRatio: -0.1}), "WithRetryPolicy"},
+		"ratio, no number":   {alipay.WithRetryPolicy(alipay.RetryPolicy{TokenRatio: math.NaN()}), "WithRetryPolicy"},
+		"tokens, no number":  {alipay.WithRetryPolicy(alipay.RetryPolicy{MaxTokens: math.NaN()}), "WithRetryPolicy"},
+		"a line in a header": {alipay.WithUserAgent("a\r\nb"), "WithUserAgent"},
+		"a nil Transport":    {alipay.WithHTTPClient(&http.Client{Transport: (*http.Transport)(nil)}), "WithHTTPClient"},
+		"at least TLS 1.0":   {overTLSVersions(tls.VersionTLS10, 0), "WithHTTPClient"},
+		"at least TLS 1.1":   {overTLSVersions(tls.VersionTLS11, 0), "WithHTTPClient"},
+		"at most TLS 1.1":    {overTLSVersions(0, tls.VersionTLS11), "WithHTTPClient"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			client, err := alipay.NewClient(testConfig(t, ""), tt.option, alipay.WithTimeout(time.Minute))
@@ -190,7 +195,7 @@ func TestConfigFromEnv(t *testing.T) {
 	c, err := alipay.ConfigFromEnv()
 	assertMistake(t, err, c, "PrivateKey", "not set in the environment: ALIPAY_PRIVATE_KEY or ALIPAY_PRIVATE_KEY_PATH")
 	assert.Equal(t, "2021000000000001", c.AppID, "what was found is kept")
-	c.Signer = rsaKey(t, "testdata/vectors/app_private_pkcs8.pem")
+	c.Signer = appKey(t)
 	require.NoError(t, c.Validate(), "a Signer fills the gap")
 
 	t.Setenv("ALIPAY_PRIVATE_KEY", strings.ReplaceAll(vector(t, "app_private_pkcs8.pem"), "\n", `\n`))
@@ -254,4 +259,14 @@ func TestFilesOfBinaryDERAreReadAsTheyAre(t *testing.T) {
 	require.ErrorAs(t, wrong.Validate(), &mistake)
 	assert.Equal(t, "PrivateKeyPath", mistake.Field)
 	assert.Contains(t, mistake.Reason, "certificate")
+}
+
+func TestTheOwnTransportKeepsConnectionsForEveryCallerAndNotForLong(t *testing.T) {
+	transport := alipay.NewTransport()
+	assert.GreaterOrEqual(t, transport.MaxIdleConnsPerHost, 10_000)
+	assert.Zero(t, transport.MaxIdleConns, "no limit")
+	assert.Positive(t, transport.IdleConnTimeout)
+	assert.Less(t, transport.IdleConnTimeout, 20*time.Second, "the shortest keep-alive that is common among servers")
+	assert.False(t, transport.Protocols.HTTP2())
+	assert.EqualValues(t, tls.VersionTLS12, transport.TLSClientConfig.MinVersion)
 }

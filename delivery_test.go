@@ -2,7 +2,6 @@ package alipay_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"crypto"
 	"crypto/tls"
@@ -44,16 +43,6 @@ func http1Clients(t *testing.T, s *httptest.Server, plain bool, opts ...alipay.O
 		"default client":     own,
 		"caller's transport": newClient(t, s.URL, append([]alipay.Option{alipay.WithHTTPClient(&http.Client{Transport: callers})}, opts...)...),
 	}
-}
-
-func TestASlowServerThatHangsUpMidHeadIsUnknown(t *testing.T) {
-	base := rawServer(t, func(conn net.Conn, _ int) {
-		_, _ = readRequest(bufio.NewReader(conn))
-		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nX-Half: "+testCertNo)
-	})
-	_, err := newClient(t, base).ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
-	require.ErrorIs(t, err, alipay.ErrOutcomeUnknown)
-	assert.NotContains(t, err.Error(), testCertNo)
 }
 
 func TestQueryIsDeliveredAtMostOnceOverHTTP1(t *testing.T) {
@@ -127,7 +116,7 @@ func TestQueryIsDeliveredAtMostOnceOverHTTP2(t *testing.T) {
 					tt.refusal(c, stream)
 				})
 				client := newClient(t, base, append(options(httpClient.Transport.(*http.Transport)),
-					alipay.WithRetryPolicy(alipay.RetryPolicy{MaxAttempts: 1}), alipay.WithTimeout(time.Minute))...)
+					once, alipay.WithTimeout(time.Minute))...)
 				_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
 				require.NoError(t, err)
 				_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
@@ -151,7 +140,7 @@ func TestTriesAtTheSameTimeAreOneRequest(t *testing.T) {
 		"HTTP/1.1": func(s *httptest.Server) { s.Start() }, "HTTP/1.1 TLS": overTLS, "HTTP/2": func(s *httptest.Server) { s.EnableHTTP2 = true; s.StartTLS() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, waitingBody) }, configure)
+			s := serve(t, signed(200, waitingBody), configure)
 			base := s.Client().Transport.(*http.Transport)
 			hedging := roundTripper(func(r *http.Request) (*http.Response, error) {
 				type result struct {
@@ -218,8 +207,8 @@ func TestWhatDidNotLeaveIsTriedAgain(t *testing.T) {
 		require.NoError(t, err)
 		base := "http://" + listener.Addr().String()
 		listener.Close()
-		var log bytes.Buffer
-		client := newClient(t, base, logTo(&log), alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Millisecond}))
+		var log lockedBuffer
+		client := newClient(t, base, logTo(&log), soon)
 		_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
 		require.ErrorIs(t, err, alipay.ErrNotDelivered)
 		assert.NotErrorIs(t, err, alipay.ErrOutcomeUnknown)
@@ -231,15 +220,15 @@ func TestWhatDidNotLeaveIsTriedAgain(t *testing.T) {
 	})
 	t.Run("TLS handshake fails", func(t *testing.T) {
 		s := serve(t, func(http.ResponseWriter, *http.Request) {}, overTLS)
-		client := newClient(t, s.URL, alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Millisecond}))
+		client := newClient(t, s.URL, soon)
 		_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
 		require.ErrorIs(t, err, alipay.ErrNotDelivered)
 		assert.Zero(t, s.requests.Load())
 		assert.Contains(t, err.Error(), "unknown authority")
 	})
 	t.Run("a connection that died while it was idle", func(t *testing.T) {
-		s := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, waitingBody) })
-		var log bytes.Buffer
+		s := serve(t, signed(200, waitingBody))
+		var log lockedBuffer
 		var pauses []time.Duration
 		var dead atomic.Bool
 		client := newClient(t, s.URL, logTo(&log), pausesTo(&pauses), alipay.WithTimeout(time.Minute),
@@ -263,7 +252,7 @@ func TestWhatDidNotLeaveIsTriedAgain(t *testing.T) {
 		assert.EqualValues(t, 2, s.requests.Load())
 	})
 	t.Run("cancelled before sending", func(t *testing.T) {
-		s := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, successBody) })
+		s := serve(t, signed(200, successBody))
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		_, err := newClient(t, s.URL).ZhimaCustomerJobworthAuthentication.Query(ctx, testParams())
@@ -297,7 +286,7 @@ func TestATransportThatHidesItsTraceCountsAsSent(t *testing.T) {
 				}
 				return nil, err
 			})}),
-			alipay.WithRetryPolicy(alipay.RetryPolicy{MaxAttempts: 1}),
+			once,
 		}
 	}
 	dial := &net.OpError{Op: "dial", Net: "tcp", Err: errors.New(testCertNo)}
@@ -321,7 +310,7 @@ func TestATransportThatHidesItsTraceCountsAsSent(t *testing.T) {
 }
 
 func TestConnectionsAreReusedInSteadyState(t *testing.T) {
-	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, waitingBody) })
+	s := serve(t, signed(200, waitingBody))
 	client := newClient(t, s.URL)
 	const callers, rounds = 100, 2
 	run := func() {
@@ -346,22 +335,6 @@ func TestConnectionsAreReusedInSteadyState(t *testing.T) {
 		}
 	}
 	t.Errorf("every round opened connections, %d in all", s.connections.Load())
-}
-
-func TestTLSBelow12IsRefused(t *testing.T) {
-	for name, config := range map[string]*tls.Config{
-		"MinVersion TLS 1.0": {MinVersion: tls.VersionTLS10},
-		"MinVersion TLS 1.1": {MinVersion: tls.VersionTLS11},
-		"MaxVersion TLS 1.1": {MaxVersion: tls.VersionTLS11},
-	} {
-		t.Run(name, func(t *testing.T) {
-			httpClient := &http.Client{Transport: &http.Transport{TLSClientConfig: config}}
-			_, err := alipay.NewClient(testConfig(t, ""), alipay.WithHTTPClient(httpClient))
-			var mistake *alipay.ConfigError
-			require.ErrorAs(t, err, &mistake)
-			assert.Equal(t, "WithHTTPClient", mistake.Field)
-		})
-	}
 }
 
 func TestTLSBelow12IsNotSpoken(t *testing.T) {
@@ -447,9 +420,9 @@ func TestFaultMatrix(t *testing.T) {
 					config = gateway.CertConfig()
 				}
 				config.AppAuthToken = testAuthTok
-				var log bytes.Buffer
-				client := clientOf(t, gateway, config, wire.caller, logTo(&log),
-					alipay.WithTimeout(time.Minute), alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Millisecond}))
+				var log lockedBuffer
+				client := gatewayClient(t, gateway, config, wire.caller, logTo(&log),
+					alipay.WithTimeout(time.Minute), soon)
 				service := client.ZhimaCustomerJobworthAuthentication
 
 				_, err := service.Query(t.Context(), &alipay.QueryParams{OnceToken: "warm-up"})
@@ -513,7 +486,7 @@ func TestRandomBreaksDeliverNoTokenTwice(t *testing.T) {
 	for _, wire := range wires {
 		t.Run(wire.name, func(t *testing.T) {
 			gateway := alipaytest.NewGateway(t, append([]alipaytest.Option{alipaytest.WithHistory(0)}, wire.gateway...)...)
-			client := clientOf(t, gateway, gateway.Config(), wire.caller, alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Millisecond}))
+			client := gatewayClient(t, gateway, gateway.Config(), wire.caller, soon)
 			report := newReport()
 			misbehave(gateway, breaks, wire.oneIn)
 			runCallers(t, client, report, callers, func(n int) bool { return n < calls })
@@ -686,7 +659,7 @@ func TestAnEarlyAnswerIsEvidence(t *testing.T) {
 					}
 					c.Reset(stream, h2test.RefusedStream)
 				})
-				client := newClient(t, base, append(options(httpClient.Transport.(*http.Transport)), alipay.WithRetryPolicy(alipay.RetryPolicy{MaxAttempts: 1}))...)
+				client := newClient(t, base, append(options(httpClient.Transport.(*http.Transport)), once)...)
 				_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
 				want := "not delivered"
 				if early || caller == "repeating by itself" || caller == "repeating with a body of its own" || caller == "repeating in a context of its own" {
@@ -790,9 +763,7 @@ func TestNothingIsSentWhileAnAnswerIsUndecided(t *testing.T) {
 	t.Parallel()
 	for name, accepted := range map[string]bool{"accepted": true, "refused": false} {
 		t.Run(name, func(t *testing.T) {
-			s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
-				answer(w, 200, waitingBody)
-			})
+			s := serve(t, signed(200, waitingBody))
 			undecided, decide := make(chan struct{}), make(chan bool)
 			var asked atomic.Int64
 			clock := func() time.Time {
@@ -956,7 +927,7 @@ type veiled struct{ net.Conn }
 func TestADiallersConnectionIsHeldToTLS12(t *testing.T) {
 	t.Parallel()
 	type dial = func(ctx context.Context, network, addr string) (net.Conn, error)
-	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, waitingBody) }, func(s *httptest.Server) {
+	s := serve(t, signed(200, waitingBody), func(s *httptest.Server) {
 		s.TLS = &tls.Config{MinVersion: tls.VersionTLS10}
 		s.StartTLS()
 	})
@@ -996,7 +967,7 @@ func TestADiallersConnectionIsHeldToTLS12(t *testing.T) {
 				t.Parallel()
 				transport := &http.Transport{DialTLSContext: tt.dial}
 				t.Cleanup(transport.CloseIdleConnections)
-				client := newClient(t, s.URL, append(options(transport), alipay.WithRetryPolicy(alipay.RetryPolicy{MaxAttempts: 1}))...)
+				client := newClient(t, s.URL, append(options(transport), once)...)
 				_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
 				if tt.taken {
 					require.NoError(t, err)
@@ -1024,20 +995,12 @@ func TestNotAByteIsWrittenToAConnectionWithoutTLS(t *testing.T) {
 				received <- data
 			})
 			transport := &http.Transport{DialTLSContext: (&net.Dialer{}).DialContext}
-			client := newClient(t, base, append(options(transport), alipay.WithRetryPolicy(alipay.RetryPolicy{MaxAttempts: 1}))...)
+			client := newClient(t, base, append(options(transport), once)...)
 			_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
 			require.Error(t, err)
 			assert.Empty(t, <-received)
 		})
 	}
-}
-
-// constantSigner spares the time of a signature that this test's server does not
-// look at.
-type constantSigner struct{ crypto.Signer }
-
-func (constantSigner) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
-	return make([]byte, 256), nil
 }
 
 // mixUps are the ways in which a proxy sends the wrong answer, rightly signed. Each
@@ -1124,10 +1087,10 @@ func TestAProxyThatMixesAnswersUp(t *testing.T) {
 			t.Run(name+", "+transport, func(t *testing.T) {
 				m := &mixUps{kinds: tt.kinds, swaps: make(chan string)}
 				config := testConfig(t, rawServer(t, func(conn net.Conn, _ int) { m.serve(conn) }))
-				config.PrivateKey, config.Signer = "", constantSigner{rsaKey(t, "testdata/vectors/app_private_pkcs8.pem")}
-				client, err := alipay.NewClient(config, append(opts, alipay.WithTimeout(time.Minute))...)
-				require.NoError(t, err)
-				t.Cleanup(client.CloseIdleConnections)
+				config.PrivateKey, config.Signer = "", testSigner{appKey(t), func([]byte, crypto.SignerOpts) ([]byte, error) {
+					return make([]byte, 256), nil // which spares time, and this server does not look at it
+				}}
+				client := clientOf(t, config, append(opts, alipay.WithTimeout(time.Minute))...)
 				var all sync.WaitGroup
 				var mu sync.Mutex
 				told := map[string]int{}
@@ -1187,8 +1150,8 @@ func TestSoak(t *testing.T) {
 	for _, wire := range wires {
 		t.Run(wire.name, func(t *testing.T) {
 			gateway := alipaytest.NewGateway(t, append([]alipaytest.Option{alipaytest.WithHistory(0)}, wire.gateway...)...)
-			client := clientOf(t, gateway, gateway.CertConfig(), wire.caller,
-				alipay.WithTimeout(2*time.Second), alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Millisecond}))
+			client := gatewayClient(t, gateway, gateway.CertConfig(), wire.caller,
+				alipay.WithTimeout(2*time.Second), soon)
 			report := newReport()
 			end := time.Now().Add(each)
 			misbehave(gateway, faults, wire.oneIn)

@@ -3,6 +3,7 @@ package alipay_test
 import (
 	"bytes"
 	"context"
+	"crypto"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,6 +20,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-39a49030/alipay"
+	"github.com/seed-39a49030/alipay/internal/lenient"
+	"github.com/seed-39a49030/alipay/internal/redact"
 )
 
 func TestOutcomeOfSaysInOneWordWhatAnErrorMeans(t *testing.T) {
@@ -124,16 +127,16 @@ func TestACallersMistakeIsNotRetryable(t *testing.T) {
 	var requests int
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { requests++; answer(w, 200, successBody) })
 	config := testConfig(t, s.URL)
-	config.PrivateKey, config.Signer = "", failingSigner{appPublicKey(t)}
+	config.PrivateKey, config.Signer = "", failingSigner(t)
 	failing, err := alipay.NewClient(config)
 	require.NoError(t, err)
 	client := newClient(t, s.URL)
 	var noContext context.Context
 	for name, err := range map[string]error{
-		"a Signer that fails":        queryError(failing.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())),
-		"a forbidden header":         queryError(client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams(), alipay.WithHeader("Host", "x"))),
-		"a nil context":              queryError(client.ZhimaCustomerJobworthAuthentication.Query(noContext, testParams())),
-		"a service without a client": queryError((&alipay.ZhimaCustomerJobworthAuthentication{}).Query(t.Context(), testParams())),
+		"a Signer that fails":        second(failing.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())),
+		"a forbidden header":         second(client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams(), alipay.WithHeader("Host", "x"))),
+		"a nil context":              second(client.ZhimaCustomerJobworthAuthentication.Query(noContext, testParams())),
+		"a service without a client": second((&alipay.ZhimaCustomerJobworthAuthentication{}).Query(t.Context(), testParams())),
 	} {
 		require.ErrorIs(t, err, alipay.ErrNotDelivered, name)
 		assert.False(t, alipay.Retryable(err), name)
@@ -280,4 +283,31 @@ func TestAnErrorAnswerIsBounded(t *testing.T) {
 			assert.Len(t, refused.Body, len(body), "which is all of it")
 		})
 	}
+}
+
+// FuzzDecodeError: whatever an error answer holds, it gives an APIError that can
+// be printed and does not show what was sent.
+func FuzzDecodeError(f *testing.F) {
+	f.Fuzz(func(t *testing.T, status int, body []byte, sent string) {
+		transport := roundTripper(func(r *http.Request) (*http.Response, error) {
+			_, _ = io.ReadAll(r.Body)
+			return &http.Response{StatusCode: 400 + (status%200+200)%200, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(body)), Request: r}, nil
+		})
+		config := testConfig(t, "")
+		config.PrivateKey, config.Signer = "", testSigner{appKey(t), func([]byte, crypto.SignerOpts) ([]byte, error) { return make([]byte, 256), nil }}
+		client := clientOf(t, config, once, alipay.WithHTTPClient(&http.Client{Transport: transport}))
+		_, err := client.Do(t.Context(), &alipay.Request{Path: "/v3/x", Query: url.Values{"cert_no": {sent}}}, nil, alipay.WithRequestID("r"))
+		var e *alipay.APIError
+		require.ErrorAs(t, err, &e)
+		assert.Equal(t, string(body), string(e.Body))
+		if _, err := lenient.Object(body); err != nil {
+			assert.Empty(t, e.Code)
+		}
+		for _, text := range []string{e.Error(), mustJSON(t, e), e.Message} {
+			if len(sent) > 12 && !strings.Contains(redact.Masked, sent) && strings.Contains(strings.ReplaceAll(text, redact.Masked, "\x00"), sent) && strings.Contains(e.Message+string(e.Code), sent) {
+				t.Errorf("the value that was sent shows")
+			}
+		}
+		assert.NotContains(t, e.Error(), "\n")
+	})
 }

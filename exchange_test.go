@@ -131,7 +131,7 @@ func TestEveryAnswerHasOneOfThreeMeanings(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := serve(t, tt.handler)
-			client := newClient(t, s.URL, alipay.WithRetryPolicy(alipay.RetryPolicy{MaxAttempts: 1}))
+			client := newClient(t, s.URL, once)
 			got, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
 			require.Error(t, err)
 			assert.Nil(t, got)
@@ -267,7 +267,7 @@ func TestMalformedAnswersDoNotShow(t *testing.T) {
 	for _, garbage := range []string{
 		testCertNo + " garbage\r\n\r\n", "HTTP/1.1 " + testCertNo + " OK\r\n\r\n", "HTTP/1.1 200 OK\r\n" + testCertNo + "\r\n\r\n",
 		"HTTP/1.1 200 OK\r\nContent-Length: " + testCertNo + "x\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: " + testCertNo + "\r\n\r\n",
-		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + testCertNo + "zz\r\n", "\x00\x01\x02", "",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + testCertNo + "zz\r\n", "HTTP/1.1 200 OK\r\nX-Half: " + testCertNo, "\x00\x01\x02", "",
 	} {
 		base := rawServer(t, func(conn net.Conn, _ int) {
 			_, _ = readRequest(bufio.NewReader(conn))
@@ -308,9 +308,8 @@ func TestAnAnswerSignedByAnotherKeyNamesTheCure(t *testing.T) {
 	gateway := alipaytest.NewGateway(t)
 	config := gateway.Config()
 	config.AlipayPublicKey = vector(t, "alipay_public.pem") // of another environment
-	client, err := alipay.NewClient(config)
-	require.NoError(t, err)
-	_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+	client := clientOf(t, config)
+	_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
 	require.ErrorIs(t, err, alipay.ErrResponseSignature)
 	assert.Contains(t, err.Error(), "支付宝公钥")
 }
@@ -486,7 +485,7 @@ func TestACacheAnswersNoCall(t *testing.T) {
 		assert.Equal(t, "no-store", header.Load())
 	})
 	t.Run("one that keeps answers all the same", func(t *testing.T) {
-		s := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, waitingBody) })
+		s := serve(t, signed(200, waitingBody))
 		transport := &cachingTransport{base: http.DefaultTransport}
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()

@@ -192,7 +192,7 @@ func TestAParameterOfOnlyWhiteSpaceIsLeftOut(t *testing.T) {
 }
 
 func TestASignerThatFailsGivesNoOrderString(t *testing.T) {
-	client := orderClient(t, func(c *alipay.AlipayConfig) { c.PrivateKey, c.Signer = "", failingSigner{appPublicKey(t)} })
+	client := orderClient(t, func(c *alipay.AlipayConfig) { c.PrivateKey, c.Signer = "", failingSigner(t) })
 	_, err := client.SDKExecute(t.Context(), &alipay.ExecuteRequest{Method: "m"})
 	require.Error(t, err)
 	require.ErrorIs(t, err, alipay.ErrNotDelivered)

@@ -12,7 +12,6 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"flag"
 	"fmt"
@@ -81,11 +80,7 @@ const (
 	jobworthPath = "/v3/zhima/customer/jobworth/authentication"
 )
 
-func vector(t testing.TB, name string) string {
-	data, err := os.ReadFile("testdata/vectors/" + name)
-	require.NoError(t, err)
-	return string(data)
-}
+func vector(t testing.TB, name string) string { return fileText(t, "testdata/vectors/"+name) }
 
 func fileText(t testing.TB, file string) string {
 	data, err := os.ReadFile(file)
@@ -99,28 +94,10 @@ func rsaKey(t testing.TB, file string) *rsa.PrivateKey {
 }
 
 var alipayKey = sync.OnceValue(func() *rsa.PrivateKey {
-	data, err := os.ReadFile("testdata/vectors/alipay_private_pkcs8.pem")
-	if err != nil {
-		panic(err)
-	}
-	block, _ := pem.Decode(data)
-	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	if err != nil {
-		panic(err)
-	}
-	return key.(*rsa.PrivateKey)
+	return testpki.RSAKey(testpki.Must(os.ReadFile("testdata/vectors/alipay_private_pkcs8.pem")))
 })
 
-func appPublicKey(t testing.TB) *rsa.PublicKey {
-	block, _ := pem.Decode([]byte(vector(t, "app_public.pem")))
-	key, err := x509.ParsePKIXPublicKey(block.Bytes)
-	require.NoError(t, err)
-	return key.(*rsa.PublicKey)
-}
-
-func ownPublicKey(t testing.TB) crypto.PublicKey {
-	return rsaKey(t, "testdata/vectors/app_private_pkcs8.pem").Public()
-}
+func appKey(t testing.TB) *rsa.PrivateKey { return rsaKey(t, "testdata/vectors/app_private_pkcs8.pem") }
 
 func testConfig(t testing.TB, baseURL string) alipay.AlipayConfig {
 	return alipay.AlipayConfig{
@@ -140,7 +117,13 @@ func testParams() *alipay.QueryParams {
 }
 
 func newClient(t testing.TB, baseURL string, opts ...alipay.Option) *alipay.Client {
-	client, err := alipay.NewClient(testConfig(t, baseURL), opts...)
+	t.Helper()
+	return clientOf(t, testConfig(t, baseURL), opts...)
+}
+
+func clientOf(t testing.TB, config alipay.AlipayConfig, opts ...alipay.Option) *alipay.Client {
+	t.Helper()
+	client, err := alipay.NewClient(config, opts...)
 	require.NoError(t, err)
 	t.Cleanup(client.CloseIdleConnections)
 	return client
@@ -207,28 +190,31 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-type laterTransport func(*http.Request) (*http.Response, error)
-
-func (f laterTransport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
-
-type failingSigner struct{ public crypto.PublicKey }
-
-func (s failingSigner) Public() crypto.PublicKey { return s.public }
-
-func (failingSigner) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
-	return nil, errors.New("KMS: key disabled")
-}
-
-type doubtfulSigner struct {
+// testSigner is a KMS of the test's own: it has the public key of the first and
+// signs as the second says.
+type testSigner struct {
 	crypto.Signer
-	fail func() error
+	sign func(digest []byte, opts crypto.SignerOpts) ([]byte, error)
 }
 
-func (s *doubtfulSigner) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
-	if err := s.fail(); err != nil {
-		return nil, err
-	}
-	return s.Signer.Sign(random, digest, opts)
+func (s testSigner) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	return s.sign(digest, opts)
+}
+
+// failingSigner has the application's key and does not sign.
+func failingSigner(t testing.TB) testSigner {
+	return testSigner{appKey(t), func([]byte, crypto.SignerOpts) ([]byte, error) { return nil, errors.New("KMS: key disabled") }}
+}
+
+// signerThatMay signs with the application's key where allow gives no error.
+func signerThatMay(t testing.TB, allow func() error) testSigner {
+	key := appKey(t)
+	return testSigner{key, func(digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+		if err := allow(); err != nil {
+			return nil, err
+		}
+		return key.Sign(rand.Reader, digest, opts)
+	}}
 }
 
 // pki is a small world of certificates, valid around the present time.
@@ -263,6 +249,8 @@ var present = sync.OnceValue(func() *pki {
 	p.rootBundle = root.PEM
 	return p
 })
+
+func certSN(pem string) string { return testpki.Must(alipay.CertSN([]byte(pem))) }
 
 // certModeConfig is valid now, unlike the vectors one day.
 func certModeConfig(t testing.TB) (alipay.AlipayConfig, *pki) {
@@ -301,20 +289,13 @@ func swapped(t testing.TB, baseURL string) alipay.AlipayConfig {
 
 // signHeader puts the headers of a signed answer into h.
 func signHeader(h http.Header, body []byte, at time.Time) {
-	timestamp, nonce := strconv.FormatInt(at.UnixMilli(), 10), protocol.NewID()
-	signature, err := protocol.Sign(alipayKey(), protocol.SignedContent(timestamp, nonce, body))
-	if err != nil {
-		panic(err)
-	}
-	h.Set("alipay-timestamp", timestamp)
-	h.Set("alipay-nonce", nonce)
-	h.Set("alipay-signature", signature)
+	signAs(h, alipayKey(), "", string(body), at)
 	h.Set("alipay-trace-id", "21140000test")
 }
 
 // signAs puts the headers of an answer signed by key under sn into h.
 func signAs(h http.Header, key *rsa.PrivateKey, sn, body string, at time.Time) {
-	timestamp, nonce := fmt.Sprint(at.UnixMilli()), protocol.NewID()
+	timestamp, nonce := strconv.FormatInt(at.UnixMilli(), 10), protocol.NewID()
 	h.Set("alipay-timestamp", timestamp)
 	h.Set("alipay-nonce", nonce)
 	h.Set("alipay-signature", testpki.Must(protocol.Sign(key, protocol.SignedContent(timestamp, nonce, []byte(body)))))
@@ -329,8 +310,6 @@ func answer(w http.ResponseWriter, status int, body string) {
 	w.WriteHeader(status)
 	_, _ = io.WriteString(w, body)
 }
-
-func answerPlain(w http.ResponseWriter) { answer(w, 200, successBody) }
 
 // meaning is what an error means for the caller: exactly one of three.
 func meaning(t testing.TB, err error) string {
@@ -428,6 +407,7 @@ var (
 	tokenInvalid = signed(400, `{"code":"TOKEN_INVALID","message":"token无效"}`)
 	quickly      = alipay.PollPolicy{Initial: time.Millisecond, Max: 2 * time.Millisecond}
 	once         = alipay.WithRetryPolicy(alipay.RetryPolicy{MaxAttempts: 1})
+	soon         = alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Millisecond})
 )
 
 // server is a real HTTP server whose requests and connections are counted.
@@ -478,9 +458,7 @@ type received struct {
 // checking verifies what it receives over the request target exactly as it
 // came, less a path prefix, and answers with body.
 func checking(t testing.TB, prefix, body string) (*server, func() received) {
-	block, _ := pem.Decode([]byte(vector(t, "app_public.pem")))
-	key, err := x509.ParsePKIXPublicKey(block.Bytes)
-	require.NoError(t, err)
+	key := &appKey(t).PublicKey
 	var mu sync.Mutex
 	var last received
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -488,7 +466,7 @@ func checking(t testing.TB, prefix, body string) (*server, func() received) {
 		c, err := protocol.ParseAuthorization(r.Header.Get("Authorization"))
 		assert.NoError(t, err)
 		content := protocol.StringToSign(c.AuthString, r.Method, strings.TrimPrefix(r.RequestURI, prefix), got, r.Header.Get("alipay-app-auth-token"))
-		assert.NoError(t, protocol.Verify(key.(*rsa.PublicKey), content, c.Signature), "signature over %s", r.RequestURI)
+		assert.NoError(t, protocol.Verify(key, content, c.Signature), "signature over %s", r.RequestURI)
 		mu.Lock()
 		last = received{r.Method, r.RequestURI, string(got), r.Header.Clone()}
 		mu.Unlock()
@@ -597,8 +575,8 @@ var wires = []struct {
 	{"HTTP/2 TLS server, caller's client", []alipaytest.Option{alipaytest.WithHTTP2()}, true, 24},
 }
 
-// clientOf returns a client of gateway, in the mode of config.
-func clientOf(t testing.TB, gateway *alipaytest.Gateway, config alipay.AlipayConfig, caller bool, opts ...alipay.Option) *alipay.Client {
+// gatewayClient returns a client of gateway, in the mode of config.
+func gatewayClient(t testing.TB, gateway *alipaytest.Gateway, config alipay.AlipayConfig, caller bool, opts ...alipay.Option) *alipay.Client {
 	if caller {
 		opts = append(opts, alipay.WithHTTPClient(gateway.HTTPClient()))
 	}
@@ -657,7 +635,7 @@ func certificateAnswer(pem string) http.HandlerFunc {
 // signedBy signs an answer with the key of the application, which is Alipay's in
 // the swapped config.
 func signedBySwapped(t testing.TB, body string) http.HandlerFunc {
-	key := rsaKey(t, "testdata/vectors/app_private_pkcs8.pem")
+	key := appKey(t)
 	return func(w http.ResponseWriter, _ *http.Request) {
 		signAs(w.Header(), key, "", body, time.Now())
 		_, _ = io.WriteString(w, body)
@@ -874,7 +852,7 @@ func openOrder(t testing.TB, order string) map[string]string {
 	require.NoError(t, err)
 	params, err := protocol.OldParameters(form)
 	require.NoError(t, err)
-	assert.NoError(t, protocol.Verify(appPublicKey(t), protocol.OldContent(params, "sign"), params["sign"]))
+	assert.NoError(t, protocol.Verify(&appKey(t).PublicKey, protocol.OldContent(params, "sign"), params["sign"]))
 	return params
 }
 
@@ -899,8 +877,6 @@ func assertArgument(t testing.TB, err error, argument string) {
 
 func second[T any](_ T, err error) error { return err }
 
-func queryError(_ *alipay.QueryResponse, err error) error { return err }
-
 var noContext context.Context
 
 func mustJSON(t testing.TB, v any) string {
@@ -912,20 +888,9 @@ func mustJSON(t testing.TB, v any) string {
 // quiet keeps the complaints of servers whose clients hang up out of the output.
 var quiet = log.New(io.Discard, "", 0)
 
-// logTo logs everything, at the lowest level, to w.
-func logTo(w io.Writer) alipay.Option {
-	return alipay.WithLogger(slog.New(slog.NewTextHandler(&lockedWriter{w: w}, &slog.HandlerOptions{Level: slog.Level(-100)})))
-}
-
-type lockedWriter struct {
-	mu sync.Mutex
-	w  io.Writer
-}
-
-func (l *lockedWriter) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.w.Write(p)
+// logTo logs everything, at the lowest level, to b.
+func logTo(b *lockedBuffer) alipay.Option {
+	return alipay.WithLogger(slog.New(slog.NewTextHandler(b, &slog.HandlerOptions{Level: slog.Level(-100)})))
 }
 
 // captureLog collects what goes to the standard logger.
@@ -937,15 +902,22 @@ func captureLog(t *testing.T) *lockedBuffer {
 	return &b
 }
 
+// lockedBuffer is written to and read by several goroutines.
 type lockedBuffer struct {
-	lockedWriter
-	b bytes.Buffer
+	mu sync.Mutex
+	b  bytes.Buffer
 }
 
 func (b *lockedBuffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.b.Write(p)
+}
+
+func (b *lockedBuffer) Reset() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.b.Reset()
 }
 
 func (b *lockedBuffer) String() string {

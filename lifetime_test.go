@@ -1,7 +1,6 @@
 package alipay_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
@@ -50,7 +49,7 @@ func TestCertificateModeOnTheWire(t *testing.T) {
 		}
 	}
 	require.NotEmpty(t, want)
-	appKey := rsaKey(t, "testdata/vectors/app_private_pkcs8.pem")
+	appKey := appKey(t)
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		c, err := protocol.ParseAuthorization(r.Header.Get("Authorization"))
 		assert.NoError(t, err)
@@ -65,9 +64,7 @@ func TestCertificateModeOnTheWire(t *testing.T) {
 	})
 	config := vectorCertConfig(t)
 	config.BaseURL = s.URL
-	client, err := alipay.NewClient(config, alipay.WithClock(atVectorTime))
-	require.NoError(t, err)
-	t.Cleanup(client.CloseIdleConnections)
+	client := clientOf(t, config, alipay.WithClock(atVectorTime))
 	answer, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), &alipay.QueryParams{OnceToken: "abc"})
 	require.NoError(t, err)
 	assert.Equal(t, alipay.IdentityResultSuccess, answer.IdentityResult)
@@ -76,7 +73,7 @@ func TestCertificateModeOnTheWire(t *testing.T) {
 	plain := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		assert.NotContains(t, r.Header.Get("Authorization"), "cert_sn")
 		assert.Empty(t, r.Header.Values("alipay-root-cert-sn"))
-		answerPlain(w)
+		final(w, r)
 	})
 	_, err = newClient(t, plain.URL).ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil)
 	require.NoError(t, err)
@@ -93,12 +90,12 @@ func certServer(t *testing.T, sign func(h http.Header)) *server {
 func TestAnswersAreMatchedToACertificate(t *testing.T) {
 	t.Parallel()
 	base, p := certModeConfig(t)
-	oldSN, newSN := testpki.Must(alipay.CertSN([]byte(p.alipayFile))), testpki.Must(alipay.CertSN([]byte(p.nextFile)))
-	middleSN := testpki.Must(alipay.CertSN([]byte(p.middle.PEM)))
+	oldSN, newSN := certSN(p.alipayFile), certSN(p.nextFile)
+	middleSN := certSN(p.middle.PEM)
 	foreign := rsaKey(t, "alipaytest/testkeys/foreign_private_key.pem")
 	both, leaf := p.alipayFile+p.nextFile, p.alipay.PEM
 	expired := issueNow("alipay", p.nextKey, p.middle, testpki.Valid(time.Now().Add(-48*time.Hour), time.Now().Add(-24*time.Hour)))
-	expiredSN := testpki.Must(alipay.CertSN([]byte(expired.PEM)))
+	expiredSN := certSN(expired.PEM)
 	for name, tc := range map[string]struct {
 		configured string
 		key        *rsa.PrivateKey
@@ -129,9 +126,7 @@ func TestAnswersAreMatchedToACertificate(t *testing.T) {
 			s := certServer(t, func(h http.Header) { signAs(h, tc.key, tc.sn, successBody, time.Now()) })
 			config := base
 			config.BaseURL, config.AlipayPublicCertContent = s.URL, tc.configured
-			client, err := alipay.NewClient(config, alipay.WithCertificateDownload(false))
-			require.NoError(t, err)
-			t.Cleanup(client.CloseIdleConnections)
+			client := clientOf(t, config, alipay.WithCertificateDownload(false))
 			answer, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
 			assert.EqualValues(t, 1, s.requests.Load())
 			if tc.want == nil {
@@ -204,8 +199,7 @@ func TestOneGatewayMayBeSpelledInSeveralWays(t *testing.T) {
 		"http://localhost:80/a%2Fb":        "http://localhost/a%2Fb/",
 		"https://gateway.example:8443/%7E": "https://gateway.example:8443/~",
 	} {
-		client, err := alipay.NewClient(testConfig(t, before))
-		require.NoError(t, err)
+		client := clientOf(t, testConfig(t, before))
 		assert.NoError(t, client.Reload(testConfig(t, after)), "%q, then %q", before, after)
 	}
 }
@@ -246,10 +240,7 @@ func TestACallUnderWayIsHeldAgainstTheKeysOfBothMoments(t *testing.T) {
 			if tt.after != nil {
 				tt.after(&after)
 			}
-			var err error
-			client, err = alipay.NewClient(before)
-			require.NoError(t, err)
-			defer client.CloseIdleConnections()
+			client = clientOf(t, before)
 			got, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil)
 			if tt.want != nil {
 				require.ErrorIs(t, err, tt.want)
@@ -275,7 +266,7 @@ func aesKey(key string) func(*alipay.AlipayConfig) {
 // TestTheNextAttemptIsSignedWithTheNewKeys: and, in a wait, the next poll.
 func TestTheNextAttemptIsSignedWithTheNewKeys(t *testing.T) {
 	t.Parallel()
-	app, other := rsaKey(t, "testdata/vectors/app_private_pkcs8.pem"), alipayKey()
+	app, other := appKey(t), alipayKey()
 	signer := func(r *http.Request) string {
 		c, err := protocol.ParseAuthorization(r.Header.Get("Authorization"))
 		assert.NoError(t, err)
@@ -302,7 +293,7 @@ func TestTheNextAttemptIsSignedWithTheNewKeys(t *testing.T) {
 				}
 				signedBySwapped(t, successBody)(w, r)
 			})
-			client = newClient(t, s.URL, alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Millisecond}))
+			client = newClient(t, s.URL, soon)
 			_, err := client.ZhimaCustomerJobworthAuthentication.WaitForResult(t.Context(), nil, quickly)
 			require.NoError(t, err)
 			assert.Equal(t, []string{"old", "new"}, seen)
@@ -313,11 +304,10 @@ func TestTheNextAttemptIsSignedWithTheNewKeys(t *testing.T) {
 func TestReloadChangesTheMode(t *testing.T) {
 	t.Parallel()
 	gateway := alipaytest.NewGateway(t)
-	client, err := alipay.NewClient(gateway.Config(), alipay.WithHTTPClient(gateway.HTTPClient()))
-	require.NoError(t, err)
+	client := clientOf(t, gateway.Config(), alipay.WithHTTPClient(gateway.HTTPClient()))
 	for i, config := range []alipay.AlipayConfig{gateway.Config(), gateway.CertConfig(), gateway.Config()} {
 		require.NoError(t, client.Reload(config))
-		_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), finalResult(gateway, fmt.Sprint(i)))
+		_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), finalResult(gateway, fmt.Sprint(i)))
 		require.NoError(t, err)
 	}
 }
@@ -359,12 +349,10 @@ func TestADownloadedCertificateSurvivesReload(t *testing.T) {
 func TestADownloadedCertificateDoesNotSurviveAConfigWithOtherNames(t *testing.T) {
 	t.Parallel()
 	config, p := certModeConfig(t)
-	s := tamper(t, p.nextKey, testpki.Must(alipay.CertSN([]byte(p.next.PEM))), certificateAnswer(p.nextFile))
+	s := tamper(t, p.nextKey, certSN(p.next.PEM), certificateAnswer(p.nextFile))
 	config.BaseURL = s.URL
-	client, err := alipay.NewClient(config)
-	require.NoError(t, err)
-	defer client.CloseIdleConnections()
-	_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil)
+	client := clientOf(t, config)
+	_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil)
 	require.NoError(t, err)
 
 	other := config
@@ -392,9 +380,7 @@ func TestReloadAmidstManyCallers(t *testing.T) {
 	both := outdated
 	both.AlipayPublicCertContent += alipaytest.RotatedCertificate()
 	configs := []alipay.AlipayConfig{outdated, both}
-	client, err := alipay.NewClient(configs[0], alipay.WithHTTPClient(gateway.HTTPClient()), alipay.WithTimeout(time.Minute))
-	require.NoError(t, err)
-	defer client.CloseIdleConnections()
+	client := clientOf(t, configs[0], alipay.WithHTTPClient(gateway.HTTPClient()), alipay.WithTimeout(time.Minute))
 	var callers, reloaders sync.WaitGroup
 	var done atomic.Bool
 	reloads := 0
@@ -422,7 +408,7 @@ func TestReloadAmidstManyCallers(t *testing.T) {
 func TestACertificateThatHasEndedIsNotTrustedAnyMore(t *testing.T) {
 	t.Parallel()
 	config, p := certModeConfig(t)
-	sn := testpki.Must(alipay.CertSN([]byte(p.alipay.PEM)))
+	sn := certSN(p.alipay.PEM)
 	var now atomic.Pointer[time.Time]
 	at := func(tm time.Time) { now.Store(&tm) }
 	at(time.Now())
@@ -431,8 +417,7 @@ func TestACertificateThatHasEndedIsNotTrustedAnyMore(t *testing.T) {
 		_, _ = io.WriteString(w, successBody)
 	})
 	config.BaseURL = s.URL
-	client, err := alipay.NewClient(config, alipay.WithClock(func() time.Time { return *now.Load() }), alipay.WithCertificateDownload(false))
-	require.NoError(t, err)
+	client := clientOf(t, config, alipay.WithClock(func() time.Time { return *now.Load() }), alipay.WithCertificateDownload(false))
 	query := func() error {
 		return second(client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil))
 	}
@@ -440,7 +425,7 @@ func TestACertificateThatHasEndedIsNotTrustedAnyMore(t *testing.T) {
 	at(p.alipay.Cert.NotAfter)
 	require.NoError(t, query(), "its last second")
 	at(p.alipay.Cert.NotAfter.Add(time.Second))
-	err = query()
+	err := query()
 	require.ErrorIs(t, err, alipay.ErrUnknownCertificate)
 	assert.Contains(t, err.Error(), "which expired on")
 	require.NotNil(t, sealedIn(err))
@@ -451,7 +436,7 @@ func TestACertificateThatHasEndedIsNotTrustedAnyMore(t *testing.T) {
 func TestTheEndOfACertificateIsSeenComing(t *testing.T) {
 	t.Parallel()
 	config, p := certModeConfig(t)
-	sn := testpki.Must(alipay.CertSN([]byte(p.alipay.PEM)))
+	sn := certSN(p.alipay.PEM)
 	const day = 24 * time.Hour
 	ends := p.alipay.Cert.NotAfter.Add(-10 * day) // of the application's, which is the first
 	config.AppCertContent = issueNow("app", p.appKey, p.middle, testpki.Valid(p.app.Cert.NotBefore, ends)).PEM
@@ -462,15 +447,14 @@ func TestTheEndOfACertificateIsSeenComing(t *testing.T) {
 		_, _ = io.WriteString(w, successBody)
 	})
 	config.BaseURL = s.URL
-	var log bytes.Buffer
+	var log lockedBuffer
 	var told time.Time
 	opts := []alipay.Option{
 		alipay.WithClock(func() time.Time { return *now.Load() }), logTo(&log),
 		alipay.WithObserver(alipay.Observer{CallDone: func(_ context.Context, r alipay.CallResult) { told = r.CertificateExpires }}),
 	}
 	at(ends.Add(-31 * day))
-	client, err := alipay.NewClient(config, opts...)
-	require.NoError(t, err)
+	client := clientOf(t, config, opts...)
 	query := func() { require.NoError(t, second(client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil))) }
 	warnings := func() int { return strings.Count(log.String(), `msg="alipay: certificate expires"`) }
 	query()
@@ -504,7 +488,7 @@ func TestTheEndOfACertificateIsSeenComing(t *testing.T) {
 	assert.Equal(t, 2, warnings(), "both")
 	assert.Contains(t, log.String(), "field=AlipayPublicCertContent sn="+sn)
 	log.Reset()
-	_, err = alipay.NewClient(config, opts...)
+	_, err := alipay.NewClient(config, opts...)
 	require.NoError(t, err)
 	assert.Equal(t, 2, warnings(), "NewClient tells it too")
 
@@ -527,7 +511,7 @@ func TestAReloadChangesTheAppAuthTokenOfTheNextAttempt(t *testing.T) {
 	config := testConfig(t, s.URL)
 	config.AppAuthToken = "old"
 	var client *alipay.Client
-	client, err := alipay.NewClient(config, alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Millisecond}),
+	client, err := alipay.NewClient(config, soon,
 		alipay.WithObserver(alipay.Observer{AttemptDone: func(context.Context, alipay.AttemptInfo) {
 			config.AppAuthToken = "new"
 			assert.NoError(t, client.Reload(config))
@@ -551,7 +535,7 @@ func TestANewCertificateOfAlipaysLosesNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			gateway := alipaytest.NewGateway(t, opts...)
-			var log bytes.Buffer
+			var log lockedBuffer
 			client := certClient(t, gateway, logTo(&log))
 			service := client.ZhimaCustomerJobworthAuthentication
 			_, err := service.Query(t.Context(), finalResult(gateway, "before"))
@@ -592,13 +576,11 @@ func TestTheDownloadBringsNothingOfTheCall(t *testing.T) {
 	gateway := alipaytest.NewGateway(t)
 	config := gateway.CertConfig()
 	config.AppAuthToken = testAuthTok
-	client, err := alipay.NewClient(config)
-	require.NoError(t, err)
-	defer client.CloseIdleConnections()
+	client := clientOf(t, config)
 	gateway.RotateCertificate()
 	params := testParams()
 	gateway.SetResult(params.OnceToken, alipaytest.Result{IdentityResult: alipay.IdentityResultSuccess})
-	_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), params, alipay.WithHeader("X-Tenant", "tenant-4711"), alipay.WithRequestID("order-4711"))
+	_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), params, alipay.WithHeader("X-Tenant", "tenant-4711"), alipay.WithRequestID("order-4711"))
 	require.NoError(t, err)
 	var download *alipaytest.ReceivedRequest
 	for _, r := range gateway.Requests() {
@@ -672,14 +654,11 @@ func TestAnAttackerWithACertificateUnderTheSameRootIsNotBelieved(t *testing.T) {
 		"no certificate at all":                      {attacker, next.PEM, "hello", "the download is not a certificate"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			sn, err := alipay.CertSN([]byte(tt.names))
-			require.NoError(t, err)
+			sn := certSN(tt.names)
 			s := tamper(t, tt.key, sn, certificateAnswer(tt.download))
 			config := config
 			config.BaseURL = s.URL
-			client, err := alipay.NewClient(config)
-			require.NoError(t, err)
-			defer client.CloseIdleConnections()
+			client := clientOf(t, config)
 			got, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil)
 			if tt.says == "" {
 				require.NoError(t, err)
@@ -702,8 +681,7 @@ func TestAnAttackerWithACertificateUnderTheSameRootIsNotBelieved(t *testing.T) {
 func TestADownloadThatFailsIsTheErrorOfTodayWithItsReason(t *testing.T) {
 	t.Parallel()
 	p := present()
-	sn, err := alipay.CertSN([]byte(p.next.PEM))
-	require.NoError(t, err)
+	sn := certSN(p.next.PEM)
 	for name, tt := range map[string]struct {
 		download http.HandlerFunc
 		says     string
@@ -720,10 +698,8 @@ func TestADownloadThatFailsIsTheErrorOfTodayWithItsReason(t *testing.T) {
 			s := tamper(t, p.nextKey, sn, tt.download)
 			config, _ := certModeConfig(t)
 			config.BaseURL = s.URL
-			client, err := alipay.NewClient(config)
-			require.NoError(t, err)
-			defer client.CloseIdleConnections()
-			_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+			client := clientOf(t, config)
+			_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
 			require.ErrorIs(t, err, alipay.ErrUnknownCertificate)
 			require.ErrorIs(t, err, alipay.ErrOutcomeUnknown)
 			assert.NotErrorIs(t, err, alipay.ErrNotDelivered)
@@ -744,8 +720,7 @@ func TestADownloadThatFailsIsTheErrorOfTodayWithItsReason(t *testing.T) {
 // trusted would be the same one again.
 func TestADownloadIsRepeatedSoonOnlyWhenItFailedOnTheWay(t *testing.T) {
 	p := present()
-	sn, err := alipay.CertSN([]byte(p.next.PEM))
-	require.NoError(t, err)
+	sn := certSN(p.next.PEM)
 	config, _ := certModeConfig(t)
 	config.BaseURL = "http://127.0.0.1"
 	now := time.Now() // the certificates are not valid in the bubble's year
@@ -771,10 +746,9 @@ func TestADownloadIsRepeatedSoonOnlyWhenItFailedOnTheWay(t *testing.T) {
 			inBubble(t, handler, func(t *testing.T, transport *http.Transport) {
 				began := time.Now()
 				clock = func() time.Time { return now.Add(time.Since(began)) }
-				client, err := alipay.NewClient(config, alipay.WithHTTPClient(&http.Client{Transport: transport}), alipay.WithClock(clock))
-				require.NoError(t, err)
+				client := clientOf(t, config, alipay.WithHTTPClient(&http.Client{Transport: transport}), alipay.WithClock(clock))
 				for range 2 {
-					_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil)
+					_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil)
 					require.ErrorIs(t, err, alipay.ErrUnknownCertificate)
 					time.Sleep(10 * time.Second)
 				}
@@ -786,23 +760,20 @@ func TestADownloadIsRepeatedSoonOnlyWhenItFailedOnTheWay(t *testing.T) {
 
 func TestADownloadThatCannotBeSignedIsNotSent(t *testing.T) {
 	p := present()
-	sn, err := alipay.CertSN([]byte(p.next.PEM))
-	require.NoError(t, err)
+	sn := certSN(p.next.PEM)
 	s := tamper(t, p.nextKey, sn, certificateAnswer(p.nextFile))
 	config, _ := certModeConfig(t)
 	config.BaseURL = s.URL
 	cause, signing := errors.New("the KMS says no"), 0
-	config.PrivateKey, config.Signer = "", &doubtfulSigner{Signer: rsaKey(t, "testdata/vectors/app_private_pkcs8.pem"), fail: func() error {
+	config.PrivateKey, config.Signer = "", signerThatMay(t, func() error {
 		if signing++; signing > 1 {
 			return cause
 		}
 		return nil
-	}}
-	client, err := alipay.NewClient(config)
-	require.NoError(t, err)
-	defer client.CloseIdleConnections()
+	})
+	client := clientOf(t, config)
 	signing = 0 // whatever NewClient has signed
-	_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil)
+	_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil)
 	require.ErrorIs(t, err, alipay.ErrUnknownCertificate)
 	assert.ErrorIs(t, err, cause)
 	assert.NotContains(t, err.Error(), cause.Error())
@@ -812,8 +783,7 @@ func TestADownloadThatCannotBeSignedIsNotSent(t *testing.T) {
 
 func TestTheDownloadEndsWithTheCall(t *testing.T) {
 	p := present()
-	sn, err := alipay.CertSN([]byte(p.next.PEM))
-	require.NoError(t, err)
+	sn := certSN(p.next.PEM)
 	asked := make(chan struct{})
 	s := tamper(t, p.nextKey, sn, func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body) // only then does the server see that the client hangs up
@@ -822,14 +792,13 @@ func TestTheDownloadEndsWithTheCall(t *testing.T) {
 	})
 	config, _ := certModeConfig(t)
 	config.BaseURL = s.URL
-	client, err := alipay.NewClient(config)
-	require.NoError(t, err)
+	client := clientOf(t, config)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		<-asked
 		cancel()
 	}()
-	_, err = client.ZhimaCustomerJobworthAuthentication.Query(ctx, testParams())
+	_, err := client.ZhimaCustomerJobworthAuthentication.Query(ctx, testParams())
 	require.ErrorIs(t, err, alipay.ErrUnknownCertificate)
 	require.ErrorIs(t, err, context.Canceled)
 	assert.Equal(t, alipay.OutcomeUnknown, alipay.OutcomeOf(err))
@@ -851,10 +820,8 @@ func TestNoCertificateIsAskedForWithoutNeed(t *testing.T) {
 			s := tamper(t, p.nextKey, tt.sn, certificateAnswer(p.nextFile))
 			config, _ := certModeConfig(t)
 			config.BaseURL = s.URL
-			client, err := alipay.NewClient(config, tt.opts...)
-			require.NoError(t, err)
-			defer client.CloseIdleConnections()
-			_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+			client := clientOf(t, config, tt.opts...)
+			_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
 			require.Error(t, err)
 			require.NotNil(t, sealedIn(err))
 			assert.Zero(t, s.downloads.Load())
@@ -1002,7 +969,7 @@ func TestSoakWithChangingKeys(t *testing.T) {
 	outdated := gateway.CertConfig()
 	var mu sync.Mutex
 	complete := outdated // with every certificate there has been
-	opts := []alipay.Option{alipay.WithHTTPClient(gateway.HTTPClient()), alipay.WithTimeout(time.Minute), alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Millisecond})}
+	opts := []alipay.Option{alipay.WithHTTPClient(gateway.HTTPClient()), alipay.WithTimeout(time.Minute), soon}
 	clients := make([]*alipay.Client, 2)
 	for i := range clients {
 		var err error

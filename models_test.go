@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-39a49030/alipay"
+	"github.com/seed-39a49030/alipay/internal/lenient"
 )
 
 func TestQueryParamsJSONIsFaithful(t *testing.T) {
@@ -51,4 +52,55 @@ func TestQueryResponseJSONIsFaithful(t *testing.T) {
 	assert.Equal(t, testOpenID, r.OpenID, "null changes nothing")
 	require.NoError(t, json.Unmarshal([]byte(`{"user_id":"1"}`), &r))
 	assert.Equal(t, alipay.QueryResponse{UserID: "1", Meta: r.Meta}, r, "what did not come is empty")
+}
+
+// FuzzDecodeResponse holds the decoder of answers against encoding/json.
+func FuzzDecodeResponse(f *testing.F) {
+	f.Fuzz(func(t *testing.T, body []byte) {
+		var got alipay.QueryResponse
+		object, err := lenient.Object(body) // with raw control characters escaped
+		if err == nil {
+			err = got.UnmarshalJSON(object)
+		}
+		var oracle map[string]json.RawMessage
+		isObject := lenient.StartsObject(body) && json.Unmarshal(object, &oracle) == nil
+		if err != nil {
+			assert.Equal(t, alipay.QueryResponse{}, got, "left as it was")
+			if isObject {
+				assert.ErrorIs(t, err, lenient.ErrNotAString)
+			}
+			return
+		}
+		require.True(t, isObject, "accepted what is no object")
+		members := map[string]string{
+			"identity_result": string(got.IdentityResult), "identity_result_skip_url": got.IdentityResultSkipURL, "merchant_identity_id": got.MerchantIdentityID,
+			"open_id": got.OpenID, "token_status": string(got.TokenStatus), "user_id": got.UserID,
+		}
+		known := 0
+		for name, raw := range oracle {
+			text, ok := members[name]
+			if !ok {
+				assert.Equal(t, string(raw), string(got.Extra[name]), name)
+				continue
+			}
+			known++
+			var want string
+			if raw[0] == '"' {
+				require.NoError(t, json.Unmarshal(raw, &want))
+			} else if string(raw) != "null" {
+				want = string(raw)
+			}
+			assert.Equal(t, want, text, name)
+		}
+		assert.Len(t, got.Extra, len(oracle)-known)
+
+		// Its JSON is faithful.
+		encoded, err := json.Marshal(got)
+		require.NoError(t, err)
+		var again alipay.QueryResponse
+		require.NoError(t, json.Unmarshal(encoded, &again))
+		assert.Equal(t, got.IdentityResult, again.IdentityResult)
+		assert.Equal(t, got.UserID, again.UserID)
+		assert.Len(t, again.Extra, len(got.Extra))
+	})
 }

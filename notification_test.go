@@ -1,7 +1,6 @@
 package alipay_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/rsa"
 	"crypto/x509"
@@ -223,8 +222,7 @@ func TestANotificationIsBelievedUntilItsCertificateExpires(t *testing.T) {
 	config := testConfig(t, "https://gateway.example")
 	config.AlipayPublicKey = ""
 	config.AppCertContent, config.AlipayPublicCertContent, config.RootCertContent = vector(t, "app_public_cert.crt"), vector(t, "alipay_public_cert.crt"), vector(t, "root_bundle.crt")
-	client, err := alipay.NewClient(config, alipay.WithClock(func() time.Time { return now }))
-	require.NoError(t, err)
+	client := clientOf(t, config, alipay.WithClock(func() time.Time { return now }))
 	form := signedForm(t, message(), alipayKey())
 	now = cert.NotAfter
 	_, err = client.VerifyNotification(form)
@@ -284,10 +282,9 @@ func post(t testing.TB, handler http.Handler, method, target, body string) (int,
 
 func TestSuccessIsAnsweredOnlyAfterTheFunctionReturnedNil(t *testing.T) {
 	t.Parallel()
-	var log bytes.Buffer
+	var log lockedBuffer
 	config := testConfig(t, "https://gateway.example")
-	client, err := alipay.NewClient(config, alipay.WithClock(func() time.Time { return orderTime }), alipay.WithLogger(slog.New(slog.NewTextHandler(&lockedWriter{w: &log}, nil))))
-	require.NoError(t, err)
+	client := clientOf(t, config, alipay.WithClock(func() time.Time { return orderTime }), alipay.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
 	believed := signedForm(t, message(), alipayKey()).Encode()
 	changed := strings.Replace(believed, "2026-1", "2026-9", 1)
 	for name, tt := range map[string]struct {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -51,7 +52,7 @@ func TestAnObserverIsToldOfEveryAttemptAndNothingPersonal(t *testing.T) {
 	}
 	empty := alipay.Observer{CallStart: func(context.Context, alipay.CallInfo) context.Context { return nil }}
 	client := newClient(t, s.URL, alipay.WithObserver(observer), alipay.WithObserver(empty), alipay.WithObserver(alipay.Observer{}),
-		alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Millisecond}))
+		soon)
 	_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
 	var refused *alipay.APIError
 	require.ErrorAs(t, err, &refused)
@@ -96,7 +97,7 @@ func TestAnObserverIsToldHowACallEnded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var told []alipay.CallResult
 			s := script(t, unsigned(429, ""), tt.last)
-			client := newClient(t, s.URL, alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Millisecond}), alipay.WithObserver(alipay.Observer{
+			client := newClient(t, s.URL, soon, alipay.WithObserver(alipay.Observer{
 				CallDone: func(_ context.Context, r alipay.CallResult) { told = append(told, r) },
 			}))
 			_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
@@ -107,44 +108,57 @@ func TestAnObserverIsToldHowACallEnded(t *testing.T) {
 	}
 }
 
-// TestAnObserverIsGivenNoAnswerInsideAnotherError: an answer that ends a call by
-// way of another error is still the caller's alone.
-func TestAnObserverIsGivenNoAnswerInsideAnotherError(t *testing.T) {
-	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, 429, `{"code":"app-call-limited","message":"`+testCertNo+`","cert_no":"`+testCertNo+`"}`)
-	})
-	ctx, cancel := context.WithCancel(t.Context())
-	var told error
-	client := newClient(t, s.URL, alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Hour, MaxDelay: time.Hour}), alipay.WithTimeout(3*time.Hour),
-		alipay.WithObserver(alipay.Observer{
-			AttemptDone: func(context.Context, alipay.AttemptInfo) { cancel() },
-			CallDone:    func(_ context.Context, r alipay.CallResult) { told = r.Err },
-		}))
-	_, err := client.ZhimaCustomerJobworthAuthentication.Query(ctx, testParams())
-	require.ErrorIs(t, err, context.Canceled)
-	var refused, seen *alipay.APIError
-	require.ErrorAs(t, err, &refused)
-	assert.NotEmpty(t, refused.Body)
-	require.ErrorAs(t, told, &seen)
-	assert.Nil(t, seen.Body)
-	assert.Nil(t, seen.Header)
-	assert.Contains(t, mustJSON(t, err), `"code":"app-call-limited"`, "a log index finds the code of the answer")
-	assert.Contains(t, mustJSON(t, err), `"error":`+mustJSON(t, err.Error())+`,"outcome":"not_delivered"`, "and how the call ended")
-}
-
+// TestAnObserverIsNotGivenTheAnswer, neither one that was kept nor one inside
+// another error: it is the caller's alone.
 func TestAnObserverIsNotGivenTheAnswer(t *testing.T) {
-	var told []error
-	s := serve(t, dated(200, -time.Hour))
-	client := newClient(t, s.URL, alipay.WithObserver(alipay.Observer{
-		AttemptDone: func(_ context.Context, a alipay.AttemptInfo) { told = append(told, a.Err) },
-		CallDone:    func(_ context.Context, r alipay.CallResult) { told = append(told, r.Err) },
-	}))
-	_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
-	require.NotNil(t, sealedIn(err))
-	require.Len(t, told, 2)
-	for _, err := range told {
-		assert.ErrorIs(t, err, alipay.ErrResponseStale)
-		assert.Nil(t, sealedIn(err))
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		handler http.HandlerFunc
+		cancel  bool // in the pause before the next attempt
+		cause   error
+	}{
+		"an answer that was kept":   {dated(200, -time.Hour), false, alipay.ErrResponseStale},
+		"a refusal":                 {tokenInvalid, false, alipay.CodeTokenInvalid},
+		"a refusal, then cancelled": {signed(429, `{"code":"app-call-limited","message":"`+testCertNo+`","cert_no":"`+testCertNo+`"}`), true, alipay.CodeAppCallLimited},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			var told []error
+			client := newClient(t, serve(t, tt.handler).URL, alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Hour, MaxDelay: time.Hour}), alipay.WithTimeout(3*time.Hour),
+				alipay.WithObserver(alipay.Observer{
+					AttemptDone: func(_ context.Context, a alipay.AttemptInfo) {
+						told = append(told, a.Err)
+						if tt.cancel {
+							cancel()
+						}
+					},
+					CallDone: func(_ context.Context, r alipay.CallResult) { told = append(told, r.Err) },
+				}))
+			_, err := client.ZhimaCustomerJobworthAuthentication.Query(ctx, testParams())
+			require.ErrorIs(t, err, tt.cause)
+			assert.Equal(t, tt.cancel, errors.Is(err, context.Canceled))
+			var refused *alipay.APIError
+			if errors.As(err, &refused) {
+				assert.NotEmpty(t, refused.Body)
+			} else {
+				require.NotNil(t, sealedIn(err))
+			}
+			require.Len(t, told, 2)
+			for _, err := range told {
+				require.ErrorIs(t, err, tt.cause)
+				assert.Nil(t, sealedIn(err))
+				var seen *alipay.APIError
+				if errors.As(err, &seen) {
+					assert.Nil(t, seen.Body)
+					assert.Nil(t, seen.Header)
+				}
+			}
+			if tt.cancel {
+				assert.Contains(t, mustJSON(t, err), `"code":"app-call-limited"`, "a log index finds the code of the answer")
+				assert.Contains(t, mustJSON(t, err), `"error":`+mustJSON(t, err.Error())+`,"outcome":"not_delivered"`, "and how the call ended")
+			}
+		})
 	}
 }
 
@@ -153,8 +167,8 @@ func TestEachAttemptIsLoggedWithoutAnythingPersonal(t *testing.T) {
 	gateway := alipaytest.NewGateway(t)
 	var log bytes.Buffer
 	logger := slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.Level(-100)}))
-	client := clientOf(t, gateway, gateway.Config(), false, alipay.WithLogger(logger),
-		alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Millisecond}))
+	client := gatewayClient(t, gateway, gateway.Config(), false, alipay.WithLogger(logger),
+		soon)
 	query := func() {
 		_, _ = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
 	}
@@ -211,7 +225,7 @@ func TestEachAttemptIsLoggedWithoutAnythingPersonal(t *testing.T) {
 func TestAQuietLoggerHearsOnlyOfDoubtAndRetries(t *testing.T) {
 	gateway := alipaytest.NewGateway(t)
 	var log bytes.Buffer
-	client := clientOf(t, gateway, gateway.Config(), false, alipay.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+	client := gatewayClient(t, gateway, gateway.Config(), false, alipay.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
 	_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
 	require.NoError(t, err)
 	assert.Empty(t, log.String())

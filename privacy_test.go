@@ -146,20 +146,19 @@ func TestNoErrorShowsWhatWasSentOrReceived(t *testing.T) {
 	failing["nobody listens"] = func(t *testing.T) []error {
 		s := httptest.NewServer(http.NotFoundHandler())
 		s.Close()
-		return query(t, newClient(t, s.URL, alipay.WithRetryPolicy(alipay.RetryPolicy{MaxAttempts: 1})))
+		return query(t, newClient(t, s.URL, once))
 	}
 	failing["TLS"] = func(t *testing.T) []error {
-		s := serve(t, hangUp200, func(s *httptest.Server) { s.StartTLS() })
-		return query(t, newClient(t, s.URL, alipay.WithRetryPolicy(alipay.RetryPolicy{MaxAttempts: 1})))
+		s := serve(t, final, func(s *httptest.Server) { s.StartTLS() })
+		return query(t, newClient(t, s.URL, once))
 	}
 	failing["a transport that tells all"] = func(t *testing.T) []error {
 		return query(t, newClient(t, "https://gateway.example", alipay.WithHTTPClient(&http.Client{Transport: tellingTransport{}})))
 	}
 	failing["a signer that tells nothing"] = func(t *testing.T) []error {
 		config := testConfig(t, "https://gateway.example")
-		config.PrivateKey, config.Signer = "", failingSigner{ownPublicKey(t)}
-		client, err := alipay.NewClient(config)
-		require.NoError(t, err)
+		config.PrivateKey, config.Signer = "", failingSigner(t)
+		client := clientOf(t, config)
 		return query(t, client)
 	}
 	failing["cancelled"] = func(t *testing.T) []error {
@@ -170,21 +169,19 @@ func TestNoErrorShowsWhatWasSentOrReceived(t *testing.T) {
 		return []error{err}
 	}
 	failing["undecryptable"] = func(t *testing.T) []error {
-		s := serve(t, func(w http.ResponseWriter, r *http.Request) { answer(w, 200, echo) })
+		s := serve(t, signed(200, echo))
 		config := testConfig(t, s.URL)
 		config.EncryptKey = "AAECAwQFBgcICQoLDA0ODw=="
-		client, err := alipay.NewClient(config)
-		require.NoError(t, err)
+		client := clientOf(t, config)
 		return query(t, client)
 	}
 	failing["decrypted, then not JSON"] = func(t *testing.T) []error {
 		cipher, err := aescbc.New("AAECAwQFBgcICQoLDA0ODw==")
 		require.NoError(t, err)
-		s := serve(t, func(w http.ResponseWriter, r *http.Request) { answer(w, 200, string(cipher.Encrypt([]byte(echo)))) })
+		s := serve(t, signed(200, string(cipher.Encrypt([]byte(echo)))))
 		config := testConfig(t, s.URL)
 		config.EncryptKey = "AAECAwQFBgcICQoLDA0ODw=="
-		client, err := alipay.NewClient(config)
-		require.NoError(t, err)
+		client := clientOf(t, config)
 		return query(t, client)
 	}
 	failing["unknown certificate"] = func(t *testing.T) []error {
@@ -194,8 +191,7 @@ func TestNoErrorShowsWhatWasSentOrReceived(t *testing.T) {
 			answer(w, 200, successBody)
 		})
 		config.BaseURL = s.URL
-		client, err := alipay.NewClient(config)
-		require.NoError(t, err)
+		client := clientOf(t, config)
 		return query(t, client)
 	}
 	failing["options that are refused"] = func(t *testing.T) []error {
@@ -254,8 +250,6 @@ func TestNoErrorShowsWhatWasSentOrReceived(t *testing.T) {
 		})
 	}
 }
-
-func hangUp200(w http.ResponseWriter, _ *http.Request) { answer(w, 200, successBody) }
 
 // hijacked answers with bytes of the test's own and closes the connection.
 func hijackedWith(text string) func(http.ResponseWriter, *http.Request) {
@@ -426,9 +420,7 @@ func TestGatewayMessageMasksWhatWasSent(t *testing.T) {
 		assert.NotRegexp(t, `[\x00-\x1f]`, fmt.Sprintf("%+v", *e))
 	})
 	t.Run("what a body held", func(t *testing.T) {
-		s := serve(t, func(w http.ResponseWriter, r *http.Request) {
-			answer(w, 400, `{"code":"X","message":"mobile 13912345678 of Zhang \"San\" amount 88.8000 {\"n\":\"Zhang \\\"San\\\"\"}"}`)
-		})
+		s := serve(t, signed(400, `{"code":"X","message":"mobile 13912345678 of Zhang \"San\" amount 88.8000 {\"n\":\"Zhang \\\"San\\\"\"}"}`))
 		type body struct {
 			Mobile int64 `json:"mobile"`
 			Nested any   `json:"nested"`
@@ -501,10 +493,8 @@ func TestWhatTheConfigAndTheSignatureHoldIsMasked(t *testing.T) {
 	})
 	config := testConfig(t, s.URL)
 	config.AppAuthToken = testAuthTok
-	client, err := alipay.NewClient(config)
-	require.NoError(t, err)
-	defer client.CloseIdleConnections()
-	_, err = client.Do(t.Context(), &alipay.Request{Path: "/v3/x"}, nil)
+	client := clientOf(t, config)
+	_, err := client.Do(t.Context(), &alipay.Request{Path: "/v3/x"}, nil)
 	var refused *alipay.APIError
 	require.ErrorAs(t, err, &refused)
 	assert.Equal(t, "token *** signature ***", refused.Message)

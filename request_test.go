@@ -154,8 +154,7 @@ func TestTheAppAuthTokenIsSignedPerClientAndPerCall(t *testing.T) {
 	s, last := checking(t, "", successBody)
 	config := testConfig(t, s.URL)
 	config.AppAuthToken = "of-the-client"
-	client, err := alipay.NewClient(config)
-	require.NoError(t, err)
+	client := clientOf(t, config)
 	for _, tt := range []struct {
 		opts []alipay.RequestOption
 		want []string
@@ -345,8 +344,7 @@ func TestContentEncryptionOnGetAndOnBodies(t *testing.T) {
 			s, last := checking(t, "", body)
 			config := testConfig(t, s.URL)
 			config.EncryptKey = key
-			client, err := alipay.NewClient(config)
-			require.NoError(t, err)
+			client := clientOf(t, config)
 			got, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
 			require.NoError(t, err)
 			assert.Equal(t, testOpenID, got.OpenID)
@@ -373,24 +371,21 @@ func TestContentEncryptionOnGetAndOnBodies(t *testing.T) {
 		t.Run("undecryptable: "+name, func(t *testing.T) {
 			config := testConfig(t, serve(t, signed(200, body)).URL)
 			config.EncryptKey = key
-			client, err := alipay.NewClient(config)
-			require.NoError(t, err)
+			client := clientOf(t, config)
 			_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
 			require.ErrorIs(t, err, alipay.ErrDecrypt)
 			assert.ErrorIs(t, err, alipay.ErrOutcomeUnknown)
 			assert.Contains(t, err.Error(), "HTTP status 200: the answer could not be decrypted; outcome unknown", "no oracle")
 
 			config.BaseURL = serve(t, signed(399, body)).URL
-			client, err = alipay.NewClient(config)
-			require.NoError(t, err)
+			client = clientOf(t, config)
 			_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
 			require.ErrorIs(t, err, alipay.ErrDecrypt)
 			var failed *alipay.CallError
 			require.ErrorAs(t, err, &failed)
 
 			config.BaseURL = serve(t, signed(400, body)).URL
-			client, err = alipay.NewClient(config)
-			require.NoError(t, err)
+			client = clientOf(t, config)
 			_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
 			var refused *alipay.APIError
 			require.ErrorAs(t, err, &refused)
@@ -408,8 +403,7 @@ func TestContentEncryptionOnGetAndOnBodies(t *testing.T) {
 	t.Run("a key that passes for the padding", func(t *testing.T) {
 		config := testConfig(t, serve(t, signed(200, string(cipher.Encrypt([]byte("not an object"))))).URL)
 		config.EncryptKey = key
-		client, err := alipay.NewClient(config)
-		require.NoError(t, err)
+		client := clientOf(t, config)
 		_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
 		require.ErrorIs(t, err, alipay.ErrDecrypt)
 	})
@@ -417,8 +411,7 @@ func TestContentEncryptionOnGetAndOnBodies(t *testing.T) {
 		for _, status := range []int{200, 400} {
 			config := testConfig(t, serve(t, signed(status, "")).URL)
 			config.EncryptKey = key
-			client, err := alipay.NewClient(config)
-			require.NoError(t, err)
+			client := clientOf(t, config)
 			_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
 			require.Error(t, err)
 			assert.NotErrorIs(t, err, alipay.ErrDecrypt)
@@ -427,8 +420,7 @@ func TestContentEncryptionOnGetAndOnBodies(t *testing.T) {
 	t.Run("an unsigned ciphertext is not decrypted", func(t *testing.T) {
 		config := testConfig(t, serve(t, unsigned(400, string(cipher.Encrypt([]byte(`{"code":"TOKEN_INVALID"}`))))).URL)
 		config.EncryptKey = key
-		client, err := alipay.NewClient(config)
-		require.NoError(t, err)
+		client := clientOf(t, config)
 		_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
 		var e *alipay.APIError
 		require.ErrorAs(t, err, &e)
@@ -437,8 +429,7 @@ func TestContentEncryptionOnGetAndOnBodies(t *testing.T) {
 	t.Run("a signed error is decrypted", func(t *testing.T) {
 		config := testConfig(t, serve(t, signed(400, string(cipher.Encrypt([]byte(`{"code":"TOKEN_INVALID"}`))))).URL)
 		config.EncryptKey = key
-		client, err := alipay.NewClient(config)
-		require.NoError(t, err)
+		client := clientOf(t, config)
 		_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
 		assert.ErrorIs(t, err, alipay.CodeTokenInvalid)
 	})
@@ -507,16 +498,14 @@ func TestFilesAreUploadedBesideTheSignedData(t *testing.T) {
 				authorization, err := protocol.ParseAuthorization(r.Header.Get("Authorization"))
 				assert.NoError(t, err)
 				content := protocol.StringToSign(authorization.AuthString, "POST", "/v3/upload", []byte(signed), "")
-				assert.NoError(t, protocol.Verify(appPublicKey(t), content, authorization.Signature))
+				assert.NoError(t, protocol.Verify(&appKey(t).PublicKey, content, authorization.Signature))
 				answer(w, 200, `{"id":"1"}`)
 			})
 			config := testConfig(t, s.URL)
 			if tt.encrypted {
 				config.EncryptKey = key
 			}
-			client, err := alipay.NewClient(config)
-			require.NoError(t, err)
-			defer client.CloseIdleConnections()
+			client := clientOf(t, config)
 			var out struct{ ID string }
 			_, err = client.Do(t.Context(), &alipay.Request{Method: "POST", Path: "/v3/upload", Body: tt.body, Files: []alipay.File{
 				{Field: "image_content", Name: `a"b.png`, Content: image}, {Field: "other", Name: "照片", Content: image},

@@ -3,6 +3,7 @@ package alipay_test
 import (
 	"context"
 	"crypto"
+	"crypto/rand"
 	"crypto/rsa"
 	"errors"
 	"io"
@@ -28,29 +29,18 @@ func TestSignerSignsInPlaceOfAPrivateKey(t *testing.T) {
 		assert.NoError(t, err)
 		assert.NoError(t, protocol.Verify(&p.appKey.PublicKey, protocol.StringToSign(c.AuthString, r.Method, r.RequestURI, nil, ""), c.Signature))
 		verified++
-		answerPlain(w)
+		answer(w, 200, successBody)
 	})
-	for name, signer := range map[string]crypto.Signer{"KMS": &fakeSigner{p.appKey}, "*rsa.PrivateKey": p.appKey} {
+	for name, signer := range map[string]crypto.Signer{"KMS": signerThatMay(t, func() error { return nil }), "*rsa.PrivateKey": p.appKey} {
 		for _, config := range []alipay.AlipayConfig{testConfig(t, ""), certMode} {
 			config.BaseURL, config.PrivateKey, config.Signer = s.URL, "", signer
 			require.NoError(t, config.Validate(), name)
-			client, err := alipay.NewClient(config)
-			require.NoError(t, err, name)
-			t.Cleanup(client.CloseIdleConnections)
-			_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+			client := clientOf(t, config)
+			_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
 			require.NoError(t, err, name)
 		}
 	}
 	assert.Equal(t, 4, verified)
-}
-
-// fakeSigner is a KMS of the test's own.
-type fakeSigner struct{ key crypto.Signer }
-
-func (s *fakeSigner) Public() crypto.PublicKey { return s.key.Public() }
-
-func (s *fakeSigner) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
-	return s.key.Sign(random, digest, opts)
 }
 
 func TestEachAttemptIsSignedAnew(t *testing.T) {
@@ -76,7 +66,7 @@ func TestEachAttemptIsSignedAnew(t *testing.T) {
 			})
 			at := time.Now()
 			clock := func() time.Time { at = at.Add(time.Second); return at }
-			client := newClient(t, s.URL, alipay.WithClock(clock), alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Millisecond}))
+			client := newClient(t, s.URL, alipay.WithClock(clock), soon)
 			got, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams(), opts...)
 			require.NoError(t, err)
 			assert.Equal(t, 3, got.Meta.Attempts)
@@ -102,14 +92,13 @@ func TestEachAttemptIsSignedAnew(t *testing.T) {
 
 func TestAContextSignerIsBoundedByTheCall(t *testing.T) {
 	config := testConfig(t, "http://127.0.0.1:1")
-	config.PrivateKey, config.Signer = "", slowSigner{failingSigner{appPublicKey(t)}}
+	config.PrivateKey, config.Signer = "", slowSigner{appKey(t)}
 	never := roundTripper(func(*http.Request) (*http.Response, error) {
 		t.Error("sent without a signature, after the end")
 		return nil, io.EOF
 	})
-	client, err := alipay.NewClient(config, alipay.WithTimeout(20*time.Millisecond), alipay.WithHTTPClient(&http.Client{Transport: never}))
-	require.NoError(t, err)
-	_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+	client := clientOf(t, config, alipay.WithTimeout(20*time.Millisecond), alipay.WithHTTPClient(&http.Client{Transport: never}))
+	_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.ErrorIs(t, err, alipay.ErrNotDelivered)
 	assert.True(t, alipay.Retryable(err), "the time was over: that is no mistake of the Signer")
@@ -122,7 +111,7 @@ func TestAContextSignerIsBoundedByTheCall(t *testing.T) {
 }
 
 // slowSigner waits for its context, as a KMS behind a network that is gone.
-type slowSigner struct{ failingSigner }
+type slowSigner struct{ crypto.Signer }
 
 func (slowSigner) SignContext(ctx context.Context, _ []byte, _ crypto.SignerOpts) ([]byte, error) {
 	<-ctx.Done()
@@ -136,14 +125,17 @@ func TestAnInvalidSignatureSaysWhichSideIsToBlame(t *testing.T) {
 		want   string
 	}{
 		"another key on file": {func(c *alipay.AlipayConfig) { c.PrivateKey = vector(t, "app_private_pkcs8.pem") }, "so the console has another public key (应用公钥) on file for this APPID"},
-		"a Signer with PSS":   {func(c *alipay.AlipayConfig) { c.PrivateKey, c.Signer = "", pssSigner{alipayKey()} }, "the Signer's signature does not verify under its own public key: it must be PKCS #1 v1.5"},
+		"a Signer with PSS": {func(c *alipay.AlipayConfig) {
+			c.PrivateKey, c.Signer = "", testSigner{alipayKey(), func(digest []byte, _ crypto.SignerOpts) ([]byte, error) {
+				return rsa.SignPSS(rand.Reader, alipayKey(), crypto.SHA256, digest, nil)
+			}}
+		}, "the Signer's signature does not verify under its own public key: it must be PKCS #1 v1.5"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			config := gateway.Config()
 			tt.change(&config)
-			client, err := alipay.NewClient(config)
-			require.NoError(t, err)
-			_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+			client := clientOf(t, config)
+			_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
 			require.ErrorIs(t, err, alipay.CodeInvalidSignature)
 			assert.Equal(t, "no", meaning(t, err))
 			assert.Contains(t, err.Error(), tt.want)
@@ -154,45 +146,29 @@ func TestAnInvalidSignatureSaysWhichSideIsToBlame(t *testing.T) {
 	}
 }
 
-// pssSigner makes the mistake of a KMS key set up for another padding.
-type pssSigner struct{ *rsa.PrivateKey }
-
-func (s pssSigner) Sign(rand io.Reader, digest []byte, _ crypto.SignerOpts) ([]byte, error) {
-	return rsa.SignPSS(rand, s.PrivateKey, crypto.SHA256, digest, nil)
-}
-
 func TestASignerThatFailsSendsNothingAndItsWordsAreNotPrinted(t *testing.T) {
 	s := serve(t, signed(200, successBody))
 	denied := errors.New("kms: denied for key MIIEvSECRET")
-	for name, signer := range map[string]oddSigner{
-		"an error":    {alipayKey(), nil, denied},
-		"nothing":     {alipayKey(), nil, nil},
-		"a short one": {alipayKey(), make([]byte, 255), nil},
+	for name, tt := range map[string]struct {
+		signature []byte
+		err       error
+	}{
+		"an error":          {nil, denied},
+		"nothing":           {nil, nil},
+		"a short signature": {make([]byte, 255), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			config := testConfig(t, s.URL)
-			config.PrivateKey, config.Signer = "", signer
+			config.PrivateKey, config.Signer = "", testSigner{alipayKey(), func([]byte, crypto.SignerOpts) ([]byte, error) { return tt.signature, tt.err }}
 			config.AlipayPublicKey = vector(t, "app_public.pem") // any but the Signer's
-			client, err := alipay.NewClient(config)
-			require.NoError(t, err)
-			_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+			client := clientOf(t, config)
+			_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
 			require.ErrorIs(t, err, alipay.ErrNotDelivered)
-			assert.Equal(t, signer.err != nil, errors.Is(err, denied))
+			assert.Equal(t, tt.err != nil, errors.Is(err, denied))
 			for _, text := range allTexts(err) {
 				assert.NotContains(t, text, "SECRET")
 			}
 		})
 	}
 	assert.Zero(t, s.requests.Load())
-}
-
-// oddSigner fails, or gives a signature that is none.
-type oddSigner struct {
-	*rsa.PrivateKey
-	signature []byte
-	err       error
-}
-
-func (s oddSigner) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
-	return s.signature, s.err
 }

@@ -164,8 +164,10 @@ func TestAPollThatTheEndOfTheWaitCutsOffIsLost(t *testing.T) {
 func TestPollsComeAtOnceAndThenEverMoreSlowly(t *testing.T) {
 	t.Parallel()
 	bubble(t, []http.HandlerFunc{waiting}, func(t *testing.T, client *alipay.Client, asked func() []time.Duration) {
+		began := time.Now()
 		_, err := client.ZhimaCustomerJobworthAuthentication.WaitForResult(t.Context(), testParams(), alipay.PollPolicy{})
 		require.ErrorIs(t, err, alipay.ErrStillWaiting)
+		assert.Equal(t, 10*time.Minute, time.Since(began))
 		times := asked()
 		assert.Zero(t, times[0])
 		step := time.Second
@@ -235,7 +237,7 @@ func TestAWaitPassesOnTheLastAnswerThatCame(t *testing.T) {
 	staleNo := dated(400, -time.Hour)
 	foreign := signedBySwapped(t, successBody)
 	foreignNo := func(w http.ResponseWriter, _ *http.Request) {
-		signAs(w.Header(), rsaKey(t, "testdata/vectors/app_private_pkcs8.pem"), "", "{}", time.Now())
+		signAs(w.Header(), appKey(t), "", "{}", time.Now())
 		w.WriteHeader(400)
 		_, _ = io.WriteString(w, "{}")
 	}
@@ -421,19 +423,17 @@ func TestEveryPollOfAWaitHasARequestIDOfItsOwn(t *testing.T) {
 func TestAnyEndAfterALostPollIsInDoubt(t *testing.T) {
 	cause := errors.New("the KMS says no")
 	var signing atomic.Int64
-	signer := &doubtfulSigner{Signer: rsaKey(t, "testdata/vectors/app_private_pkcs8.pem"), fail: func() error {
+	signer := signerThatMay(t, func() error {
 		if signing.Add(1) > 1 {
 			return cause
 		}
 		return nil
-	}}
+	})
 	s := script(t, hangUp)
 	config := testConfig(t, s.URL)
 	config.PrivateKey, config.Signer = "", signer
-	client, err := alipay.NewClient(config)
-	require.NoError(t, err)
-	defer client.CloseIdleConnections()
-	_, err = client.ZhimaCustomerJobworthAuthentication.WaitForResult(t.Context(), testParams(), quickly)
+	client := clientOf(t, config)
+	_, err := client.ZhimaCustomerJobworthAuthentication.WaitForResult(t.Context(), testParams(), quickly)
 	require.ErrorIs(t, err, alipay.ErrOutcomeUnknown)
 	assert.NotErrorIs(t, err, alipay.ErrNotDelivered)
 	assert.Equal(t, alipay.OutcomeUnknown, alipay.OutcomeOf(err))
@@ -500,7 +500,7 @@ func TestTheErrorOfAWaitIsAboutItsLastPoll(t *testing.T) {
 	t.Parallel()
 	stale := dated(200, -time.Hour)
 	foreignNo := func(w http.ResponseWriter, _ *http.Request) {
-		signAs(w.Header(), rsaKey(t, "testdata/vectors/app_private_pkcs8.pem"), "", "{}", time.Now())
+		signAs(w.Header(), appKey(t), "", "{}", time.Now())
 		w.Header().Set("alipay-trace-id", "of the foreign one")
 		w.WriteHeader(400)
 		_, _ = io.WriteString(w, "{}")
@@ -534,35 +534,6 @@ func TestTheErrorOfAWaitIsAboutItsLastPoll(t *testing.T) {
 				assert.Equal(t, "GET 127.0.0.1"+jobworthPath, failed.Method+" "+failed.Host+failed.Path)
 				assert.Contains(t, err.Error(), "[app 2021000000000001]")
 			})
-		})
-	}
-}
-
-// TestAMinuteOfThrottlingIsNoStorm is the simulation of TestRetriesAreNoStorm with
-// a whole client, for one of its cells.
-func TestAMinuteOfThrottlingIsNoStorm(t *testing.T) {
-	t.Parallel()
-	n := 0
-	half := func(w http.ResponseWriter, r *http.Request) {
-		if n++; n%2 == 0 {
-			unsigned(429, "")(w, r)
-			return
-		}
-		final(w, r)
-	}
-	for name, tt := range map[string]struct {
-		handler http.HandlerFunc
-		most    int
-	}{"everything": {unsigned(429, ""), 72}, "half": {half, 75}} {
-		t.Run(name, func(t *testing.T) {
-			bubble(t, []http.HandlerFunc{tt.handler}, func(t *testing.T, client *alipay.Client, asked func() []time.Duration) {
-				for second := range 60 {
-					time.Sleep(time.Duration(second)*time.Second - time.Since(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)))
-					_, _ = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil)
-				}
-				assert.Greater(t, len(asked()), 62, "some are repeated")
-				assert.LessOrEqual(t, len(asked()), tt.most)
-			}, alipay.WithRetryPolicy(alipay.RetryPolicy{}))
 		})
 	}
 }

@@ -1,7 +1,6 @@
 package alipay_test
 
 import (
-	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -34,7 +33,7 @@ func TestAnAnswerAboutAnotherUserIsRefused(t *testing.T) {
 		"in place of a verify": {alipay.QueryParams{UserID: "1"}, `{"identity_result":"WAITING_VERIFY","user_id":"2"}`, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, tt.answer) })
+			s := serve(t, signed(200, tt.answer))
 			client := newClient(t, s.URL)
 			got, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), &tt.asked)
 			out := alipay.QueryResponse{UserID: "before"}
@@ -56,12 +55,12 @@ func TestAnAnswerAboutAnotherUserIsRefused(t *testing.T) {
 		})
 	}
 	t.Run("a parameter of WithQueryParam counts", func(t *testing.T) {
-		s := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, resultOf("2")) })
+		s := serve(t, signed(200, resultOf("2")))
 		_, err := newClient(t, s.URL).ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil, alipay.WithQueryParam("user_id", "1"))
 		require.ErrorIs(t, err, alipay.ErrResponseMismatch)
 	})
 	t.Run("Do with a type of the caller's", func(t *testing.T) {
-		s := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, resultOf("2")) })
+		s := serve(t, signed(200, resultOf("2")))
 		var own map[string]any
 		for _, out := range []any{&own, nil} {
 			_, err := newClient(t, s.URL).Do(t.Context(), &alipay.Request{Path: jobworthPath, Query: &alipay.QueryParams{UserID: "1"}}, out)
@@ -76,9 +75,7 @@ func TestAnAnswerAboutAnotherUserIsRefused(t *testing.T) {
 		}
 	})
 	t.Run("another agreement", func(t *testing.T) {
-		s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
-			answer(w, 200, `{"out_agreement_no":"2","credit_agreement_id":"2","agreement_status":"VALID"}`)
-		})
+		s := serve(t, signed(200, `{"out_agreement_no":"2","credit_agreement_id":"2","agreement_status":"VALID"}`))
 		client := newClient(t, s.URL)
 		for _, asked := range []alipay.CreditAgreementQueryParams{
 			{OutAgreementNo: "1"}, {CreditAgreementID: "1"}, {OutAgreementNo: "1", CreditAgreementID: "2"}, {OutAgreementNo: "2", CreditAgreementID: "1"},
