@@ -555,7 +555,7 @@ func TestTheConsolesCheckOfAGatewayAddressIsAnswered(t *testing.T) {
 			require.NoError(t, xml.Unmarshal(w.Body.Bytes(), &answer))
 			assert.Equal(t, "true", answer.Response.Success)
 			assert.Equal(t, "RSA2", answer.SignType)
-			require.NoError(t, protocol.Verify(appPublicKey(t), []byte(answer.Response.Inner), answer.Sign))
+			require.NoError(t, protocol.Verify(&appKey(t).PublicKey, []byte(answer.Response.Inner), answer.Sign))
 			block, _ := pem.Decode([]byte(vector(t, "app_public.pem")))
 			assert.Equal(t, base64.StdEncoding.EncodeToString(block.Bytes), string(answer.Response.BizContent))
 		}
@@ -571,7 +571,7 @@ func TestTheConsolesCheckOfAGatewayAddressIsAnswered(t *testing.T) {
 	orderClient(t, nil).NotificationHandler(nil).ServeHTTP(w, httptest.NewRequest("POST", "/", strings.NewReader(changed)))
 	assert.Equal(t, 400, w.Code, "nothing is signed for a stranger")
 	w = httptest.NewRecorder()
-	broken := orderClient(t, func(c *alipay.AlipayConfig) { c.PrivateKey, c.Signer = "", failingSigner{appPublicKey(t)} })
+	broken := orderClient(t, func(c *alipay.AlipayConfig) { c.PrivateKey, c.Signer = "", failingSigner(t) })
 	broken.NotificationHandler(nil).ServeHTTP(w, httptest.NewRequest("POST", "/", strings.NewReader(forms["check"])))
 	assert.Equal(t, 500, w.Code)
 }
