@@ -734,7 +734,7 @@ func ExampleClient_PageExecute() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(strings.HasPrefix(page, gateway.BaseURL()+"/gateway.do?"), strings.HasPrefix(form, "<form "))
+	fmt.Println(strings.HasPrefix(page, gateway.BaseURL()+"/gateway.do?"), strings.HasPrefix(form, "<!DOCTYPE html>"))
 	// Output: true true
 }
 

@@ -2,6 +2,7 @@ package alipay
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -9,10 +10,12 @@ import (
 	"html"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/seed-39a49030/alipay/internal/protocol"
@@ -26,12 +29,14 @@ type ExecuteRequest struct {
 	Method string
 	// BizContent holds the API's parameters (biz_content), a JSON object: a value
 	// that encodes to one, or a [json.RawMessage], []byte or string that is one
-	// already. White space around its members is left out. Nil leaves biz_content
-	// out. With EncryptKey it is encrypted.
+	// already. White space around its members is left out. Nil, also as a pointer or
+	// a map, leaves biz_content out. With EncryptKey it is encrypted.
 	BizContent any
-	// NotifyURL is where the platform sends its notification (notify_url).
+	// NotifyURL is where the platform sends its notification (notify_url): http or
+	// https.
 	NotifyURL string
-	// ReturnURL is where the browser goes afterwards (return_url).
+	// ReturnURL is where the browser or the app goes afterwards (return_url): http,
+	// https, or the scheme of an app.
 	ReturnURL string
 	// AppAuthToken names the merchant to act for (app_auth_token); "" means the
 	// AppAuthToken of the config.
@@ -63,7 +68,7 @@ func (c *Client) SDKExecute(ctx context.Context, req *ExecuteRequest) (string, e
 }
 
 // PageExecute signs a page. With GET it returns a URL to send the browser to,
-// with POST an HTML form that submits itself, for a page of the merchant's.
+// with POST an HTML page that submits itself, whatever charset it is served in.
 // Nothing is sent. The result contains BizContent, so do not log it. The error is
 // a *[CallError].
 func (c *Client) PageExecute(ctx context.Context, method string, req *ExecuteRequest) (string, error) {
@@ -82,13 +87,27 @@ func (c *Client) PageExecute(ctx context.Context, method string, req *ExecuteReq
 	bizContent := params["biz_content"]
 	delete(params, "biz_content")
 	var form strings.Builder
-	form.WriteString(`<form name="alipay_submit" method="post" accept-charset="utf-8" action="` + html.EscapeString(page+protocol.OrderString(params, sign)) + `">` + "\n")
+	form.WriteString("<!DOCTYPE html>\n" + `<meta charset="utf-8">` + "\n<title>Alipay</title>\n" +
+		`<form name="alipay_submit" method="post" accept-charset="utf-8" action="` + escapeHTML(page+protocol.OrderString(params, sign)) + `">` + "\n")
 	if bizContent != "" {
-		form.WriteString(`<input type="hidden" name="biz_content" value="` + html.EscapeString(bizContent) + `">` + "\n")
+		form.WriteString(`<input type="hidden" name="biz_content" value="` + escapeHTML(bizContent) + `">` + "\n")
 	}
-	form.WriteString(`<noscript><input type="submit" value="继续 / Continue"></noscript>` + "\n</form>\n" +
+	form.WriteString(`<noscript><input type="submit" value="` + escapeHTML("继续 / Continue") + `"></noscript>` + "\n</form>\n" +
 		`<script>document.forms["alipay_submit"].submit();</script>` + "\n")
 	return form.String(), nil
+}
+
+// escapeHTML escapes a value for HTML in ASCII, which every charset has.
+func escapeHTML(s string) string {
+	var b strings.Builder
+	for _, r := range html.EscapeString(s) {
+		if r < utf8.RuneSelf {
+			b.WriteRune(r)
+		} else {
+			fmt.Fprintf(&b, "&#x%X;", r)
+		}
+	}
+	return b.String()
 }
 
 // signOrder returns the parameters of an order and their signature.
@@ -98,13 +117,13 @@ func (c *Client) signOrder(ctx context.Context, req *ExecuteRequest) (params map
 		return nil, "", errArgument("Client", "this Client was not made by NewClient")
 	case ctx == nil:
 		return nil, "", errArgument("ctx", "the context is nil")
-	case req == nil:
-		return nil, "", errArgument("ExecuteRequest", "the request is nil")
 	}
-	keys := c.keys.Load()
-	if params, err = keys.orderParams(req, c.settings.clock()); err != nil {
+	order, err := newOrder(req)
+	if err != nil {
 		return nil, "", err
 	}
+	keys := c.keys.Load()
+	params = keys.orderParams(order, cmp.Or(req.AppAuthToken, keys.AppAuthToken), c.settings.clock())
 	ctx, cancel := context.WithTimeout(ctx, c.settings.timeout)
 	defer cancel()
 	if sign, err = keys.signParams(ctx, params); err != nil {
@@ -154,35 +173,28 @@ var reservedParams = map[string]bool{
 	"encrypt_type": true, "notify_url": true, "return_url": true, "app_auth_token": true,
 }
 
-func (k *keySet) orderParams(req *ExecuteRequest, at time.Time) (map[string]string, error) {
-	if req.Method == "" || !isVisibleASCII(req.Method) {
+// order is a request to the old gateway, checked and encoded once: an order string,
+// a page or a call.
+type order struct {
+	method     string
+	bizContent []byte            // before encryption; nil for none
+	params     map[string]string // notify_url, return_url and the further ones
+}
+
+func newOrder(req *ExecuteRequest) (*order, error) {
+	switch {
+	case req == nil:
+		return nil, errArgument("ExecuteRequest", "the request is nil")
+	case req.Method == "" || !isVisibleASCII(req.Method):
 		return nil, errArgument("ExecuteRequest.Method", "the method is empty, or holds a space, a control character or one beyond ASCII")
+	case !isVisibleASCII(req.AppAuthToken):
+		return nil, errArgument("ExecuteRequest.AppAuthToken", "the token holds a space, a control character or one beyond ASCII")
 	}
 	bizContent, err := encodeBizContent(req.BizContent)
 	if err != nil {
 		return nil, err
 	}
-	params := k.commonParams(req.Method, at)
-	if bizContent != nil && k.Cipher != nil {
-		bizContent = k.Cipher.Encrypt(bizContent)
-		params["encrypt_type"] = "AES"
-	}
-	params["biz_content"] = string(bizContent)
-	params["app_auth_token"] = k.AppAuthToken
-	if req.AppAuthToken != "" {
-		if !isVisibleASCII(req.AppAuthToken) {
-			return nil, errArgument("ExecuteRequest.AppAuthToken", "the token holds a space, a control character or one beyond ASCII")
-		}
-		params["app_auth_token"] = req.AppAuthToken
-	}
-	for _, link := range []struct{ argument, name, value string }{
-		{"ExecuteRequest.NotifyURL", "notify_url", req.NotifyURL}, {"ExecuteRequest.ReturnURL", "return_url", req.ReturnURL},
-	} {
-		if u, err := url.Parse(link.value); link.value != "" && (err != nil || u.Scheme == "" || !utf8.ValidString(link.value)) {
-			return nil, errArgument(link.argument, "it is not an absolute URL, or not UTF-8")
-		}
-		params[link.name] = link.value
-	}
+	params := make(map[string]string, len(req.Params)+2)
 	for name, value := range req.Params {
 		switch {
 		case reservedParams[name]:
@@ -198,31 +210,78 @@ func (k *keySet) orderParams(req *ExecuteRequest, at time.Time) (map[string]stri
 			params[name] = value
 		}
 	}
-	return params, nil
+	if params["notify_url"] = req.NotifyURL; req.NotifyURL != "" && !isLink(req.NotifyURL, false) {
+		return nil, errArgument("ExecuteRequest.NotifyURL", "it is not an absolute URL with http or https, or holds a control character")
+	}
+	if params["return_url"] = req.ReturnURL; req.ReturnURL != "" && !isLink(req.ReturnURL, true) {
+		return nil, errArgument("ExecuteRequest.ReturnURL", "it is not an absolute URL with http, https or an app's own scheme, or holds a control character")
+	}
+	return &order{req.Method, bizContent, params}, nil
+}
+
+// isLink reports whether the platform may be given a link. An app's own scheme will
+// do only where the link is opened on the user's device, and none that runs or reads
+// something there.
+func isLink(link string, appScheme bool) bool {
+	u, err := url.Parse(link)
+	if err != nil || strings.ContainsFunc(link, unicode.IsControl) || !utf8.ValidString(link) {
+		return false
+	}
+	switch u.Scheme { // in lower case
+	case "http", "https":
+		return u.Hostname() != ""
+	case "", "javascript", "vbscript", "data", "file", "blob":
+		return false
+	}
+	return appScheme && (u.Host != "" || u.Path != "")
+}
+
+// orderParams returns the parameters of an order.
+func (k *keySet) orderParams(o *order, appAuthToken string, at time.Time) map[string]string {
+	params := k.commonParams(o.method, at)
+	maps.Copy(params, o.params)
+	params["app_auth_token"] = appAuthToken
+	params["biz_content"] = string(o.bizContent)
+	if o.bizContent != nil && k.Cipher != nil {
+		params["biz_content"] = string(k.Cipher.Encrypt(o.bizContent))
+		params["encrypt_type"] = "AES"
+	}
+	return params
 }
 
 // isBlank reports whether s is empty or only white space.
 func isBlank(s string) bool { return strings.TrimSpace(s) == "" }
 
 // encodeBizContent returns a JSON object without the white space around its
-// members: a browser would change the line ends in it. Nil stays nil.
+// members: a browser would change the line ends in it, and turns some control
+// characters into others, so these are escaped. Nil, also as a pointer or a map, is
+// none.
 func encodeBizContent(content any) ([]byte, error) {
 	var encoded []byte
 	var err error
 	switch v := content.(type) {
-	case nil:
-		return nil, nil
 	case string:
 		encoded, err = compactJSON([]byte(v))
 	case []byte:
-		encoded, err = compactJSON(v)
+		return encodeBizContent(json.RawMessage(v))
 	case json.RawMessage:
+		if v == nil {
+			return nil, nil
+		}
 		encoded, err = compactJSON(v)
+	case io.Reader: // which would encode to an empty object
 	default:
-		encoded, err = encodeJSON(v)
+		if encoded, err = encodeJSON(v); string(encoded) == "null" {
+			return nil, nil
+		}
 	}
 	if err != nil || !bytes.HasPrefix(encoded, []byte("{")) || !utf8.Valid(encoded) {
 		return nil, errArgument("ExecuteRequest.BizContent", "it is not a JSON object in UTF-8, and does not encode to one")
+	}
+	if bytes.ContainsFunc(encoded, unicode.IsControl) {
+		for r := rune(0x7f); r <= 0x9f; r++ {
+			encoded = bytes.ReplaceAll(encoded, []byte(string(r)), fmt.Appendf(nil, `\u%04X`, r))
+		}
 	}
 	return encoded, nil
 }

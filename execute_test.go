@@ -1,6 +1,7 @@
 package alipay_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"html"
@@ -157,8 +158,6 @@ func TestWhatTheLibrarySetsIsRefusedInParams(t *testing.T) {
 		"ExecuteRequest":              nil,
 		"ExecuteRequest.Method":       {},
 		"ExecuteRequest.BizContent":   {Method: "m", BizContent: []int{1}},
-		"ExecuteRequest.NotifyURL":    {Method: "m", NotifyURL: "merchant.example/notify"},
-		"ExecuteRequest.ReturnURL":    {Method: "m", ReturnURL: "\x00"},
 		"ExecuteRequest.AppAuthToken": {Method: "m", AppAuthToken: "a b"},
 	} {
 		_, err := client.SDKExecute(t.Context(), req)
@@ -168,14 +167,66 @@ func TestWhatTheLibrarySetsIsRefusedInParams(t *testing.T) {
 		_, err := client.SDKExecute(t.Context(), &alipay.ExecuteRequest{Method: "m", Params: map[string]string{"a": value}})
 		assertArgument(t, err, "ExecuteRequest.Params")
 	}
-	_, err := client.SDKExecute(t.Context(), &alipay.ExecuteRequest{Method: "m", NotifyURL: "https://merchant.example/\xff"})
-	assertArgument(t, err, "ExecuteRequest.NotifyURL")
-	_, err = client.SDKExecute(t.Context(), &alipay.ExecuteRequest{Method: "m m"})
+	_, err := client.SDKExecute(t.Context(), &alipay.ExecuteRequest{Method: "m m"})
 	assertArgument(t, err, "ExecuteRequest.Method")
-	for _, content := range []any{"", "x", "[]", "null", json.RawMessage("{"), []byte(nil), func() {}, "{\"a\":\"\xff\"}"} {
+	for _, content := range []any{"", "x", "[]", "null", json.RawMessage("{"), []byte{}, func() {}, "{\"a\":\"\xff\"}",
+		1, true, []int{1}, strings.NewReader("{}"), bytes.NewBufferString("{}"), json.RawMessage("null")} {
 		_, err := client.SDKExecute(t.Context(), &alipay.ExecuteRequest{Method: "m", BizContent: content})
 		assertArgument(t, err, "ExecuteRequest.BizContent")
 	}
+}
+
+// The links go to the platform, and from there to a user's device.
+func TestLinksAreAbsoluteAndRunNothing(t *testing.T) {
+	client := orderClient(t, nil)
+	sign := func(notify, back string) error {
+		_, err := client.SDKExecute(t.Context(), &alipay.ExecuteRequest{Method: "m", NotifyURL: notify, ReturnURL: back})
+		return err
+	}
+	for _, link := range []string{"https://merchant.example/notify?a=1&b=2#c", "http://127.0.0.1:8080/", "HTTPS://merchant.example", "https://商户.example/路径", "https://u:p@[::1]/"} {
+		require.NoError(t, sign(link, link), link)
+	}
+	for _, link := range []string{"alipays://platformapi/startapp?appId=1", "myapp:/back", "com.example.app://", "MyApp:///x"} {
+		assertArgument(t, sign(link, ""), "ExecuteRequest.NotifyURL")
+		if link == "com.example.app://" { // neither host nor path
+			assertArgument(t, sign("", link), "ExecuteRequest.ReturnURL")
+			continue
+		}
+		require.NoError(t, sign("", link), link)
+	}
+	for _, link := range []string{
+		"merchant.example/notify", "//merchant.example/x", "/notify", "https://", "https:///x", "https://:443/", "https:merchant.example", "http:/x", "mailto:x", "about:blank",
+		"javascript:alert(1)", "JavaScript://x/%0aalert(1)", "vbscript://x/y", "data:text/html,x", "data://x/y", "file:///etc/passwd", "blob:https://x/y", "blob:/x",
+		"https://x/#\r\nX: y", "https://x/\x7f", "https://x/\u0085", "https://x/a\tb", "\x00", "https://merchant.example/\xff", "https://x/%zz", " https://x/", "java\nscript://x/y",
+	} {
+		assertArgument(t, sign(link, ""), "ExecuteRequest.NotifyURL")
+		assertArgument(t, sign("", link), "ExecuteRequest.ReturnURL")
+		assert.NotContains(t, sign("", link).Error(), "alert")
+	}
+}
+
+func TestNoBizContentIsSentWhereThereIsNone(t *testing.T) {
+	for _, content := range []any{nil, (*struct{})(nil), map[string]string(nil), json.RawMessage(nil), []byte(nil), (*json.RawMessage)(nil)} {
+		order, err := orderClient(t, nil).SDKExecute(t.Context(), &alipay.ExecuteRequest{Method: "m", BizContent: content})
+		require.NoError(t, err, "%T", content)
+		assert.NotContains(t, order, "biz_content")
+	}
+}
+
+// A browser reads the page of PageExecute as the charset says in which it is served,
+// and turns references to some control characters into others.
+func TestAPageIsRightHoweverItIsServed(t *testing.T) {
+	page, err := orderClient(t, nil).PageExecute(t.Context(), "POST", &alipay.ExecuteRequest{
+		Method: "m", BizContent: map[string]string{"name": "张三é\u0080\u009f\x7f\u2028😀 \n\"'<&>"}, ReturnURL: "https://商户.example/",
+	})
+	require.NoError(t, err)
+	assert.True(t, strings.HasPrefix(page, "<!DOCTYPE html>\n<meta charset=\"utf-8\">\n"))
+	assert.NotRegexp(t, `[^\x20-\x7e\n]|&#x([0-9A-F]|7F|[89][0-9A-F]);`, page)
+	biz := html.UnescapeString(regexp.MustCompile(`name="biz_content" value="([^"]*)"`).FindStringSubmatch(page)[1])
+	assert.Equal(t, `{"name":"张三é\u0080\u009F\u007F\u2028😀 \n\"'<&>"}`, biz)
+	action := html.UnescapeString(regexp.MustCompile(`action="([^"]*)"`).FindStringSubmatch(page)[1])
+	_, query, _ := strings.Cut(action, "?")
+	openOrder(t, query+"&biz_content="+url.QueryEscape(biz))
 }
 
 // Signers differ about values of only white space, so an order holds none.

@@ -300,7 +300,7 @@ func TestAnErrorToALargeRequestIsMaskedInBounds(t *testing.T) {
 func TestOrdersPrintRedacted(t *testing.T) {
 	values := []any{
 		alipay.ExecuteRequest{Method: "m", BizContent: testCertNo, AppAuthToken: testAuthTok, Params: map[string]string{"a": testCertNo}, NotifyURL: testCertNo},
-		alipay.CreditAgreementSignParams{OutAgreementNo: testConnKey, ExternalLogonID: testUserID, ExtraParam: testToken},
+		alipay.CreditAgreementSignParams{OutAgreementNo: testConnKey, ExternalLogonID: testUserID, ExtraParam: testToken, AppAuthToken: testAuthTok},
 		alipay.CreditAgreementQueryParams{OutAgreementNo: testConnKey, CreditAgreementID: testUserID},
 		alipay.CreditAgreementQueryResponse{AgreementStatus: testCertNo, AlipayUserID: testUserID, OpenID: testOpenID, Extra: map[string]json.RawMessage{"a": json.RawMessage(testCertNo)}},
 		alipay.File{Field: testConnKey, Name: testCertNo, Content: []byte(testToken)},
@@ -315,7 +315,7 @@ func TestOrdersPrintRedacted(t *testing.T) {
 	}
 	at := time.Date(2027, 4, 1, 1, 30, 0, 0, time.FixedZone("", 8*60*60))
 	for want, v := range map[string]fmt.Stringer{
-		"alipay.CreditAgreementSignParams{OutAgreementNo:[redacted] ProductCode:ZHIMA_AUTH ExtraParam:[redacted]}": alipay.CreditAgreementSignParams{OutAgreementNo: "1", ProductCode: alipay.ProductCodeZhimaAuth, ExtraParam: 0},
+		"alipay.CreditAgreementSignParams{OutAgreementNo:[redacted] ProductCode:ZHIMA_AUTH ExtraParam:[redacted] AppAuthToken:[redacted]}": alipay.CreditAgreementSignParams{OutAgreementNo: "1", ProductCode: alipay.ProductCodeZhimaAuth, ExtraParam: 0, AppAuthToken: testAuthTok},
 		"alipay.CreditAgreementSignParams{}":                              alipay.CreditAgreementSignParams{},
 		"alipay.CreditAgreementQueryParams{CreditAgreementID:[redacted]}": alipay.CreditAgreementQueryParams{CreditAgreementID: "1"},
 		"alipay.CreditAgreementQueryResponse{AgreementStatus:INVALID AlipayUserID:[redacted] OpenID:[redacted] BizTime:[redacted] CreditAgreementID:[redacted] OutAgreementNo:[redacted] ExtInfo:[redacted] Extra:1 StatusCode:200 RequestID:r Attempts:1}": answer,

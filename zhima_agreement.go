@@ -23,10 +23,13 @@ const (
 // default is CREDIT_PAY_AFTER_USE.
 const ProductCodeZhimaAuth = "ZHIMA_AUTH"
 
-// The values of [CreditAgreementQueryResponse].AgreementStatus.
+// AgreementStatus says whether an agreement is in force (agreement_status).
+type AgreementStatus string
+
+// The statuses that the platform's documents name.
 const (
-	AgreementStatusValid   = "VALID"   // the user has agreed
-	AgreementStatusInvalid = "INVALID" // the user has not agreed, or no longer agrees
+	AgreementStatusValid   AgreementStatus = "VALID"   // the user has agreed
+	AgreementStatusInvalid AgreementStatus = "INVALID" // the user has not agreed, or no longer agrees
 )
 
 // ZhimaCreditPayafteruseCreditagreement is the first step of an identity check:
@@ -72,6 +75,9 @@ type CreditAgreementSignParams struct {
 	// of JSON: a value that encodes to it, or a [json.RawMessage], []byte or string
 	// that is JSON already.
 	ExtraParam any
+	// AppAuthToken names the merchant to act for (app_auth_token); "" means the
+	// AppAuthToken of the config.
+	AppAuthToken string
 }
 
 // String shows which parameters are set, and no personal value.
@@ -91,7 +97,7 @@ func (p CreditAgreementSignParams) shown() redact.Value {
 	return redact.Value{TypeName: "alipay.CreditAgreementSignParams", Fields: []redact.Field{
 		redact.Hidden("OutAgreementNo", p.OutAgreementNo), redact.Hidden("ZmServiceID", p.ZmServiceID), redact.Hidden("CategoryID", p.CategoryID),
 		redact.Known("ProductCode", p.ProductCode, ProductCodeZhimaAuth), redact.Hidden("CancelBackLink", p.CancelBackLink),
-		redact.Hidden("ReturnBackLink", p.ReturnBackLink), redact.Hidden("ExternalLogonID", p.ExternalLogonID), redact.Hidden("ExtraParam", extra),
+		redact.Hidden("ReturnBackLink", p.ReturnBackLink), redact.Hidden("ExternalLogonID", p.ExternalLogonID), redact.Hidden("ExtraParam", extra), redact.Hidden("AppAuthToken", p.AppAuthToken),
 	}}
 }
 
@@ -119,7 +125,7 @@ func (s *ZhimaCreditPayafteruseCreditagreement) Sign(ctx context.Context, params
 	if err != nil || utf8.RuneCount(extra) > 1024 {
 		return "", errArgument(argument+"ExtraParam", "it is not JSON and does not encode to it, or it is longer than 1,024 characters")
 	}
-	return s.client.SDKExecute(ctx, &ExecuteRequest{Method: agreementSignMethod, BizContent: struct {
+	return s.client.SDKExecute(ctx, &ExecuteRequest{Method: agreementSignMethod, AppAuthToken: params.AppAuthToken, BizContent: struct {
 		OutAgreementNo  string `json:"out_agreement_no"`
 		ZmServiceID     string `json:"zm_service_id"`
 		CategoryID      string `json:"category_id,omitempty"`
@@ -178,7 +184,7 @@ func (p CreditAgreementQueryParams) shown() redact.Value {
 // the ids. Its JSON contains the values, under the wire names and with the members
 // of Extra, because they are the caller's own data: do not log that.
 type CreditAgreementQueryResponse struct {
-	AgreementStatus   string                     // [AgreementStatusValid] or [AgreementStatusInvalid] (agreement_status)
+	AgreementStatus   AgreementStatus            // [AgreementStatusValid] or [AgreementStatusInvalid] (agreement_status)
 	AlipayUserID      string                     // the user's Ant member id (alipay_user_id)
 	OpenID            string                     // the user's Ant open id (open_id)
 	BizTime           string                     // when it was made, as the platform writes it (biz_time)
@@ -196,7 +202,7 @@ var agreementMembers = []string{"agreement_status", "alipay_user_id", "biz_time"
 func (r *CreditAgreementQueryResponse) member(name []byte) *string {
 	switch string(name) {
 	case "agreement_status":
-		return &r.AgreementStatus
+		return (*string)(&r.AgreementStatus)
 	case "alipay_user_id":
 		return &r.AlipayUserID
 	case "biz_time":

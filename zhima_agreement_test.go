@@ -28,6 +28,10 @@ func TestTheAgreementsOrderStringHasWhatTheAPIAsksFor(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, `{"out_agreement_no":"1","zm_service_id":"2"}`, openOrder(t, order)["biz_content"])
 
+	order, err = service.Sign(t.Context(), &alipay.CreditAgreementSignParams{OutAgreementNo: "1", ZmServiceID: "2", AppAuthToken: testAuthTok})
+	require.NoError(t, err)
+	assert.Equal(t, testAuthTok, openOrder(t, order)["app_auth_token"], "for another merchant")
+
 	for _, extra := range []any{`{ "a": 1 }`, []byte(`{"a": 1}`), json.RawMessage(`{"a" :1}`), map[string]int{"a": 1}, ""} {
 		order, err = service.Sign(t.Context(), &alipay.CreditAgreementSignParams{OutAgreementNo: "1", ZmServiceID: "2", ExtraParam: extra})
 		require.NoError(t, err)

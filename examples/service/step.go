@@ -125,7 +125,7 @@ func (s *service) confirm(ctx context.Context, c check) next {
 	case alipay.AgreementStatusInvalid:
 		return next{state: stateDeclined}
 	}
-	return s.again(c, next{note: "agreement_status is " + agreement.AgreementStatus, pause: s.timing.agreement})
+	return s.again(c, next{note: "agreement_status is " + string(agreement.AgreementStatus), pause: s.timing.agreement})
 }
 
 // ask asks for the result, once.
