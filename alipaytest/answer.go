@@ -57,7 +57,10 @@ func SignAnswer(header http.Header, body []byte, at time.Time) error {
 	if header == nil {
 		return errors.New("alipaytest: SignAnswer: the header is nil")
 	}
-	return sign(header, keys().alipay, body, at)
+	p := &parts{content: body}
+	p.sign(keys().alipay, at)
+	p.setHeader(header)
+	return nil
 }
 
 // Config returns a configuration in public-key mode for a test server at baseURL
@@ -72,25 +75,64 @@ func Config(baseURL string) alipay.AlipayConfig {
 	}
 }
 
-func sign(header http.Header, key *rsa.PrivateKey, body []byte, at time.Time) error {
-	timestamp, nonce := strconv.FormatInt(at.UnixMilli(), 10), protocol.NewID()
-	signature, err := protocol.Sign(key, protocol.SignedContent(timestamp, nonce, body))
-	if err != nil {
-		return fmt.Errorf("alipaytest: %w", err)
+// parts is what an answer is put together from after it has been signed: faults
+// change them one by one.
+type parts struct {
+	status           int
+	contentType      string
+	node             string // its name at the old gateway; "" for an answer of v3
+	content          []byte // of the body, or of the node
+	timestamp, nonce string // of v3
+	sn, signature    string
+}
+
+// sign signs the content, and stamps it with that time.
+func (p *parts) sign(key *rsa.PrivateKey, at time.Time) {
+	p.timestamp, p.nonce = strconv.FormatInt(at.UnixMilli(), 10), protocol.NewID()
+	p.signature = must(protocol.Sign(key, p.covered()))
+}
+
+// covered is what the signature covers.
+func (p *parts) covered() []byte {
+	if p.node != "" {
+		return p.content
 	}
-	header.Set(protocol.HeaderTimestamp, timestamp)
-	header.Set(protocol.HeaderNonce, nonce)
-	header.Set(protocol.HeaderSignature, signature)
-	return nil
+	return protocol.SignedContent(p.timestamp, p.nonce, p.content)
+}
+
+// setHeader sets the headers of v3 that have a value.
+func (p *parts) setHeader(header http.Header) {
+	for name, value := range map[string]string{
+		protocol.HeaderTimestamp: p.timestamp, protocol.HeaderNonce: p.nonce,
+		protocol.HeaderSN: p.sn, protocol.HeaderSignature: p.signature,
+	} {
+		if value != "" {
+			header.Set(name, value)
+		}
+	}
+}
+
+// body is the body as it is sent.
+func (p *parts) body() []byte {
+	if p.node == "" {
+		return p.content
+	}
+	b := fmt.Appendf(nil, "{%q:%s", p.node, p.content)
+	for _, member := range []struct{ name, value string }{{"alipay_cert_sn", p.sn}, {"sign", p.signature}} {
+		if member.value != "" {
+			b = fmt.Appendf(b, ",%q:%q", member.name, member.value)
+		}
+	}
+	return append(b, '}')
 }
 
 // reply is an endpoint's answer before it is encrypted and signed.
 type reply struct {
-	status      int
-	contentType string // "" means JSON
-	body        []byte
-	code        alipay.ErrorCode // of a no
-	spends      *token           // the once_token that this answer spends; nil if none
+	status int
+	page   bool // HTML for a browser, not signed
+	body   []byte
+	code   alipay.ErrorCode // of a no
+	spends *token           // the once_token that this answer spends; nil if none
 }
 
 // exchange is one request on its way to an answer.
@@ -100,7 +142,8 @@ type exchange struct {
 	r        *http.Request
 	conn     *connection
 	received ReceivedRequest
-	old      *oldRequest // a request to the old gateway that passed the checks, else nil
+	isOld    bool        // it is for the old gateway
+	old      *oldRequest // one that passed the checks, else nil
 	reply    reply
 	fault    Fault
 	traceID  string
@@ -116,6 +159,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request) {
 	params, _ := url.ParseQuery(r.URL.RawQuery) // as far as it can be read
 	path, _ := g.behindPrefix(r.URL.Path)
 	target, inside := g.target(r.RequestURI)
+	x.isOld = inside && path == protocol.OldGatewayPath
 	x.received = ReceivedRequest{
 		Method: r.Method, Path: path, RequestURI: r.RequestURI, Proto: r.Proto,
 		Params: params, Header: r.Header.Clone(),
@@ -125,16 +169,15 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	body, refused := g.readBody(w, r)
 	if refused == cutShort { // not a complete request
-		_ = x.unsigned(refused.status, x.errorBody(refused.code, refused.message, true)).Send(w)
+		_ = x.assemble(x.refused(refused.status, refused.code, refused.message, true)).Send(w)
 		return
 	}
-	if refused == nil && inside && path == protocol.OldGatewayPath {
-		x.received.Body = body
+	x.received.Body = body
+	if refused == nil && x.isOld {
 		x.serveOld()
 		return
 	}
 	if refused == nil {
-		x.received.Body = body
 		refused = g.check(r.Header, &x.received)
 	}
 	if x.received.Verified {
@@ -148,18 +191,19 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request) {
 		x.received.Code = refused.code
 		g.diagnose(r, &x.received, refused)
 		g.history.add(x.received)
-		_ = x.unsigned(refused.status, x.errorBody(refused.code, refused.message, true)).Send(w)
+		_ = x.assemble(x.refused(refused.status, refused.code, refused.message, true)).Send(w)
 		return
 	}
-	x.carryOut(found)
+	x.carryOut(found.answer)
 }
 
 // carryOut answers a request that passed the checks, unless a fault prevents that.
-func (x *exchange) carryOut(found endpoint) {
+func (x *exchange) carryOut(answer func(x *exchange, act bool) reply) {
 	x.fault = x.g.nextFault(x.received)
 	x.received.Fault = x.fault.name
-	x.reply = found.answer(x, x.fault.do == nil || x.fault.acts)
+	x.reply = answer(x, x.fault.do == nil || x.fault.acts)
 	x.received.Code = x.reply.code
+	x.g.note(&x.received)
 	x.g.history.add(x.received)
 	if x.fault.do != nil {
 		x.fault.do(x)
@@ -186,18 +230,42 @@ func (g *Gateway) reportPanic() {
 	panic(http.ErrAbortHandler)
 }
 
-// answer is the reply encrypted, where that applies, and signed.
-func (x *exchange) answer() *Answer {
+// answer is the right answer: [exchange.right], put together.
+func (x *exchange) answer() *Answer { return x.assemble(x.right()) }
+
+// right is the reply encrypted, where that applies, and signed.
+func (x *exchange) right() *parts {
 	// A copy, since faults may change it, and the token keeps the original.
-	body, contentType := bytes.Clone(x.reply.body), cmp.Or(x.reply.contentType, "application/json;charset=UTF-8")
-	if x.old != nil { // whose signature is in the body
-		return &Answer{Status: x.reply.status, Header: x.header(contentType), Body: body}
-	}
-	if x.received.encrypted && x.reply.status < 300 {
+	body, contentType := bytes.Clone(x.reply.body), ""
+	switch {
+	case x.reply.page:
+		return &parts{status: x.reply.status, contentType: "text/html;charset=UTF-8", content: body}
+	case x.received.Encrypted && x.isOld:
+		body = x.encryptedNode(body)
+	case x.received.Encrypted && x.reply.status < 300:
 		// With a charset the Java SDK would not take it for text.
 		body, contentType = x.g.cipher.Encrypt(body), "text/plain"
 	}
 	return x.signed(x.reply.status, contentType, body)
+}
+
+// unsigned is an answer as the real gateway gives it to what it refuses. Without a
+// content type it has the platform's.
+func (x *exchange) unsigned(status int, contentType string, body []byte) *parts {
+	p := &parts{status: status, contentType: cmp.Or(contentType, "application/json;charset=UTF-8"), content: body}
+	if x.isOld {
+		p.node, p.contentType = x.nodeName(), cmp.Or(contentType, "text/html;charset=utf-8")
+	}
+	return p
+}
+
+// signed is an answer that is signed with the key for the client's mode.
+func (x *exchange) signed(status int, contentType string, body []byte) *parts {
+	p := x.unsigned(status, contentType, body)
+	var key *rsa.PrivateKey
+	key, p.sn = x.signer()
+	p.sign(key, x.g.clock())
+	return p
 }
 
 // signer is Alipay's key for the client's mode, and its SN in certificate mode.
@@ -209,31 +277,15 @@ func (x *exchange) signer() (key *rsa.PrivateKey, sn string) {
 	return current.key, current.sn
 }
 
-// signed signs body with the key for the client's mode.
-func (x *exchange) signed(status int, contentType string, body []byte) *Answer {
-	a := &Answer{Status: status, Header: x.header(contentType), Body: body}
-	key, sn := x.signer()
-	if sn != "" {
-		a.Header.Set(protocol.HeaderSN, sn)
+func (x *exchange) assemble(p *parts) *Answer {
+	header := http.Header{"Content-Type": {p.contentType}}
+	if x.isOld {
+		header.Set("trace_id", x.traceID)
+	} else {
+		header.Set(protocol.HeaderTraceID, x.traceID)
+		p.setHeader(header)
 	}
-	x.sign(a, key, 0)
-	return a
-}
-
-// sign signs a by the gateway's clock, ahead of it by offset.
-func (x *exchange) sign(a *Answer, key *rsa.PrivateKey, offset time.Duration) {
-	if err := sign(a.Header, key, a.Body, x.g.clock().Add(offset)); err != nil {
-		panic(err) // a test key that cannot sign
-	}
-}
-
-// unsigned is an answer as the real gateway gives it to what it refuses.
-func (x *exchange) unsigned(status int, body []byte) *Answer {
-	return &Answer{Status: status, Header: x.header("application/json;charset=UTF-8"), Body: body}
-}
-
-func (x *exchange) header(contentType string) http.Header {
-	return http.Header{"Content-Type": {contentType}, protocol.HeaderTraceID: {x.traceID}}
+	return &Answer{Status: p.status, Header: header, Body: p.body()}
 }
 
 // deliver sends the right answer. A client that has it may ask the gateway at
@@ -254,10 +306,31 @@ func (x *exchange) deliver(a *Answer) {
 	}
 }
 
-// errorBody is an error as the platform words it, with the link that it adds. The
-// member links has two forms: the gateway itself sends a list, an endpoint the
-// documented string, which is the form that the Java SDK can read.
+// refused is an error answer: of the gateway itself, which does not sign it, or of
+// an endpoint. The old gateway refuses with status 200.
+func (x *exchange) refused(status int, code alipay.ErrorCode, message string, ofGateway bool) *parts {
+	if x.isOld {
+		status = http.StatusOK
+	}
+	body := x.errorBody(code, message, ofGateway)
+	if ofGateway {
+		return x.unsigned(status, "", body)
+	}
+	return x.signed(status, "", body)
+}
+
+// no is an endpoint's refusal.
+func (x *exchange) no(status int, code alipay.ErrorCode, message string) reply {
+	return reply{status: status, code: code, body: x.errorBody(code, message, false)}
+}
+
+// errorBody is an error as the platform words it. The link in it has two forms: the
+// gateway sends a list, an endpoint the documented string, which is the form that
+// the Java SDK can read.
 func (x *exchange) errorBody(code alipay.ErrorCode, message string, ofGateway bool) []byte {
+	if x.isOld {
+		return oldNo(code, message)
+	}
 	link := "https://open.alipay.com/api/errCheck?traceId=" + x.traceID + "&source=openapi"
 	var links any = link
 	if ofGateway {

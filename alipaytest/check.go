@@ -156,7 +156,8 @@ func checkCertificates(header http.Header, appCertSN string) *refusal {
 func (g *Gateway) openBody(header http.Header, media string, received *ReceivedRequest) *refusal {
 	encryptType := headerValue(header, protocol.HeaderEncryptType)
 	empty := len(received.Body) == 0
-	received.encrypted = g.cipher != nil && (encryptType != "" || empty)
+	received.Encrypted = g.cipher != nil && (encryptType != "" || empty)
+	received.asksEncrypted = encryptType != ""
 	switch {
 	case encryptType == "":
 		if !empty && media == "text/plain" {

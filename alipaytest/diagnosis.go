@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"log"
 	"net/http"
@@ -73,10 +74,37 @@ func (g *Gateway) explain(received *ReceivedRequest, s said) {
 		return
 	}
 	received.Diagnosis, received.DiagnosisZH = sentenceOf(s.en), strings.TrimSuffix(s.zh, "。")+"。"
+	g.log(received, received.Diagnosis)
+}
+
+// note says in the log what a request that is answered should be looked at for, in
+// each case once.
+func (g *Gateway) note(received *ReceivedRequest) {
+	var texts []string
+	if len(received.Missing) > 0 {
+		texts = append(texts, "it is answered without "+strings.Join(received.Missing, ", ")+", which a real call has")
+	}
+	if received.Encrypted && !received.asksEncrypted {
+		texts = append(texts, "the answer is encrypted, as the gateway has a key, though the request does not ask for it (alipay-encrypt-type): a client without the key cannot read it")
+	}
+	for _, text := range texts {
+		g.mu.Lock()
+		first := len(g.noted) < 100 && !g.noted[text]
+		if first {
+			g.noted[text] = true
+		}
+		g.mu.Unlock()
+		if first {
+			g.log(received, sentenceOf(text))
+		}
+	}
+}
+
+func (g *Gateway) log(received *ReceivedRequest, text string) {
 	if g.tb == nil {
-		log.Printf("alipaytest: %s %s: %s", received.Method, received.Path, received.Diagnosis)
+		log.Printf("alipaytest: %s %s: %s", received.Method, received.Path, text)
 	} else {
-		g.tb.Logf("alipaytest: %s %s: %s", received.Method, received.Path, received.Diagnosis)
+		g.tb.Logf("alipaytest: %s %s: %s", received.Method, received.Path, text)
 	}
 }
 
@@ -98,7 +126,8 @@ type diagnosed struct {
 	credentials protocol.Credentials
 }
 
-// documentedParameters are what clients may sign and leave out.
+// documentedParameters are what clients may sign and leave out. Of the query of a
+// check a real call has the first five.
 var documentedParameters = map[string][]string{
 	jobworthPath: {"conn_key", "once_token", "query_type", "identity_type", "service_id", "user_id", "open_id", "cert_no", "cert_type"},
 }
@@ -111,6 +140,18 @@ var otherKeys = sync.OnceValue(func() []diagnose.OtherKey {
 		{Name: "the test kit's foreign key", NameZH: "测试套件中的外来私钥", Key: &keys().foreign.PublicKey},
 	}
 })
+
+func (g *Gateway) diagnosisKeys() diagnose.Keys {
+	return diagnose.Keys{App: &keys().app.PublicKey, Others: otherKeys(), Cipher: g.cipher}
+}
+
+// otherTokens are the app auth tokens of earlier requests: one that is signed and
+// not sent is not in the request itself.
+func (g *Gateway) otherTokens() []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Clone(g.authTokens)
+}
 
 func (d *diagnosed) signature() said {
 	received, header := d.received, d.r.Header
@@ -125,10 +166,16 @@ func (d *diagnosed) signature() said {
 			request.OtherTokens = append(request.OtherTokens, values...)
 		}
 	}
-	if token := received.Params.Get("app_auth_token"); token != "" {
-		request.OtherTokens = append(request.OtherTokens, token)
+	var body struct {
+		Token string `json:"app_auth_token"`
 	}
-	finding := diagnose.Explain(request, diagnose.Keys{App: &keys().app.PublicKey, Others: otherKeys(), Cipher: d.g.cipher})
+	_ = json.Unmarshal(received.signed, &body)
+	for _, token := range append(d.g.otherTokens(), received.Params.Get("app_auth_token"), body.Token) {
+		if token != "" {
+			request.OtherTokens = append(request.OtherTokens, token)
+		}
+	}
+	finding := diagnose.Explain(request, d.g.diagnosisKeys())
 	received.signedString = string(finding.Signed)
 	if !utf8.Valid(received.signed) && finding.Signed == nil {
 		return said{finding.Text + " The body is not valid UTF-8 (GBK?), which v3 asks for.", finding.TextZH + "body 不是合法的 UTF-8（是 GBK 吗？），v3 只接受 UTF-8。"}

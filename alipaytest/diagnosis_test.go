@@ -441,7 +441,7 @@ var mistakes = []struct {
 	{seen: "two mistakes", make: func(h *handmade) {
 		h.digest = func(text string) []byte { return pkcs1(keys().app, crypto.SHA1, []byte(text)) }
 		h.replaced("t+1", "t%201")
-	}, says: "RSA2); and a space was signed as %20"},
+	}, says: "SHA256withRSA); and a space was signed as %20"},
 	{seen: "two mistakes", make: func(h *handmade) {
 		h.post(body)
 		h.replaced(body, `{"count": 2, "out_no": "a-1", "subject": "<茶> & 咖啡/1"}`)

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/seed-39a49030/alipay/internal/protocol"
 )
 
 // Fault is something that the gateway does wrong on request, for
@@ -66,6 +68,14 @@ func (f Fault) When(condition func(ReceivedRequest) bool) Fault {
 		f.when = func(r ReceivedRequest) bool { return before(r) && condition(r) }
 	}
 	return f
+}
+
+// For limits the fault to requests for one path, or for one method of the old
+// gateway, as [Fault.When] does.
+func (f Fault) For(pathOrMethod string) Fault {
+	return f.When(func(r ReceivedRequest) bool {
+		return r.Path == pathOrMethod || r.Path == protocol.OldGatewayPath && r.Params.Get("method") == pathOrMethod
+	})
 }
 
 // Faults returns every fault that has a name, and those with a parameter at
@@ -141,11 +151,11 @@ func FaultFunc(name string, misbehave func(w http.ResponseWriter, r *http.Reques
 }
 
 // altered makes a fault that acts and sends the right answer after a change.
-func altered(name string, change func(x *exchange, a *Answer)) Fault {
+func altered(name string, change func(x *exchange, p *parts)) Fault {
 	return Fault{name: name, acts: true, do: func(x *exchange) {
-		a := x.answer()
-		change(x, a)
-		_ = a.Send(x.w)
+		p := x.right()
+		change(x, p)
+		_ = x.assemble(p).Send(x.w)
 	}}
 }
 

@@ -81,7 +81,7 @@ const elsewhere = "http://127.0.0.1:9/elsewhere"
 func RetryAfter(wait time.Duration) Fault {
 	seconds := strconv.Itoa(int(math.Ceil(wait.Seconds())))
 	return instead("429, Retry-After "+seconds, func(x *exchange) *Answer {
-		a := x.unsigned(http.StatusTooManyRequests, x.errorBody(alipay.CodeAppCallLimited, appLimited, true))
+		a := x.assemble(x.refused(http.StatusTooManyRequests, alipay.CodeAppCallLimited, appLimited, true))
 		a.Header.Set("Retry-After", seconds)
 		return a
 	})
@@ -99,7 +99,7 @@ func RawAnswer(name string, status int, contentType, body string) Fault {
 // does not act.
 func GatewayError(status int, code alipay.ErrorCode, message string) Fault {
 	return instead(fmt.Sprintf("%d %s", status, code), func(x *exchange) *Answer {
-		return x.unsigned(status, x.errorBody(code, message, true))
+		return x.assemble(x.refused(status, code, message, true))
 	})
 }
 
@@ -107,7 +107,7 @@ func GatewayError(status int, code alipay.ErrorCode, message string) Fault {
 // once_token a lasting error, use [Gateway.SetError].
 func BusinessError(status int, code alipay.ErrorCode, message string) Fault {
 	return instead(fmt.Sprintf("%d %s, signed", status, code), func(x *exchange) *Answer {
-		return x.signed(status, "application/json;charset=UTF-8", x.errorBody(code, message, false))
+		return x.assemble(x.refused(status, code, message, false))
 	})
 }
 
@@ -129,15 +129,15 @@ func OtherSuccess(status int, signed bool) Fault {
 	if signed {
 		name = fmt.Sprintf("%d signed", status)
 	}
-	return altered(name, func(x *exchange, a *Answer) {
-		a.Status = status
+	return altered(name, func(x *exchange, p *parts) {
+		p.status = status
 		if status == http.StatusNoContent {
-			a.Body = nil
+			p.node, p.content = "", nil
 			key, _ := x.signer()
-			x.sign(a, key, 0)
+			p.sign(key, x.g.clock())
 		}
 		if !signed {
-			a.Header.Del("Alipay-Signature")
+			p.signature = ""
 		}
 	})
 }
@@ -153,7 +153,7 @@ func Redirect(status int, location string) Fault {
 // acts.
 func SignedBody(name, contentType, body string) Fault {
 	return Fault{name: name, acts: true, do: func(x *exchange) {
-		_ = x.signed(http.StatusOK, contentType, []byte(body)).Send(x.w)
+		_ = x.assemble(x.signed(http.StatusOK, contentType, []byte(body))).Send(x.w)
 	}}
 }
 
@@ -243,9 +243,9 @@ func gzipped(plain []byte) []byte {
 }
 
 func untrustedThrottle(x *exchange) *Answer {
-	a := x.signed(http.StatusTooManyRequests, jsonType, x.errorBody(alipay.CodeAppCallLimited, appLimited, true))
-	x.sign(a, keys().foreign, 0)
-	return a
+	p := x.refused(http.StatusTooManyRequests, alipay.CodeAppCallLimited, appLimited, false)
+	p.sign(keys().foreign, x.g.clock())
+	return x.assemble(p)
 }
 
 func trailingGarbage(x *exchange) {
@@ -254,7 +254,8 @@ func trailingGarbage(x *exchange) {
 }
 
 func plainAnswer(x *exchange) {
-	x.deliver(x.signed(x.reply.status, "application/json;charset=UTF-8", x.reply.body))
+	x.received.Encrypted = false
+	x.deliver(x.answer())
 }
 
 func compressed(x *exchange) {

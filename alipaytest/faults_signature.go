@@ -1,7 +1,6 @@
 package alipaytest
 
 import (
-	"net/http"
 	"slices"
 	"time"
 
@@ -11,13 +10,13 @@ import (
 // Faults of the signature. All of them act.
 var (
 	// MissingSignature sends the right answer unsigned.
-	MissingSignature = altered("missing signature", without(protocol.HeaderSignature))
+	MissingSignature = altered("missing signature", func(_ *exchange, p *parts) { p.signature = "" })
 	// ForeignSignature sends an answer that another key than Alipay's has signed.
 	ForeignSignature = altered("foreign signature", foreignSignature)
 	// AlteredBody sends a body that was changed after it was signed.
 	AlteredBody = altered("altered body", alteredBody)
 	// UnknownSN names a certificate that does not exist.
-	UnknownSN = altered("unknown alipay-sn", with(protocol.HeaderSN, "00000000000000000000000000000000"))
+	UnknownSN = altered("unknown alipay-sn", func(_ *exchange, p *parts) { p.sn = "00000000000000000000000000000000" })
 )
 
 // signatureFaults are all faults of the signature, for [Faults].
@@ -25,11 +24,11 @@ var signatureFaults = []Fault{
 	altered("wrong signature", wrongSignature),
 	altered("garbled signature", garbledSignature),
 	MissingSignature,
-	altered("null signature", with(protocol.HeaderSignature, "null")), // which means none
+	altered("null signature", func(_ *exchange, p *parts) { p.signature = "null" }), // which means none
 	ForeignSignature, AlteredBody,
-	altered("missing nonce", without(protocol.HeaderNonce)),
+	altered("missing nonce", func(_ *exchange, p *parts) { p.nonce = "" }),
 	TimestampOff(-time.Hour), TimestampOff(time.Hour),
-	altered("missing timestamp", without(protocol.HeaderTimestamp)),
+	altered("missing timestamp", func(_ *exchange, p *parts) { p.timestamp = "" }),
 	altered("garbled timestamp", garbledTimestamp),
 	UnknownSN,
 	// Harmless, since any configured certificate may then verify the answer.
@@ -38,52 +37,40 @@ var signatureFaults = []Fault{
 
 // TimestampOff sends a correctly signed answer whose timestamp is that far from
 // the gateway's clock, behind it if offset is negative. It acts. By default a
-// client accepts an answer within 10 minutes of its clock.
+// client accepts an answer within 10 minutes of its clock. Answers of the old
+// gateway have no timestamp.
 func TimestampOff(offset time.Duration) Fault {
-	return altered("timestamp off by "+offset.String(), func(x *exchange, a *Answer) {
+	return altered("timestamp off by "+offset.String(), func(x *exchange, p *parts) {
 		key, _ := x.signer()
-		x.sign(a, key, offset)
+		p.sign(key, x.g.clock().Add(offset))
 	})
 }
 
-// without leaves a header out, with sets one.
-func without(header string) func(*exchange, *Answer) {
-	return func(_ *exchange, a *Answer) { a.Header.Del(header) }
-}
-
-func with(header, value string) func(*exchange, *Answer) {
-	return func(_ *exchange, a *Answer) { a.Header.Set(header, value) }
-}
-
-func wrongSignature(x *exchange, a *Answer) {
-	other := &Answer{Header: http.Header{}, Body: []byte("{}")}
+func wrongSignature(x *exchange, p *parts) {
+	other := *p
+	other.content = []byte("{}")
 	key, _ := x.signer()
-	x.sign(other, key, 0)
-	a.Header.Set(protocol.HeaderSignature, other.Header.Get(protocol.HeaderSignature))
+	other.sign(key, x.g.clock())
+	p.signature = other.signature
 }
 
-func garbledSignature(_ *exchange, a *Answer) {
-	a.Header.Set(protocol.HeaderSignature, "!"+a.Header.Get(protocol.HeaderSignature))
-}
+func garbledSignature(_ *exchange, p *parts) { p.signature = "!" + p.signature }
 
-func foreignSignature(x *exchange, a *Answer) { x.sign(a, keys().foreign, 0) }
+func foreignSignature(x *exchange, p *parts) { p.sign(keys().foreign, x.g.clock()) }
 
 // Not at the end, where a client undoes what a proxy adds.
-func alteredBody(_ *exchange, a *Answer) { a.Body = slices.Insert(a.Body, min(1, len(a.Body)), ' ') }
+func alteredBody(_ *exchange, p *parts) {
+	p.content = slices.Insert(p.content, min(1, len(p.content)), ' ')
+}
 
-func garbledTimestamp(x *exchange, a *Answer) {
-	const noNumber = "yesterday"
+func garbledTimestamp(x *exchange, p *parts) {
 	key, _ := x.signer()
-	signature, err := protocol.Sign(key, protocol.SignedContent(noNumber, a.Header.Get(protocol.HeaderNonce), a.Body))
-	if err != nil {
-		panic(err)
-	}
-	a.Header.Set(protocol.HeaderTimestamp, noNumber)
-	a.Header.Set(protocol.HeaderSignature, signature)
+	p.timestamp = "yesterday"
+	p.signature = must(protocol.Sign(key, p.covered()))
 }
 
 func missingSN(x *exchange) {
-	a := x.answer()
-	a.Header.Del(protocol.HeaderSN)
-	x.deliver(a)
+	p := x.right()
+	p.sn = ""
+	x.deliver(x.assemble(p))
 }

@@ -112,6 +112,10 @@ type Gateway struct {
 	ordered      map[string]*agreement // by the once_token that came with the order
 	agreed       int                   // how many have a credit_agreement_id
 	endpoints    []endpoint
+	oldMethods   map[string]oldMethod
+	preconsulted map[string]preconsultation // by once_token
+	authTokens   []string                   // app auth tokens that came, the last ones
+	noted        map[string]bool            // what note has said
 	faults       []injected
 }
 
@@ -219,6 +223,8 @@ func assemble(tb testing.TB, opts []Option) (*Gateway, *options, error) {
 		agreements:   make(map[string]*agreement),
 		agreementIDs: make(map[string]*agreement),
 		ordered:      make(map[string]*agreement),
+		preconsulted: make(map[string]preconsultation),
+		noted:        make(map[string]bool),
 
 		maxBody:  maxRequestBytes,
 		patience: bodyPatience,
@@ -244,6 +250,9 @@ func assemble(tb testing.TB, opts []Option) (*Gateway, *options, error) {
 		{method: http.MethodGet, path: jobworthPath, answer: g.jobworth},
 		{method: http.MethodGet, path: agreementPath, answer: g.queryAgreement},
 		{method: http.MethodPost, path: heartbeatPath, answer: heartbeat},
+	}
+	g.oldMethods = map[string]oldMethod{
+		signMethod: g.orderPage, unsignMethod: g.unsign, preconsultMethod: g.preconsult, downloadMethod: g.downloadCertificate,
 	}
 	return g, o, nil
 }

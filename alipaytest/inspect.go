@@ -6,7 +6,7 @@ import "github.com/seed-39a49030/alipay/internal/protocol"
 // request that was refused earlier, for example without an Authorization header.
 func (r ReceivedRequest) StringToSign() string {
 	if r.authString == "" {
-		return ""
+		return r.oldContent
 	}
 	// The app auth token counts as sent, even the word null.
 	return string(protocol.StringToSign(r.authString, r.Method, r.target, r.signed, r.AppAuthToken))

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 
 	alipay "github.com/seed-39a49030/alipay"
@@ -94,12 +95,11 @@ func (g *Gateway) tokenOf(once string) *token {
 
 // jobworth is the endpoint zhima.customer.jobworth.authentication.query.
 func (g *Gateway) jobworth(x *exchange, act bool) reply {
-	no := func(status int, code alipay.ErrorCode, message string) reply {
-		return reply{status: status, code: code, body: x.errorBody(code, message, false)}
-	}
-	once := x.received.Params.Get("once_token")
+	params := x.received.Params
+	x.received.lacks(params.Get, documentedParameters[jobworthPath][:5]...)
+	once := params.Get("once_token")
 	if once == "" {
-		return no(http.StatusBadRequest, alipay.CodeParamError, "参数错误")
+		return x.no(http.StatusBadRequest, alipay.CodeParamError, "参数错误")
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -110,15 +110,15 @@ func (g *Gateway) jobworth(x *exchange, act bool) reply {
 	order, mismatch := g.orderOf(once, x.received.Params.Get("conn_key"))
 	switch {
 	case t.failure != nil:
-		return no(t.failure.status, t.failure.code, t.failure.message)
+		return x.no(t.failure.status, t.failure.code, t.failure.message)
 	case mismatch:
-		return no(http.StatusBadRequest, alipay.CodeWrongOutAgreementNoIntercept, "商户协议号错误")
+		return x.no(http.StatusBadRequest, alipay.CodeWrongOutAgreementNoIntercept, "商户协议号错误")
 	case order != nil && order.status == "":
 		return reply{status: http.StatusOK, body: encodeJSON(map[string]any{"identity_result": alipay.IdentityResultWaitingVerify})}
 	case order != nil && order.status != agreementValid:
-		return no(http.StatusBadRequest, alipay.CodeUserNotAuthorize, "用户未授权")
+		return x.no(http.StatusBadRequest, alipay.CodeUserNotAuthorize, "用户未授权")
 	case t.Spent:
-		return no(http.StatusBadRequest, alipay.CodeTokenInvalid, "token无效")
+		return x.no(http.StatusBadRequest, alipay.CodeTokenInvalid, "token无效")
 	case t.waiting > 0:
 		if act {
 			t.waiting--
@@ -200,15 +200,17 @@ func (g *Gateway) Ledger() map[string]TokenState {
 	return ledger
 }
 
-// noteArrival counts a verified query.
+// noteArrival counts a verified query, and remembers the token of a merchant that
+// a call is on behalf of.
 func (g *Gateway) noteArrival(received *ReceivedRequest) {
-	once := received.Params.Get("once_token")
-	if once == "" || received.Path != jobworthPath || !received.inside {
-		return
-	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.tokenOf(once).Requests++
+	if token := received.AppAuthToken; token != "" && !slices.Contains(g.authTokens, token) {
+		g.authTokens = append(g.authTokens[max(0, len(g.authTokens)-7):], strings.Clone(token))
+	}
+	if once := received.Params.Get("once_token"); once != "" && received.Path == jobworthPath && received.inside {
+		g.tokenOf(once).Requests++
+	}
 }
 
 // noteDelivery records whether the final answer was written. It records it in the

@@ -107,8 +107,9 @@ func download(t testing.TB, g *Gateway, m merchant) (answer downloadAnswer, raw 
 	text, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
 	require.Equal(t, 200, response.StatusCode)
-	require.Equal(t, "application/json;charset=UTF-8", response.Header.Get("Content-Type"))
+	require.Equal(t, "text/html;charset=utf-8", response.Header.Get("Content-Type"))
 	require.Empty(t, response.Header.Get("Alipay-Signature"))
+	require.Len(t, response.Header.Get("trace_id"), 32)
 	require.NoError(t, json.Unmarshal(text, &answer), "%s", text)
 	return answer, string(text)
 }
@@ -207,15 +208,15 @@ func TestACertificateThatIsNotThereIsNoAnswer(t *testing.T) {
 		order         merchant
 		code, subCode string
 	}{
-		"unknown": {downloadOrder("00000000000000000000000000000000"), "40004", "isv.alipay-cert-not-exist"},
-		"ours":    {downloadOrder(keys().appSN), "40004", "isv.alipay-cert-not-exist"},
-		"next":    {downloadOrder(keys().alipayNextSN), "40004", "isv.alipay-cert-not-exist"}, // which is not issued yet
-		"no SN":   {downloadOrder(""), "40004", "isv.invalid-parameter"},
-		"no text": {order(`{"alipay_cert_sn":7}`, "method", downloadMethodName), "40004", "isv.invalid-parameter"},
+		"unknown": {downloadOrder("00000000000000000000000000000000"), "40002", "isv.alipay-cert-not-exist"},
+		"ours":    {downloadOrder(keys().appSN), "40002", "isv.alipay-cert-not-exist"},
+		"next":    {downloadOrder(keys().alipayNextSN), "40002", "isv.alipay-cert-not-exist"}, // which is not issued yet
+		"no SN":   {downloadOrder(""), "40002", "isv.invalid-parameter"},
+		"no text": {order(`{"alipay_cert_sn":7}`, "method", downloadMethodName), "40002", "isv.invalid-parameter"},
 	} {
 		answer, raw := download(t, g, test.order)
 		assert.Equal(t, test.code, answer.Response.Code, name)
-		assert.Equal(t, "Business Failed", answer.Response.Msg, name)
+		assert.Equal(t, "Invalid Arguments", answer.Response.Msg, name)
 		assert.Equal(t, test.subCode, answer.Response.SubCode, name)
 		assert.NotEmpty(t, answer.Response.SubMsg, name)
 		content := strings.TrimPrefix(raw, `{"alipay_open_app_alipaycert_download_response":`)
@@ -231,8 +232,8 @@ func TestACertificateThatIsNotThereIsNoAnswer(t *testing.T) {
 	require.Equal(t, 3, g.Downloads())
 }
 
-// What is not signed rightly is refused before anything else is looked at, and
-// the refusal is not signed.
+// What is not signed rightly is refused, by an answer that is signed as soon as
+// the application is known.
 func TestTheOldGatewayTakesNothingUnsigned(t *testing.T) {
 	t.Parallel()
 	g := NewGateway(t)
@@ -243,6 +244,8 @@ func TestTheOldGatewayTakesNothingUnsigned(t *testing.T) {
 		"one less":   func(f url.Values) { f.Del("alipay_sdk") },
 		"unsigned":   func(f url.Values) { f.Del("sign") },
 		"twice":      func(f url.Values) { f.Add("biz_content", `{}`) },
+
+		"another application": func(f url.Values) { f.Set("app_id", "2") },
 	} {
 		form := url.Values(http.Header(right).Clone())
 		change(form)
@@ -252,13 +255,13 @@ func TestTheOldGatewayTakesNothingUnsigned(t *testing.T) {
 		require.NoError(t, json.NewDecoder(response.Body).Decode(&answer))
 		response.Body.Close()
 		assert.Contains(t, []string{"40001", "40002"}, answer.Response.Code, name)
-		assert.Empty(t, answer.Sign, name)
+		assert.Equal(t, name != "another application", answer.Sign != "", name)
 	}
 	for _, r := range g.Requests() {
 		assert.False(t, r.Verified)
 		assert.NotEmpty(t, r.Code)
 	}
-	require.Len(t, g.Requests(), 5)
+	require.Len(t, g.Requests(), 6)
 	require.Zero(t, g.Downloads())
 }
 
@@ -281,14 +284,14 @@ func TestTheOldGatewaySaysWhatItDoesNotPlay(t *testing.T) {
 	assert.Equal(t, "isv.invalid-method", answer.Error.SubCode)
 	assert.Contains(t, answer.Error.SubMsg, "alipay.trade.pay")
 	assert.Equal(t, "Invalid Arguments", answer.Error.Msg)
-	_, answer = post("/proxy/gateway.do", "PUT", order(`{}`).form(), "")
-	assert.Equal(t, "isv.invalid-method", answer.Error.SubCode)
+	text, _ := post("/proxy/gateway.do", "PUT", order(`{}`).form(), "")
+	assert.Contains(t, text, `{"zhima_credit_payafteruse_creditagreement_sign_response":{"code":"40002","msg":"Invalid Arguments","sub_code":"isv.invalid-method"`)
 	_, answer = post("/proxy/gateway.do", "POST", nil, "")
-	assert.Equal(t, "isv.missing-method", answer.Error.SubCode)
+	assert.Equal(t, "isv.missing-app-id", answer.Error.SubCode)
 	assert.Equal(t, "Missing Required Arguments", answer.Error.Msg)
 	_, answer = post("/proxy/gateway.do", "POST", nil, "%zz")
 	assert.Equal(t, "isv.invalid-parameter", answer.Error.SubCode)
-	text, _ := post("/gateway.do", "POST", downloadOrder(keys().alipaySN).form(), "")
+	text, _ = post("/gateway.do", "POST", downloadOrder(keys().alipaySN).form(), "")
 	assert.Contains(t, text, "missing-timestamp", "beside the prefix there is v3's answer to everything")
 	require.Len(t, g.Requests(), 5)
 }
@@ -316,7 +319,6 @@ func TestEachMistakeHasACodeOfTheOldGateways(t *testing.T) {
 		{plain, unsigned, "40001", "isv.missing-signature"},
 		{plain, form("timestamp", ""), "40001", "isv.missing-timestamp"},
 		{plain, form("version", ""), "40001", "isv.missing-version"},
-		{plain, form("biz_content", ""), "40001", "isv.missing-parameter"},
 		{plain, form("alipay_root_cert_sn", keys().rootSN), "40001", "isv.missing-app-cert-sn"},
 		{plain, form("app_cert_sn", keys().appSN), "40001", "isv.missing-alipay-root-cert-sn"},
 		{plain, twice, "40002", "isv.invalid-parameter"},
@@ -338,20 +340,22 @@ func TestEachMistakeHasACodeOfTheOldGateways(t *testing.T) {
 		{plain, form("app_cert_sn", keys().appSN, "alipay_root_cert_sn", "x"), "40002", "isv.invalid-alipay-root-cert-sn"},
 		{plain, altered, "40002", "isv.invalid-signature"},
 		{encrypting, form("encrypt_type", "x"), "40002", "isv.invalid-encrypt-type"},
-		{encrypting, form("encrypt_type", "AES"), "40002", "isv.decryption-error"},
-		{plain, form("encrypt_type", "AES"), "40002", "isv.missing-encrypt-key"},
+		{encrypting, form("encrypt_type", "AES"), "40002", "isv.decryption-error-unknown"},
+		{plain, form("encrypt_type", "AES"), "40001", "isv.missing-encrypt-key"},
 	}
 	for _, m := range mistakes {
 		request, refused := m.g.checkOld(m.form)
 		assert.Nil(t, request)
 		require.NotNil(t, refused, m.subCode)
-		assert.Equal(t, m.code, refused.code, m.subCode)
-		assert.Equal(t, m.subCode, refused.subCode)
+		code, _ := oldCode(refused.subCode)
+		assert.Equal(t, m.code, code, m.subCode)
+		assert.EqualValues(t, m.subCode, refused.subCode)
 		assert.NotEmpty(t, refused.said.zh)
 	}
 	for content, subCode := range map[string]string{
-		`{"out_agreement_no":"1"}`:                                                       "isv.missing-parameter",
-		`{"out_agreement_no":1}`:                                                         "isv.invalid-parameter",
+		"":                         "isv.missing-parameter",
+		`{"out_agreement_no":"1"}`: "isv.missing-parameter",
+		`{"out_agreement_no":1}`:   "isv.invalid-parameter",
 		`{"out_agreement_no":"` + strings.Repeat("1", 65) + `"}`:                         "isv.invalid-parameter",
 		`{"out_agreement_no":"1","zm_service_id":"2","extra_param":"x"}`:                 "EXTRA_PARAM_FORMAT_ERROR",
 		`{"out_agreement_no":"1","zm_service_id":"2","extra_param":"{\"onceToken\":1}"}`: "EXTRA_PARAM_FORMAT_ERROR",
@@ -360,7 +364,7 @@ func TestEachMistakeHasACodeOfTheOldGateways(t *testing.T) {
 		require.Nil(t, refused)
 		_, refused = plain.readOrder(request)
 		require.NotNil(t, refused, content)
-		assert.Equal(t, subCode, refused.subCode, content)
+		assert.EqualValues(t, subCode, refused.subCode, content)
 	}
 }
 
@@ -433,10 +437,10 @@ func FuzzGatewayDo(f *testing.F) {
 		if !strings.HasPrefix(w.Header().Get("Content-Type"), "text/html") && !json.Valid(w.Body.Bytes()) {
 			t.Errorf("no JSON: %q", w.Body)
 		}
-		if got := strings.Contains(w.Body.String(), `"code":"10000"`); got && (!received.Verified || g.Downloads() != before+1) {
+		if got := strings.Contains(w.Body.String(), `"alipay_cert_content"`); got && (!received.Verified || g.Downloads() != before+1) {
 			t.Errorf("verified %t: %s", received.Verified, w.Body)
 		}
-		if !received.Verified && (received.Code == "" || strings.Contains(w.Body.String(), `"sign"`)) {
+		if !received.Verified && (received.Code == "" || received.Params.Get("app_id") != AppID && strings.Contains(w.Body.String(), `"sign"`)) {
 			t.Errorf("not verified, code %q: %s", received.Code, w.Body)
 		}
 		g.Reset()

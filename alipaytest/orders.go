@@ -121,6 +121,9 @@ func (g *Gateway) readOrder(request *oldRequest) (*Order, *oldRefusal) {
 	for name, value := range request.params {
 		order.Params.Set(name, value)
 	}
+	if len(request.biz) == 0 {
+		return nil, missing("biz_content", "isv.missing-parameter")
+	}
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(request.biz, &members); err != nil {
 		return nil, notAnObject()
@@ -145,7 +148,7 @@ func (g *Gateway) readOrder(request *oldRequest) (*Order, *oldRefusal) {
 		}
 		switch n := utf8.RuneCountInString(*member.value); {
 		case member.required && n == 0:
-			return nil, &oldRefusal{"40001", "isv.missing-parameter", said{member.name + " is missing in biz_content", "biz_content 缺少 " + member.name}}
+			return nil, invalid("isv.missing-parameter", "%s is missing in biz_content", "biz_content 缺少 %s", member.name)
 		case member.most > 0 && n > member.most:
 			return nil, invalid("isv.invalid-parameter", "%s in biz_content has %d characters, and may have %d", "biz_content 中的 %s 有 %d 个字符，最多 %d 个", member.name, n, member.most)
 		}
@@ -217,16 +220,24 @@ func (o *Order) Agree() { o.answer(agreementValid) }
 // Declining again changes nothing and sends nothing.
 func (o *Order) Decline() { o.answer(agreementInvalid) }
 
-// answer changes the agreement's state. An order from before [Gateway.Reset] no
-// longer has one.
+// answer is the user's. An order from before [Gateway.Reset] no longer has an
+// agreement.
 func (o *Order) answer(status string) {
 	g, a := o.g, o.agreement
-	now := g.clock()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.agreements[a.outNo] != a || a.status == status {
+	if g.agreements[a.outNo] == a {
+		g.change(a, status)
+	}
+}
+
+// change changes an agreement's state, and sends the message about it. g.mu is
+// held.
+func (g *Gateway) change(a *agreement, status string) {
+	if a.status == status {
 		return
 	}
+	now := g.clock()
 	if a.id == "" {
 		g.agreed++
 		day := strings.ReplaceAll(protocol.FormatOldTime(now)[:len(time.DateOnly)], "-", "")
@@ -251,9 +262,7 @@ func (a *agreement) members() map[string]string {
 
 // queryAgreement is the endpoint zhima.credit.payafteruse.creditagreement.query.
 func (g *Gateway) queryAgreement(x *exchange, _ bool) reply {
-	no := func(code alipay.ErrorCode, message string) reply {
-		return reply{status: http.StatusBadRequest, code: code, body: x.errorBody(code, message, false)}
-	}
+	no := func(code alipay.ErrorCode, message string) reply { return x.no(http.StatusBadRequest, code, message) }
 	outNo, id := x.received.Params.Get("out_agreement_no"), x.received.Params.Get("credit_agreement_id")
 	if outNo == "" && id == "" {
 		return no(alipay.CodeInvalidParameter, "参数有误：out_agreement_no和credit_agreement_id不能同时为空")

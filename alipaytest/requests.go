@@ -41,6 +41,13 @@ type ReceivedRequest struct {
 	// refused the request, since the answer only says what the platform would. It is
 	// empty otherwise. DiagnosisZH is in Chinese. They may quote the request.
 	Diagnosis, DiagnosisZH string
+	// Missing names the parameters that the request lacks of those that a real call
+	// has: of a query conn_key, once_token, query_type, identity_type and service_id.
+	// It is answered all the same, since the platform's page calls them optional.
+	Missing []string
+	// Encrypted says that the answer is encrypted. That to a GET is, on a gateway with
+	// a key, even if the request does not ask for it: see [WithEncryptKey].
+	Encrypted bool
 	// Fault names the fault that the request met; empty when none.
 	Fault string
 
@@ -61,14 +68,26 @@ type ReceivedRequest struct {
 	wire, signed []byte // the body as received, and what the signature covers of it
 	signedString string // what was signed in place of StringToSign; "" when unknown
 
-	inside    bool // the path has the prefix of WithPathPrefix
-	encrypted bool // the answer is to be encrypted
+	oldContent string // what the signature of a request to the old gateway covers
+
+	inside        bool // the path has the prefix of WithPathPrefix
+	asksEncrypted bool // it says that the client encrypts
+}
+
+// lacks notes which of the names have no value.
+func (r *ReceivedRequest) lacks(value func(name string) string, names ...string) {
+	for _, name := range names {
+		if value(name) == "" {
+			r.Missing = append(r.Missing, name)
+		}
+	}
 }
 
 func (r ReceivedRequest) clone() ReceivedRequest {
 	r.Header = r.Header.Clone()
 	r.Params = cloneValues(r.Params)
 	r.Body = bytes.Clone(r.Body)
+	r.Missing = slices.Clone(r.Missing)
 	r.Files = slices.Clone(r.Files)
 	for i := range r.Files {
 		r.Files[i].Content = bytes.Clone(r.Files[i].Content)
@@ -78,8 +97,8 @@ func (r ReceivedRequest) clone() ReceivedRequest {
 
 // size is roughly the memory of a request that its sender controls.
 func (r *ReceivedRequest) size() int {
-	size := 2*len(r.RequestURI) + len(r.Body) + len(r.signedString) // Params once more
-	if len(r.wire) != len(r.Body) {                                 // it came encrypted, or with files
+	size := 2*len(r.RequestURI) + len(r.Body) + len(r.signedString) + len(r.oldContent) // Params once more
+	if len(r.wire) != len(r.Body) {                                                     // it came encrypted, or with files
 		size += len(r.wire)
 	}
 	for _, file := range r.Files {
@@ -161,5 +180,6 @@ func (g *Gateway) Reset() {
 	clear(g.agreements)
 	clear(g.agreementIDs)
 	clear(g.ordered)
+	clear(g.preconsulted)
 	g.faults = nil
 }

@@ -14,7 +14,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/seed-39a49030/alipay/alipaytest/internal/rewrite"
 	"github.com/seed-39a49030/alipay/internal/aescbc"
 	"github.com/seed-39a49030/alipay/internal/protocol"
 )
@@ -77,17 +76,24 @@ const (
 // Explain finds out why the signature of a request does not verify. It returns the
 // zero Finding when it does.
 func Explain(r Request, keys Keys) Finding {
-	if protocol.Verify(keys.App, r.stringToSign(), r.Signature) == nil {
+	s := &search{r: &r, right: r.stringToSign(), cipher: keys.Cipher, hashed: maxHashed, compared: maxCompared}
+	return s.explain(r.Signature, keys, s.find)
+}
+
+// explain says whose signature it is and, if it is the application's, what find
+// finds it to be over.
+func (s *search) explain(signature string, keys Keys, find func() (found, bool)) Finding {
+	if protocol.Verify(keys.App, s.right, signature) == nil {
 		return Finding{}
 	}
-	form, raws := decode(r.Signature)
+	form, raws := decode(signature)
 	for _, raw := range raws {
-		if digest, ok := signedDigest(keys.App, raw.bytes); ok {
-			s := &search{r: &r, cipher: keys.Cipher, digest: digest, hashed: maxHashed, compared: maxCompared}
-			return s.explain(raw.phrase)
+		var ok bool
+		if s.digest, ok = signedDigest(keys.App, raw.bytes); ok {
+			return s.sentence(raw.phrase, find)
 		}
-		if fullPSS(keys.App, r.stringToSign(), raw.bytes) {
-			return Finding{Text: sentence(pssUsed), TextZH: sentenceZH(pssUsed), Signed: r.stringToSign()}
+		if fullPSS(keys.App, s.right, raw.bytes) {
+			return Finding{Text: sentence(pssUsed), TextZH: sentenceZH(pssUsed), Signed: s.right}
 		}
 	}
 	for _, other := range keys.Others {
@@ -123,8 +129,8 @@ func (p phrase) and(other phrase) phrase {
 }
 
 var pssUsed = phrase{
-	"the padding is PSS; v3 wants RSASSA-PKCS1-v1_5 (SHA256withRSA), not RSASSA-PSS",
-	"填充方式是 PSS，v3 要求 RSASSA-PKCS1-v1_5（SHA256withRSA）",
+	"the padding is PSS; RSA2 is RSASSA-PKCS1-v1_5 (SHA256withRSA), not RSASSA-PSS",
+	"填充方式是 PSS，而 RSA2 是 RSASSA-PKCS1-v1_5（SHA256withRSA）",
 }
 
 // sentence quotes the request, which need not be UTF-8.
@@ -152,7 +158,7 @@ func strange(key *rsa.PublicKey, raw []byte) phrase {
 			"长度正确，说明来自另一把 RSA 私钥；请确认私钥与控制台上传的应用公钥是一对，并且属于这个 APPID",
 		}
 	case n >= 64 && n <= 80 && raw[0] == 0x30:
-		return phrase{"it is an ECDSA or SM2 signature; v3 takes RSA2 (RSA with SHA-256)", "这是 ECDSA 或 SM2 签名；v3 要求 RSA2（RSA 加 SHA-256）"}
+		return phrase{"it is an ECDSA or SM2 signature; RSA2 is RSA with SHA-256", "这是 ECDSA 或 SM2 签名；应为 RSA2（RSA 加 SHA-256）"}
 	case n == 16 || n == 20 || n == 32:
 		return phrase{
 			fmt.Sprintf("it has %d bytes, as a plain hash or an HMAC has; sign with the RSA private key", n),
@@ -173,12 +179,13 @@ func strange(key *rsa.PublicKey, raw []byte) phrase {
 
 // search looks for the string that was signed.
 type search struct {
-	r        *Request
+	r        *Request // of v3; nil at the old gateway
+	right    []byte   // what should have been signed
 	cipher   *aescbc.Cipher
 	digest   digest
 	hashed   int // bytes that may still be hashed
 	compared int // comparisons that may still be made
-	rewrites map[string][]rewrite.Rewrite
+	written  map[string][]rewrite
 }
 
 // found is a string that was signed, and what is wrong with it.
@@ -187,13 +194,15 @@ type found struct {
 	content []byte
 }
 
-func (s *search) explain(form phrase) Finding {
+// sentence says what the application's key signed. form is what is wrong with how
+// the signature is written.
+func (s *search) sentence(form phrase, find func() (found, bool)) Finding {
 	wrong := form.and(s.algorithm())
-	f, ok := s.find()
+	f, ok := find()
 	if !ok {
 		wrong = wrong.and(phrase{
-			fmt.Sprintf("over another string than the gateway, which none of the usual mistakes explains: print the string that you sign, and compare it byte by byte with %q", shown(s.r.stringToSign())),
-			fmt.Sprintf("签名串与网关的不同，常见错误都无法解释；请打印你的待签名字符串，与此逐字节比较：%q", shown(s.r.stringToSign())),
+			fmt.Sprintf("over another string than the gateway, which none of the usual mistakes explains: print the string that you sign, and compare it byte by byte with %q", shown(s.right)),
+			fmt.Sprintf("签名串与网关的不同，常见错误都无法解释；请打印你的待签名字符串，与此逐字节比较：%q", shown(s.right)),
 		})
 		return Finding{Text: sentence(wrong), TextZH: sentenceZH(wrong)}
 	}
@@ -224,9 +233,9 @@ func (s *search) algorithm() phrase {
 			"缺少标明 SHA-256 的 DigestInfo，像是直接用私钥加密了摘要；请使用签名函数 SHA256withRSA",
 		}
 	case d.hash == crypto.SHA1:
-		return phrase{"with SHA-1 (SHA1withRSA, sign type RSA); v3 wants SHA-256 (SHA256withRSA, RSA2)", "使用了 SHA-1（SHA1withRSA，即 RSA）；v3 要求 SHA-256（SHA256withRSA，即 RSA2）"}
+		return phrase{"with SHA-1 (SHA1withRSA, sign type RSA); RSA2 is SHA-256 (SHA256withRSA)", "使用了 SHA-1（SHA1withRSA，即 RSA）；应为 SHA-256（SHA256withRSA，即 RSA2）"}
 	case d.hash != crypto.SHA256:
-		return phrase{fmt.Sprintf("with %v; v3 wants SHA-256 (SHA256withRSA, RSA2)", d.hash), fmt.Sprintf("使用了 %v；v3 要求 SHA-256（SHA256withRSA，即 RSA2）", d.hash)}
+		return phrase{fmt.Sprintf("with %v; RSA2 is SHA-256 (SHA256withRSA)", d.hash), fmt.Sprintf("使用了 %v；应为 SHA-256（SHA256withRSA，即 RSA2）", d.hash)}
 	}
 	return phrase{}
 }
@@ -234,13 +243,13 @@ func (s *search) algorithm() phrase {
 // find tries the string itself, then all single mistakes, then pairs of them.
 func (s *search) find() (found, bool) {
 	right := s.content()
-	if f, ok := s.check(right, phrase{}, true); ok {
+	if f, ok := s.check(right.bytes(), phrase{}, true); ok {
 		return f, true
 	}
 	var singles []mistake
 	var hit *found
 	s.mistakes(right, true, func(m mistake) bool {
-		if f, ok := s.check(m.content, m.phrase, true); ok {
+		if f, ok := s.check(m.bytes(), m.phrase, true); ok {
 			hit = &f
 			return false
 		}
@@ -255,7 +264,7 @@ func (s *search) find() (found, bool) {
 			break
 		}
 		s.mistakes(first.content, false, func(second mistake) bool {
-			if f, ok := s.check(second.content, first.phrase.and(second.phrase), false); ok {
+			if f, ok := s.check(second.bytes(), first.phrase.and(second.phrase), false); ok {
 				hit = &f
 			}
 			return hit == nil && !s.spent()
@@ -271,11 +280,10 @@ func (s *search) spent() bool { return s.hashed <= 0 || s.compared <= 0 }
 
 // check compares a content with the digest, and, when thorough, what people
 // hash in its place.
-func (s *search) check(c content, p phrase, thorough bool) (found, bool) {
+func (s *search) check(text []byte, p phrase, thorough bool) (found, bool) {
 	if s.spent() {
 		return found{}, false
 	}
-	text := c.bytes()
 	s.hashed -= len(text)
 	s.compared--
 	if s.digest.covers(text) {

@@ -108,7 +108,7 @@ func TestFormsOfASignature(t *testing.T) {
 		`\n` + right:                                                    `sign holds \n`,
 		encoded(full):                                                   "the padding is PSS",
 		encoded(bare):                                                   "the NULL is missing",
-		encoded(sha512):                                                 "with SHA-512; v3 wants SHA-256",
+		encoded(sha512):                                                 "with SHA-512; RSA2 is SHA-256",
 		sign(t, other, string(r.stringToSign())):                        "signed with another key",
 		"undefined":                                                     "sign is the word undefined",
 		"null":                                                          "sign is the word null", // although it is base64

@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/seed-39a49030/alipay/alipaytest/internal/rewrite"
 	"github.com/seed-39a49030/alipay/internal/protocol"
 )
 
@@ -265,12 +264,11 @@ func (m *maker) query() {
 			set(encoded, "the query was signed with its values encoded "+e.en+", and sent in another way: sign it as it is sent", "查询串的值签名时按"+e.zh+"编码，发送时不同：要按发送的样子签名")
 		}
 	}
-	sorted := slices.Clone(parameters)
-	slices.SortStableFunc(sorted, func(a, b member) int { return strings.Compare(a.name, b.name) })
-	set(join(sorted, "&"), "the parameters were signed sorted by name, and sent in another order: sign them as they are sent", "参数按名称排序后签名，发送时顺序不同：要按发送的样子签名")
+	set(join(sorted(parameters), "&"), "the parameters were signed sorted by name, and sent in another order: sign them as they are sent", "参数按名称排序后签名，发送时顺序不同：要按发送的样子签名")
 	if m.first {
-		m.orders(parameters, 5, func(p []member) {
+		orders(parameters, 5, func(p []member) bool {
 			set(join(p, "&"), "the parameters were signed in another order than they were sent in", "参数签名时的顺序与发送时不同")
+			return !m.ended
 		})
 	}
 	kept := slices.DeleteFunc(slices.Clone(parameters), func(p member) bool { return p.text == p.name || p.text == p.name+"=" })
@@ -336,30 +334,6 @@ func reencode(parameters []member, encode func(string) string) (string, bool) {
 	return join(out, "&"), true
 }
 
-// orders calls use with every order of a list that is not longer than most.
-func (m *maker) orders(list []member, most int, use func([]member)) {
-	if len(list) > most {
-		return
-	}
-	list = slices.Clone(list)
-	var permute func(from int)
-	permute = func(from int) {
-		if m.ended {
-			return
-		}
-		if from == len(list) {
-			use(list)
-			return
-		}
-		for i := from; i < len(list); i++ {
-			list[from], list[i] = list[i], list[from]
-			permute(from + 1)
-			list[from], list[i] = list[i], list[from]
-		}
-	}
-	permute(0)
-}
-
 // maxBody is the longest body that is rewritten on top of another mistake.
 const maxBody = 16 << 10
 
@@ -388,11 +362,11 @@ func (m *maker) body() {
 		set(string(cipher.Encrypt([]byte(body))), "the ciphertext was signed, and the plain text sent", "对密文签名，发送的却是明文")
 	}
 	for _, w := range m.s.rewritesOf(body) {
-		set(string(w.Text), "the body was signed "+w.Signed+" and sent "+w.Arrived, "body 签名时"+w.SignedZH)
+		set(w.text, "the body was signed "+w.signed+" and sent "+w.sent, "body 签名时"+w.zh)
 	}
 	if m.first {
-		rewrite.Orders([]byte(body), func(text []byte) bool {
-			set(string(text), "the members of the JSON body were signed in another order than they were sent in: sign the bytes that you send", "JSON body 的成员签名时的顺序与发送时不同：要对发送的字节签名")
+		jsonOrders(body, func(text string) bool {
+			set(text, "the members of the JSON body were signed in another order than they were sent in: sign the bytes that you send", "JSON body 的成员签名时的顺序与发送时不同：要对发送的字节签名")
 			return !m.ended
 		})
 	}
@@ -410,14 +384,14 @@ func (m *maker) body() {
 	}
 }
 
-func (s *search) rewritesOf(body string) []rewrite.Rewrite {
-	list, ok := s.rewrites[body]
+func (s *search) rewritesOf(body string) []rewrite {
+	list, ok := s.written[body]
 	if !ok {
-		if s.rewrites == nil {
-			s.rewrites = make(map[string][]rewrite.Rewrite)
+		if s.written == nil {
+			s.written = make(map[string][]rewrite)
 		}
-		list = rewrite.All([]byte(body))
-		s.rewrites[body] = list
+		list = rewrites(body)
+		s.written[body] = list
 	}
 	return list
 }
@@ -481,8 +455,9 @@ func (m *maker) auth() {
 	for _, member := range members {
 		_, values[member.name], _ = strings.Cut(member.text, "=")
 	}
-	m.orders(members, 4, func(p []member) {
+	orders(members, 4, func(p []member) bool {
 		set(join(p, ","), "the members of authString were signed in another order than they were sent in", "authString 成员签名时的顺序与发送时不同")
+		return !m.ended
 	})
 	for i, member := range members {
 		if i < 8 && len(members) > 1 {
@@ -555,10 +530,8 @@ func (m *maker) whole() {
 	of(apart, apartZH, "\n", "\n", append(texts, r.Method, r.Target, body)...)
 
 	const old, oldZH = "the string was put together as the old gateway (gateway.do) wants it, sorted parameters joined by &; v3 signs authString, method, path with query and body, a line each", "待签名字符串按旧网关（gateway.do）的方式拼接（排序后用 & 连接）；v3 依次签 authString、方法、带查询串的路径、body，每项一行"
-	sorted := func(members []member) string {
-		members = slices.DeleteFunc(slices.Clone(members), func(p member) bool { return p.text == p.name+"=" })
-		slices.SortStableFunc(members, func(a, b member) int { return strings.Compare(a.name, b.name) })
-		return join(members, "&")
+	oldContent := func(members []member) string {
+		return join(sorted(slices.DeleteFunc(slices.Clone(members), func(p member) bool { return p.text == p.name+"=" })), "&")
 	}
 	parameters := membersOf(query, "&")
 	var plain []member
@@ -577,7 +550,7 @@ func (m *maker) whole() {
 		biz, slices.Concat(auth, biz), slices.Concat(plain, biz), slices.Concat(auth, plain, biz),
 	} {
 		if len(list) > 0 {
-			of(old, oldZH, "", "", sorted(list))
+			of(old, oldZH, "", "", oldContent(list))
 		}
 	}
 	of("the string was signed after it had been decoded", "待签名字符串在签名前被 URL 解码", "", "", unescaped(string(r.stringToSign())))
@@ -610,7 +583,7 @@ func (s *search) searches(c content) *found {
 		for by := int64(1); by <= reach; by++ {
 			for _, at := range []int64{sent - by, sent + by} {
 				changed := strings.Replace(auth, "timestamp="+value, "timestamp="+strconv.FormatInt(at, 10), 1)
-				if f, ok := s.check(c.with(authLine, changed), phrase{}, false); ok {
+				if f, ok := s.check(c.with(authLine, changed).bytes(), phrase{}, false); ok {
 					f.phrase = phrase{
 						fmt.Sprintf("timestamp was signed as %d and sent as %d: take the time once, and use it in both places", at, sent),
 						fmt.Sprintf("timestamp 签名时为 %d，发送时为 %d：时间只取一次，两处用同一个值", at, sent),
