@@ -24,7 +24,6 @@ type certificateMode struct {
 	roots         []certs.Certificate // the root bundle
 	intermediates []certs.Certificate // those in Alipay's certificate file
 	expiries      []Expiry            // of the certificates in use
-	passedOver    []Expiry            // of Alipay's certificates that have expired
 }
 
 // Expiry says until when a configured certificate is valid.
@@ -169,11 +168,9 @@ func (c Config) alipayCerts(r *Credentials, now time.Time) error {
 		if reason := unusable(leaf); reason != (text{}) {
 			return wrong(reason)
 		}
-		expiry := Expiry{field, leaf.SN, leaf.X509.NotAfter}
 		if reason := notValidAt(leaf, now); reason != (text{}) {
 			invalid = cmp.Or(invalid, reason)
 			if now.After(leaf.X509.NotAfter) {
-				r.mode.passedOver = append(r.mode.passedOver, expiry)
 				continue
 			}
 		} else {
@@ -184,7 +181,7 @@ func (c Config) alipayCerts(r *Credentials, now time.Time) error {
 				"证书链不到配置的支付宝根证书（RootCertContent），或根证书不对：%s").With(reason))
 		}
 		if _, twice := r.AlipayCerts[leaf.SN]; !twice {
-			r.mode.expiries = append(r.mode.expiries, expiry)
+			r.mode.expiries = append(r.mode.expiries, Expiry{field, leaf.SN, leaf.X509.NotAfter})
 		}
 		r.AlipayCerts[leaf.SN] = signerOf(leaf)
 	}

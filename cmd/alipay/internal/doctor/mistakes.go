@@ -1,65 +1,168 @@
 package doctor
 
 import (
-	"errors"
+	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/seed-39a49030/alipay"
 	"github.com/seed-39a49030/alipay/alipaytest"
+	"github.com/seed-39a49030/alipay/internal/credentials"
 	"github.com/seed-39a49030/alipay/internal/keys"
 )
 
-// mistakes lists what NewClient refuses in the config, and reports whether there
-// is nothing.
-func (r *report) mistakes(c alipay.AlipayConfig, envErr error, envOnly bool) bool {
-	r.begin("mistakes", "What alipay.NewClient says", "alipay.NewClient 的检查结果")
-	found, err := collect(c)
-	if err != nil {
-		r.fail("", err.Error())
-		return false
+// mistake is something that NewClient refuses.
+type mistake struct {
+	field string
+	text  text
+}
+
+// mistakes lists what NewClient refuses in the config, each once.
+func mistakes(c alipay.AlipayConfig, now time.Time) (found []mistake) {
+	if publicKey, certificates := modes(c); publicKey && certificates {
+		// What is wrong in each mode is found with the other left out.
+		if _, err := credentials.Resolve(onlyModes(c), now); err != nil {
+			found = append(found, asMistake(err))
+		}
+		withoutKey, withoutCerts := c, c
+		withoutKey.AlipayPublicKey, withoutKey.AlipayPublicKeyPath = "", ""
+		dropCertificates(&withoutCerts)
+		for _, m := range append(mistakes(withoutKey, now), mistakes(withoutCerts, now)...) {
+			if !slices.Contains(found, m) {
+				found = append(found, m)
+			}
+		}
+		return found
 	}
-	for _, mistake := range found {
-		r.fail(mistake.Field, r.reason(mistake.Reason))
+	found = collect(c, now)
+	if base, err := credentials.ParseBaseURL(c.BaseURL); err == nil && base.Scheme == "http" && !credentials.IsLoopback(base.Hostname()) {
+		found = append(found, mistake{"BaseURL", both("http would send personal data in the clear; use https (http is for loopback addresses, or with WithInsecureHTTP)",
+			"http 会以明文发送个人数据；请改用 https（http 只用于本机地址，或设置 WithInsecureHTTP）")})
+	}
+	for _, pair := range pairs {
+		if swapped, ok := pair.swap(c, found, now); ok {
+			return swapped
+		}
+	}
+	return found
+}
+
+// onlyModes is a config whose only mistake is that it has both modes.
+func onlyModes(c alipay.AlipayConfig) credentials.Config {
+	spare := spares()
+	return credentials.Config{AppID: spare.AppID, PrivateKey: spare.PrivateKey, AlipayPublicKey: "set", RootCertContent: "set"}
+}
+
+func asMistake(err error) mistake {
+	e := err.(*credentials.Error) // Resolve returns no other
+	return mistake{e.Field, text{EN: e.Reason, ZH: e.Chinese}}
+}
+
+// mistakes says what NewClient refuses. envErr is what is missing in the
+// environment, nil when flags gave settings, too.
+func (r *report) mistakes(found []mistake, envErr error) {
+	r.begin("mistakes", "What alipay.NewClient says", "alipay.NewClient 的检查结果")
+	for _, m := range found {
+		r.fail(m.field, m.text)
 	}
 	if len(found) == 0 {
-		r.ok(r.t("it accepts this configuration", "接受这份配置"))
-		return true
+		r.ok(both("it accepts this configuration", "接受这份配置"))
+	} else if envErr != nil {
+		r.note(asMistake(envErr).text)
 	}
-	var missing *alipay.ConfigError
-	if envOnly && errors.As(envErr, &missing) {
-		r.note(r.reason(missing.Reason))
-	}
-	return false
 }
+
+// pair is two settings that are easily put in each other's place.
+type pair struct {
+	a, b string
+	said text
+}
+
+var pairs = []pair{
+	{"PrivateKey", "AlipayPublicKey", both("the two are swapped: PrivateKey (应用私钥) holds a public key, AlipayPublicKey (支付宝公钥) a private key",
+		"两者填反了：PrivateKey（应用私钥）里是公钥，AlipayPublicKey（支付宝公钥）里是私钥")},
+	{"AppCertContent", "AlipayPublicCertContent", both("the two are swapped: AppCertContent (应用公钥证书) holds Alipay's certificate, AlipayPublicCertContent (支付宝公钥证书) the application's",
+		"两者填反了：AppCertContent（应用公钥证书）里是支付宝公钥证书，AlipayPublicCertContent（支付宝公钥证书）里是应用公钥证书")},
+	{"AlipayPublicCertContent", "RootCertContent", both("the two are swapped: AlipayPublicCertContent (支付宝公钥证书) holds the root bundle, RootCertContent (支付宝根证书) Alipay's certificate",
+		"两者填反了：AlipayPublicCertContent（支付宝公钥证书）里是根证书，RootCertContent（支付宝根证书）里是支付宝公钥证书")},
+	{"AppCertContent", "RootCertContent", both("the two are swapped: AppCertContent (应用公钥证书) holds the root bundle, RootCertContent (支付宝根证书) the application's certificate",
+		"两者填反了：AppCertContent（应用公钥证书）里是根证书，RootCertContent（支付宝根证书）里是应用公钥证书")},
+}
+
+// setting returns where a key or certificate is in a config.
+func setting(c *alipay.AlipayConfig, field string) (content, path *string) {
+	switch field {
+	case "PrivateKey":
+		return &c.PrivateKey, &c.PrivateKeyPath
+	case "AlipayPublicKey":
+		return &c.AlipayPublicKey, &c.AlipayPublicKeyPath
+	case "AppCertContent":
+		return &c.AppCertContent, &c.AppCertPath
+	case "AlipayPublicCertContent":
+		return &c.AlipayPublicCertContent, &c.AlipayPublicCertPath
+	default:
+		return &c.RootCertContent, &c.RootCertPath
+	}
+}
+
+// swap looks whether the mistakes of the two are gone when they change places, and
+// then returns what is left. Of keys their kinds say it: the two may be halves of
+// the application's own pair, which stays a mistake.
+func (p pair) swap(c alipay.AlipayConfig, found []mistake, now time.Time) ([]mistake, bool) {
+	wrong := func(list []mistake, field string) bool {
+		return slices.ContainsFunc(list, func(m mistake) bool { return contentField(m.field) == field })
+	}
+	if !wrong(found, p.a) && !wrong(found, p.b) {
+		return nil, false
+	}
+	contentA, pathA := setting(&c, p.a)
+	contentB, pathB := setting(&c, p.b)
+	*contentA, *contentB, *pathA, *pathB = *contentB, *contentA, *pathB, *pathA
+	left := collect(c, now)
+	if p.a == "PrivateKey" {
+		m := read(p.b, *contentB, *pathB)
+		if m == nil || m.Kind != keys.PublicRSA || wrong(left, p.a) {
+			return nil, false
+		}
+	} else if wrong(left, p.a) || wrong(left, p.b) {
+		return nil, false
+	}
+	return append([]mistake{{p.a, p.said}}, left...), true
+}
+
+// spares are the test kit's keys, of both modes.
+var spares = sync.OnceValue(func() alipay.AlipayConfig {
+	gateway, err := alipaytest.StartGateway()
+	if err != nil { // there is no loopback, and so nothing to go on with
+		return alipay.AlipayConfig{}
+	}
+	defer gateway.Close()
+	spare := gateway.CertConfig()
+	spare.AlipayPublicKey = gateway.Config().AlipayPublicKey
+	return spare
+})
 
 // collect returns every mistake, not just the first: what is known to be wrong
 // is replaced by the test kit's keys, and the config is checked again.
-func collect(c alipay.AlipayConfig) ([]*alipay.ConfigError, error) {
-	if _, err := alipay.NewClient(c); err == nil {
-		return nil, nil
+func collect(c alipay.AlipayConfig, now time.Time) (found []mistake) {
+	if _, err := credentials.Resolve(credentials.Config(c), now); err == nil {
+		return nil
 	}
-	gateway, err := alipaytest.StartGateway()
-	if err != nil {
-		return nil, err
-	}
-	defer gateway.Close()
-	s := standIns{all: readAll(c), spare: gateway.CertConfig(), replaced: map[string]bool{}}
-	s.spare.AlipayPublicKey = gateway.Config().AlipayPublicKey
-
-	var found []*alipay.ConfigError
+	s := standIns{all: readAll(c), spare: spares(), replaced: map[string]bool{}}
 	for range 20 { // more than there are fields
-		_, err := alipay.NewClient(c)
-		var mistake *alipay.ConfigError
-		if !errors.As(err, &mistake) {
-			return found, nil
+		_, err := credentials.Resolve(credentials.Config(c), now)
+		if err == nil {
+			return found
 		}
-		field := contentField(mistake.Field)
+		m := asMistake(err)
+		field := contentField(m.field)
 		if !s.follows(field) {
-			found = append(found, mistake)
+			found = append(found, m)
 		}
 		s.replace(&c, field)
 	}
-	return found, nil
+	return found
 }
 
 // contentField is the field that a …Path variant stands for.
@@ -108,22 +211,25 @@ func (s *standIns) replacePart(c *alipay.AlipayConfig, field string) {
 		c.BaseURL = ""
 	case "AppID":
 		c.AppID = s.spare.AppID
-	case "PrivateKey", "Signer":
-		c.PrivateKey, c.PrivateKeyPath, c.Signer = s.spare.PrivateKey, "", nil
-	case "AlipayPublicKey":
-		c.AlipayPublicKey, c.AlipayPublicKeyPath = s.spare.AlipayPublicKey, ""
-		c.AppCertContent, c.AppCertPath = "", "" // one mode is enough to go on
-		c.AlipayPublicCertContent, c.AlipayPublicCertPath = "", ""
-		c.RootCertContent, c.RootCertPath = "", ""
-	case "AppCertContent":
-		c.AppCertContent, c.AppCertPath = s.spare.AppCertContent, ""
-	case "AlipayPublicCertContent":
-		c.AlipayPublicCertContent, c.AlipayPublicCertPath = s.spare.AlipayPublicCertContent, ""
-	case "RootCertContent":
-		c.RootCertContent, c.RootCertPath = s.spare.RootCertContent, ""
+	case "Signer":
+		c.Signer = nil
+		c.PrivateKey = s.spare.PrivateKey
 	case "EncryptKey":
 		c.EncryptKey = ""
 	case "AppAuthToken":
 		c.AppAuthToken = ""
+	default:
+		content, path := setting(c, field)
+		good, _ := setting(&s.spare, field)
+		*content, *path = *good, ""
+		if field == "AlipayPublicKey" {
+			dropCertificates(c) // one mode is enough to go on
+		}
 	}
+}
+
+func dropCertificates(c *alipay.AlipayConfig) {
+	c.AppCertContent, c.AppCertPath = "", ""
+	c.AlipayPublicCertContent, c.AlipayPublicCertPath = "", ""
+	c.RootCertContent, c.RootCertPath = "", ""
 }

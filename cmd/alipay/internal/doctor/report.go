@@ -1,11 +1,39 @@
 package doctor
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
+	"time"
+
+	"github.com/seed-39a49030/alipay/cmd/alipay/internal/cli"
+	"github.com/seed-39a49030/alipay/internal/bilingual"
 )
+
+type text = bilingual.Text
+
+// both is a text in English and Chinese, formatted with the arguments that there
+// are.
+func both(en, zh string, args ...any) text {
+	t := text{EN: en, ZH: zh}
+	if len(args) > 0 {
+		t = t.With(args...)
+	}
+	return t
+}
+
+// lines is a text of several lines.
+func lines(list ...text) (all text) {
+	for i, line := range list {
+		if i > 0 {
+			all.EN, all.ZH = all.EN+"\n", all.ZH+"\n"
+		}
+		all.EN, all.ZH = all.EN+line.EN, all.ZH+line.ZH
+	}
+	return all
+}
 
 // level is how much a finding matters.
 type level string
@@ -17,60 +45,49 @@ const (
 	levelFail level = "fail" // a mistake
 )
 
-// finding is one line of the report.
+// finding is one entry of the report.
 type finding struct {
-	Section string `json:"section"`
-	Level   level  `json:"level"`
-	Field   string `json:"field,omitempty"` // as in alipay.AlipayConfig
-	Text    string `json:"text"`
+	section string
+	level   level
+	field   string // as in alipay.AlipayConfig
+	text    text
+	took    time.Duration // of a step that was timed
 }
 
-// report is what was found, in one language.
+// report is what was found.
 type report struct {
-	zh       bool
 	section  string
-	titles   map[string]string // of sections, as shown
+	titles   map[string]text // of sections
 	findings []finding
-}
-
-// t chooses a text.
-func (r *report) t(en, zh string) string {
-	if r.zh {
-		return zh
-	}
-	return en
 }
 
 // begin opens a section: its name for scripts, and its title for people.
 func (r *report) begin(name, en, zh string) {
 	r.section = name
 	if r.titles == nil {
-		r.titles = make(map[string]string)
+		r.titles = make(map[string]text)
 	}
-	r.titles[name] = r.t(en, zh)
+	r.titles[name] = both(en, zh)
 }
 
-func (r *report) add(l level, field, text string) {
-	r.findings = append(r.findings, finding{r.section, l, field, text})
+func (r *report) add(l level, field string, t text) {
+	r.findings = append(r.findings, finding{section: r.section, level: l, field: field, text: t})
 }
 
-func (r *report) note(text string)        { r.add(levelNote, "", text) }
-func (r *report) ok(text string)          { r.add(levelOK, "", text) }
-func (r *report) fail(field, text string) { r.add(levelFail, field, text) }
+func (r *report) note(t text)               { r.add(levelNote, "", t) }
+func (r *report) ok(t text)                 { r.add(levelOK, "", t) }
+func (r *report) warn(field string, t text) { r.add(levelWarn, field, t) }
+func (r *report) fail(field string, t text) { r.add(levelFail, field, t) }
 
-// check adds one or the other.
-func (r *report) check(good bool, field, ifGood, ifBad string) {
-	if good {
-		r.add(levelOK, field, ifGood)
-	} else {
-		r.add(levelFail, field, ifBad)
-	}
+// step adds what a step of the way to the gateway found, and how long it took.
+func (r *report) step(l level, field string, took time.Duration, t text) {
+	r.findings = append(r.findings, finding{r.section, l, field, t, took})
 }
 
 // count returns how many findings there are of a level.
 func (r *report) count(l level) (n int) {
 	for _, f := range r.findings {
-		if f.Level == l {
+		if f.level == l {
 			n++
 		}
 	}
@@ -78,60 +95,79 @@ func (r *report) count(l level) (n int) {
 }
 
 // conclusion is the last sentence.
-func (r *report) conclusion(live bool) string {
+func (r *report) conclusion(live bool) text {
 	failed, warned := r.count(levelFail), r.count(levelWarn)
-	text := ""
+	t := both("No mistake found offline; run -live to check against the gateway.", "离线检查没有发现错误；加 -live 可联网检查。")
 	switch {
+	case failed == 1:
+		return both("One of the checks failed.", "有 1 项检查未通过。")
 	case failed > 0:
-		return fmt.Sprintf(r.t("%d of the checks failed.", "有 %d 项检查未通过。"), failed)
+		return both("%d of the checks failed.", "有 %d 项检查未通过。", failed)
 	case live:
-		text = r.t("The gateway takes this configuration, and its answer was verified.", "网关接受这份配置，响应也通过了验签。")
-	default:
-		text = r.t("No mistake found offline; run -live to check against the gateway.", "离线没有发现错误；加 -live 可连接网关检查。")
+		t = both("The gateway takes this configuration, and its answer was verified.", "网关接受这份配置，响应也通过了验签。")
 	}
 	if warned > 0 {
-		text += fmt.Sprintf(r.t(" Look at the warnings (%d).", "请留意上面的警告（%d 条）。"), warned)
+		t = both("%s Look at the warnings (%d).", "%s请留意上面的警告（%d 条）。", t, warned)
 	}
-	return text
+	return t
 }
 
+func in(lang cli.Lang, t text) string { return lang.T(t.EN, t.ZH) }
+
 // print writes the report for people.
-func (r *report) print(w io.Writer, live bool) {
+func (r *report) print(w io.Writer, lang cli.Lang, live bool) {
+	marks := map[level]string{levelNote: "      ", levelOK: "ok    ", levelWarn: "WARN  ", levelFail: "FAIL  "}
 	section := ""
 	for _, f := range r.findings {
-		if f.Section != section {
+		if f.section != section {
 			if section != "" {
 				fmt.Fprintln(w)
 			}
-			section = f.Section
-			fmt.Fprintln(w, r.titles[section])
+			section = f.section
+			fmt.Fprintln(w, in(lang, r.titles[section]))
 		}
-		mark := map[level]string{levelNote: "      ", levelOK: "ok    ", levelWarn: "WARN  ", levelFail: "FAIL  "}[f.Level]
-		text := f.Text
-		if f.Field != "" {
-			text = f.Field + r.t(": ", "：") + text
+		shown := in(lang, f.text)
+		if f.field != "" {
+			shown = f.field + lang.T(": ", "：") + shown
 		}
-		for n, line := range strings.Split(text, "\n") {
-			if n > 0 {
-				mark = "          "
-			}
-			fmt.Fprintln(w, "  "+mark+line)
+		first, rest, more := strings.Cut(shown, "\n")
+		if f.took > 0 {
+			first += fmt.Sprintf(lang.T(" (%d ms)", "（%d 毫秒）"), max(1, f.took.Milliseconds()))
+		}
+		fmt.Fprintln(w, "  "+marks[f.level]+first)
+		if more {
+			fmt.Fprintln(w, "            "+strings.ReplaceAll(rest, "\n", "\n            "))
 		}
 	}
-	fmt.Fprintf(w, "\n%s\n", r.conclusion(live))
+	fmt.Fprintf(w, "\n%s\n", in(lang, r.conclusion(live)))
 }
 
 // printJSON writes the report for scripts.
-func (r *report) printJSON(w io.Writer, live bool) error {
+func (r *report) printJSON(w io.Writer, lang cli.Lang, live bool) error {
+	type entry struct {
+		Section string `json:"section"`
+		Level   level  `json:"level"`
+		Field   string `json:"field,omitempty"`
+		Text    string `json:"text"`
+		MS      int64  `json:"ms,omitempty"`
+	}
+	var entries []entry
+	for _, f := range r.findings {
+		e := entry{f.section, f.level, f.field, in(lang, f.text), 0}
+		if f.took > 0 {
+			e.MS = cmp.Or(f.took.Milliseconds(), 1)
+		}
+		entries = append(entries, e)
+	}
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
 	encoder.SetEscapeHTML(false)
 	return encoder.Encode(struct {
-		OK         bool      `json:"ok"`
-		Live       bool      `json:"live"`
-		Failures   int       `json:"failures"`
-		Warnings   int       `json:"warnings"`
-		Conclusion string    `json:"conclusion"`
-		Findings   []finding `json:"findings"`
-	}{r.count(levelFail) == 0, live, r.count(levelFail), r.count(levelWarn), r.conclusion(live), r.findings})
+		OK         bool    `json:"ok"`
+		Live       bool    `json:"live"`
+		Failures   int     `json:"failures"`
+		Warnings   int     `json:"warnings"`
+		Conclusion string  `json:"conclusion"`
+		Findings   []entry `json:"findings"`
+	}{r.count(levelFail) == 0, live, r.count(levelFail), r.count(levelWarn), in(lang, r.conclusion(live)), entries})
 }
