@@ -32,9 +32,9 @@ func init() {
 
 const modulePath = "github.com/seed-39a49030/alipay"
 
-// TestAPIChangesAreMeant compares the exported names of the public packages with
-// api.txt.
-func TestAPIChangesAreMeant(t *testing.T) {
+// TestAPIChangesAreIntended compares the exported names of the public packages
+// with api.txt.
+func TestAPIChangesAreIntended(t *testing.T) {
 	t.Parallel()
 	got := "# Every exported name and its type. To update: go test -run TestAPI . -update\n"
 	imports := exportData(t)
@@ -56,10 +56,10 @@ func TestAPIChangesAreMeant(t *testing.T) {
 	}
 }
 
-// TestWhatTheLastReleaseHadIsStillThere compares api.txt with that of the newest
+// TestAPIOfTheLastReleaseIsStillThere compares api.txt with that of the newest
 // tag. What programs are written against may go with a new minor version while
 // the major one is 0, later with a new major one only.
-func TestWhatTheLastReleaseHadIsStillThere(t *testing.T) {
+func TestAPIOfTheLastReleaseIsStillThere(t *testing.T) {
 	tag := git(t, "describe", "--tags", "--abbrev=0", "--match", "v[0-9]*")
 	if tag == "" {
 		t.Log("there is no release yet")
@@ -138,9 +138,9 @@ func TestBreakingChangesAreFound(t *testing.T) {
 	}
 }
 
-// TestTheModulesBesideItAreOfThisVersion keeps what is released together
-// together: a released module is used with the release of the library it names.
-func TestTheModulesBesideItAreOfThisVersion(t *testing.T) {
+// TestSubmodulesRequireThisVersion keeps what is released together together: a
+// released module is used with the release of the library it names.
+func TestSubmodulesRequireThisVersion(t *testing.T) {
 	for _, name := range []string{"alipayotel/go.mod", "opensslsigner/go.mod"} {
 		data, err := os.ReadFile(name)
 		require.NoError(t, err)

@@ -85,7 +85,7 @@ func TestCallersHTTPClientIsNeverModified(t *testing.T) {
 
 type countingJar struct{ http.CookieJar }
 
-func TestAClientNamesItsApplication(t *testing.T) {
+func TestClientPrintsItsAppIDAndHost(t *testing.T) {
 	client := newClient(t, "https://gateway.example/prefix")
 	for verb, text := range printed(client) {
 		if verb == "%T" {
@@ -152,9 +152,9 @@ type closer struct {
 
 func (c *closer) CloseIdleConnections() { c.closed++ }
 
-// TestTheTimeoutIsWithTimeoutsElseTheHTTPClientsElseTenSeconds in virtual time: the
-// call ends exactly when it should.
-func TestTheTimeoutIsWithTimeoutsElseTheHTTPClientsElseTenSeconds(t *testing.T) {
+// TestWhichTimeoutApplies in virtual time: WithTimeout, else that of the caller's
+// http.Client, else 10 s.
+func TestWhichTimeoutApplies(t *testing.T) {
 	assert.Equal(t, 10*time.Second, alipay.DefaultTimeout)
 	assert.Equal(t, 5*time.Second, alipay.DownloadTimeout)
 	silent := roundTripper(func(r *http.Request) (*http.Response, error) {
@@ -186,7 +186,7 @@ func TestTheTimeoutIsWithTimeoutsElseTheHTTPClientsElseTenSeconds(t *testing.T) 
 	}
 }
 
-func TestTheTimeoutCoversTheWholeCall(t *testing.T) {
+func TestTimeoutBoundsTheWholeCall(t *testing.T) {
 	t.Parallel()
 	slow := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	trickle := func(w http.ResponseWriter, r *http.Request) {
@@ -267,7 +267,7 @@ func TestRetryAfterIsHonouredWithinTheDeadline(t *testing.T) {
 	}, soon, pausesTo(&pauses))
 }
 
-func TestPausesDoubleUpToTheLongest(t *testing.T) {
+func TestPausesDoubleUpToMaxDelay(t *testing.T) {
 	for name, tt := range map[string]struct {
 		policy alipay.RetryPolicy
 		steps  []time.Duration
@@ -297,7 +297,7 @@ func TestPausesDoubleUpToTheLongest(t *testing.T) {
 	}
 }
 
-func TestACancelledPauseSatisfiesTheContextsError(t *testing.T) {
+func TestCancelDuringAPauseSatisfiesTheContextError(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Retry-After", "5")
 		w.WriteHeader(429)
@@ -315,9 +315,9 @@ func TestACancelledPauseSatisfiesTheContextsError(t *testing.T) {
 	assert.Equal(t, 429, apiErr.StatusCode)
 }
 
-// TestACallerWhoGivesUpTakesNoRetryFromOthers: only what the gateway or the
+// TestCancelledCallsDoNotDrawOnTheRetryBudget: only what the gateway or the
 // network refused draws on the budget.
-func TestACallerWhoGivesUpTakesNoRetryFromOthers(t *testing.T) {
+func TestCancelledCallsDoNotDrawOnTheRetryBudget(t *testing.T) {
 	t.Parallel()
 	var n int
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -339,9 +339,9 @@ func TestACallerWhoGivesUpTakesNoRetryFromOthers(t *testing.T) {
 	assert.Equal(t, 2, n)
 }
 
-// TestTheBudgetEndsRetriesForAllCallsOfAClient: at MaxTokens 4 two failed
-// attempts leave half, and half is not enough. 0 means 10.
-func TestTheBudgetEndsRetriesForAllCallsOfAClient(t *testing.T) {
+// TestRetryBudgetIsSharedByAllCallsOfAClient: at MaxTokens 4 two failed attempts
+// leave half, and half is not enough. 0 means 10.
+func TestRetryBudgetIsSharedByAllCallsOfAClient(t *testing.T) {
 	t.Parallel()
 	for maxTokens, want := range map[float64]int64{4: 11, 1: 10, 0: 13, -1: 30} {
 		s := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(429) })
@@ -354,9 +354,9 @@ func TestTheBudgetEndsRetriesForAllCallsOfAClient(t *testing.T) {
 	}
 }
 
-// TestAMinuteOfThrottlingIsNoStorm is the simulation of internal/backoff with a
-// whole client, for one of its cells.
-func TestAMinuteOfThrottlingIsNoStorm(t *testing.T) {
+// TestThrottledClientCausesNoRetryStorm is the simulation of internal/backoff
+// with a whole client, for one of its cells.
+func TestThrottledClientCausesNoRetryStorm(t *testing.T) {
 	t.Parallel()
 	n := 0
 	half := func(w http.ResponseWriter, r *http.Request) {
@@ -415,7 +415,7 @@ func TestNoGoroutineOutlivesACall(t *testing.T) {
 	t.Errorf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before, stacks[:runtime.Stack(stacks, true)])
 }
 
-func TestDoLeavesOutAsItWasOnlyWithAnError(t *testing.T) {
+func TestDoChangesOutOnlyOnSuccess(t *testing.T) {
 	client := newClient(t, serve(t, signed(200, `{"a":1,"b":"x"}`)).URL)
 	out := struct {
 		A    int
@@ -430,13 +430,9 @@ func TestDoLeavesOutAsItWasOnlyWithAnError(t *testing.T) {
 	_, err = client.Do(t.Context(), &alipay.Request{Path: "/v3/x"}, &bad)
 	require.ErrorIs(t, err, alipay.ErrOutcomeUnknown)
 	assert.Equal(t, 7, bad.A, "the first member fitted, the second did not")
-}
-
-func TestDoLeavesWhatAnInterfacePointsToAsItWas(t *testing.T) {
-	client := newClient(t, serve(t, signed(200, `{"a":"changed","b":{}}`)).URL)
-	held := &struct{ A, B string }{A: "before"}
-	var out any = held
-	_, err := client.Do(t.Context(), &alipay.Request{Path: "/v3/x"}, &out)
+	held := &struct{ A, B int }{A: 7}
+	var behind any = held
+	_, err = client.Do(t.Context(), &alipay.Request{Path: "/v3/x"}, &behind)
 	require.ErrorIs(t, err, alipay.ErrOutcomeUnknown)
-	assert.Equal(t, "before", held.A)
+	assert.Equal(t, 7, held.A, "nor behind an interface")
 }

@@ -57,9 +57,9 @@ func assertMistake(t *testing.T, err error, c alipay.AlipayConfig, field string,
 	assertKeepsSecret(t, out, given...)
 }
 
-// TestAMistakeInAnyFieldIsAConfigError: what is said of each is for
+// TestMistakeInAnyFieldIsAConfigError: what is said of each is for
 // internal/credentials to test.
-func TestAMistakeInAnyFieldIsAConfigError(t *testing.T) {
+func TestMistakeInAnyFieldIsAConfigError(t *testing.T) {
 	t.Parallel()
 	const nonsense = "n0nsense\x00七"
 	certMode, _ := certModeConfig(t)
@@ -94,7 +94,7 @@ func TestAMistakeInAnyFieldIsAConfigError(t *testing.T) {
 	assertMistake(t, alipay.AlipayConfig{}.Validate(), alipay.AlipayConfig{}, "AppID", "it is empty")
 }
 
-func TestAConfigIsReadFromTheFieldOrItsFile(t *testing.T) {
+func TestConfigIsReadFromTheFieldOrItsFile(t *testing.T) {
 	t.Parallel()
 	certMode, _ := certModeConfig(t)
 	for content, path := range inPathForm {
@@ -112,7 +112,7 @@ func TestAConfigIsReadFromTheFieldOrItsFile(t *testing.T) {
 	}
 }
 
-func TestDatesAreComparedWithTheClientsClock(t *testing.T) {
+func TestCertificateDatesAreComparedWithTheClientsClock(t *testing.T) {
 	t.Parallel()
 	config := vectorCertConfig(t)
 	for year, valid := range map[int]bool{2020: false, 2030: true, 2046: false} {
@@ -125,7 +125,7 @@ func TestDatesAreComparedWithTheClientsClock(t *testing.T) {
 	}
 }
 
-func TestAnOptionThatMakesNoSenseIsAConfigError(t *testing.T) {
+func TestInvalidOptionIsAConfigError(t *testing.T) {
 	overTLSVersions := func(least, most uint16) alipay.Option {
 		return alipay.WithHTTPClient(&http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{MinVersion: least, MaxVersion: most}}})
 	}
@@ -261,7 +261,7 @@ func TestFilesOfBinaryDERAreReadAsTheyAre(t *testing.T) {
 	assert.Contains(t, mistake.Reason, "certificate")
 }
 
-func TestTheOwnTransportKeepsConnectionsForEveryCallerAndNotForLong(t *testing.T) {
+func TestNewTransportKeepsOneConnectionPerCallerForAShortTime(t *testing.T) {
 	transport := alipay.NewTransport()
 	assert.GreaterOrEqual(t, transport.MaxIdleConnsPerHost, 10_000)
 	assert.Zero(t, transport.MaxIdleConns, "no limit")

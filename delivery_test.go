@@ -134,7 +134,7 @@ func TestQueryIsDeliveredAtMostOnceOverHTTP2(t *testing.T) {
 	}
 }
 
-func TestTriesAtTheSameTimeAreOneRequest(t *testing.T) {
+func TestHedgedRoundTripsSendOneRequest(t *testing.T) {
 	t.Parallel()
 	for name, configure := range map[string]func(*httptest.Server){
 		"HTTP/1.1": func(s *httptest.Server) { s.Start() }, "HTTP/1.1 TLS": overTLS, "HTTP/2": func(s *httptest.Server) { s.EnableHTTP2 = true; s.StartTLS() },
@@ -174,7 +174,7 @@ func TestTriesAtTheSameTimeAreOneRequest(t *testing.T) {
 	}
 }
 
-func TestARefusedHTTP2StreamIsTriedAgainWithANewSignature(t *testing.T) {
+func TestRefusedHTTP2StreamIsRetriedWithANewSignature(t *testing.T) {
 	t.Parallel()
 	for name, refuse := range map[string]func(h2test.Conn, uint32){
 		"REFUSED_STREAM": func(c h2test.Conn, stream uint32) { c.Reset(stream, h2test.RefusedStream) },
@@ -200,7 +200,7 @@ func TestARefusedHTTP2StreamIsTriedAgainWithANewSignature(t *testing.T) {
 	}
 }
 
-func TestWhatDidNotLeaveIsTriedAgain(t *testing.T) {
+func TestRequestThatDidNotLeaveIsRetried(t *testing.T) {
 	t.Parallel()
 	t.Run("no connection", func(t *testing.T) {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -276,7 +276,7 @@ func (m *mortal) Write(p []byte) (int, error) {
 	return m.Conn.Write(p)
 }
 
-func TestATransportThatHidesItsTraceCountsAsSent(t *testing.T) {
+func TestRoundTripperWithoutTraceCountsAsSent(t *testing.T) {
 	t.Parallel()
 	hide := func(err error, reads bool) []alipay.Option {
 		return []alipay.Option{
@@ -353,7 +353,7 @@ type nowhere struct{ net.Conn }
 
 func (nowhere) RemoteAddr() net.Addr { return nil }
 
-func TestAConnectionWithoutAnAddressCountsAsAny(t *testing.T) {
+func TestConnectionWithoutAnAddressIsDeliveredAtMostOnce(t *testing.T) {
 	t.Parallel()
 	for name, options := range callers() {
 		t.Run(name, func(t *testing.T) {
@@ -379,8 +379,8 @@ func TestAConnectionWithoutAnAddressCountsAsAny(t *testing.T) {
 }
 
 // TestFaultMatrix sends one query on a connection that has served before, for
-// every fault, both protocols and both kinds of client, and holds what the server saw
-// against what the caller is told. Everything that could be logged or printed
+// every fault, both protocols and both kinds of client, and holds what the server
+// saw against what the caller is told. Everything that could be logged or printed
 // on the way is searched for personal values and keys.
 func TestFaultMatrix(t *testing.T) {
 	t.Parallel()
@@ -392,8 +392,8 @@ func TestFaultMatrix(t *testing.T) {
 	} {
 		meanings[f.String()] = "not delivered"
 	}
-	meanings["403 HTML"] = "no"
-	meanings["403 RISK_INTERCEPT, signed"] = "no"
+	meanings["403 HTML"] = "answered"
+	meanings["403 RISK_INTERCEPT, signed"] = "answered"
 	needCertificates := map[string]bool{"unknown alipay-sn": true, "missing alipay-sn": true}
 	needEncryption := map[string]bool{"bad ciphertext": true, "plain answer": true}
 
@@ -470,10 +470,10 @@ func TestFaultMatrix(t *testing.T) {
 	}
 }
 
-// TestRandomBreaksDeliverNoTokenTwice is the property behind at most one
+// TestRandomFaultsDeliverNoTokenTwice is the property behind at most one
 // delivery: whatever breaks, whenever, the gateway acts at most once for each
 // call, and what says not delivered was not.
-func TestRandomBreaksDeliverNoTokenTwice(t *testing.T) {
+func TestRandomFaultsDeliverNoTokenTwice(t *testing.T) {
 	t.Parallel()
 	const callers = 16
 	calls := 8
@@ -524,9 +524,9 @@ func repeating(base http.RoundTripper, prepare func(*http.Request) *http.Request
 	}
 }
 
-// TestAnHTTPTransportWithARoundTripperInsideIsNotTrusted: an *http.Transport may
-// have been given another RoundTripper for the scheme, which may do anything.
-func TestAnHTTPTransportWithARoundTripperInsideIsNotTrusted(t *testing.T) {
+// TestHTTPTransportWithARegisteredRoundTripperIsNotTrusted: an *http.Transport
+// may have been given another RoundTripper for the scheme, which may do anything.
+func TestHTTPTransportWithARegisteredRoundTripperIsNotTrusted(t *testing.T) {
 	t.Parallel()
 	ownBody := func(r *http.Request) *http.Request {
 		again := r.Clone(r.Context())
@@ -573,10 +573,10 @@ func TestAnHTTPTransportWithARoundTripperInsideIsNotTrusted(t *testing.T) {
 	}
 }
 
-// TestABodyIsSentOnce: a RoundTripper that sends the request again in another
+// TestBodyIsSentOnce: a RoundTripper that sends the request again in another
 // context removes the hooks. Then only the body stops it, which cannot be read
 // again.
-func TestABodyIsSentOnce(t *testing.T) {
+func TestBodyIsSentOnce(t *testing.T) {
 	t.Parallel()
 	inBackground := func(r *http.Request) *http.Request { return r.Clone(context.Background()) }
 	t.Run("a request with a body", func(t *testing.T) {
@@ -615,7 +615,7 @@ func TestABodyIsSentOnce(t *testing.T) {
 	})
 }
 
-func TestARoundTripperThatRewritesItsRequestReachesNoOther(t *testing.T) {
+func TestRoundTripperThatRewritesItsRequestDoesNotChangeTheNext(t *testing.T) {
 	t.Parallel()
 	var targets []string
 	var mu sync.Mutex
@@ -646,9 +646,9 @@ func TestARoundTripperThatRewritesItsRequestReachesNoOther(t *testing.T) {
 	}
 }
 
-// TestAnEarlyAnswerIsEvidence: a stream that was answered with a 1xx was looked at,
-// whatever is said of it later.
-func TestAnEarlyAnswerIsEvidence(t *testing.T) {
+// TestInformationalResponseCountsAsSent: a stream that was answered with a 1xx
+// was looked at, whatever is said of it later.
+func TestInformationalResponseCountsAsSent(t *testing.T) {
 	t.Parallel()
 	for name, early := range map[string]bool{"REFUSED_STREAM": false, "103, then REFUSED_STREAM": true} {
 		for caller, options := range callers() {
@@ -674,9 +674,9 @@ func TestAnEarlyAnswerIsEvidence(t *testing.T) {
 func TestConnectionsAreReusedAfterErrors(t *testing.T) {
 	t.Parallel()
 	for name, handler := range map[string]http.HandlerFunc{
-		"400":       unsigned(400, `{"code":"X"}`),
-		"500":       unsigned(500, "<html>"),
-		"signed no": signed(400, `{"code":"X"}`),
+		"400":            unsigned(400, `{"code":"X"}`),
+		"500":            unsigned(500, "<html>"),
+		"signed refusal": signed(400, `{"code":"X"}`),
 		"redirect": func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Location", "/")
 			w.WriteHeader(302)
@@ -698,7 +698,7 @@ func TestConnectionsAreReusedAfterErrors(t *testing.T) {
 
 // The body is drained so that its connection can be used again, which is worth
 // little of the time that the call has.
-func TestABodyThatIsNotWantedTakesASecondAtMost(t *testing.T) {
+func TestDiscardedBodyIsDrainedForASecondAtMost(t *testing.T) {
 	for name, tt := range map[string]struct {
 		status int
 		want   error
@@ -721,7 +721,7 @@ func TestABodyThatIsNotWantedTakesASecondAtMost(t *testing.T) {
 	}
 }
 
-func TestAConnectionWhoseAnswerWasNotAcceptedIsNotUsedAgain(t *testing.T) {
+func TestConnectionOfAnUnacceptedAnswerIsNotReused(t *testing.T) {
 	t.Parallel()
 	for name, handler := range map[string]http.HandlerFunc{
 		"unsigned": unsigned(200, successBody),
@@ -757,9 +757,45 @@ func TestAConnectionWhoseAnswerWasNotAcceptedIsNotUsedAgain(t *testing.T) {
 	}
 }
 
-// TestNothingIsSentWhileAnAnswerIsUndecided: net/http lets the next request have
-// a connection before anybody can know whether the answer on it was right.
-func TestNothingIsSentWhileAnAnswerIsUndecided(t *testing.T) {
+// TestAbandonedConnectionsCostNoAttempt: net/http hands them out for a moment
+// yet, and there may be more of them than a call has attempts.
+func TestAbandonedConnectionsCostNoAttempt(t *testing.T) {
+	t.Parallel()
+	const callers = 32
+	var good atomic.Bool
+	var came sync.WaitGroup
+	came.Add(callers)
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if good.Load() {
+			final(w, r)
+			return
+		}
+		came.Done()
+		came.Wait() // so that each has a connection of its own
+		signedBySwapped(t, successBody)(w, r)
+	})
+	client := newClient(t, s.URL)
+	var all sync.WaitGroup
+	for range callers {
+		all.Go(func() {
+			_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil)
+			assert.ErrorIs(t, err, alipay.ErrResponseSignature)
+		})
+	}
+	all.Wait()
+	good.Store(true)
+	for range callers {
+		got, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil)
+		require.NoError(t, err)
+		assert.Equal(t, 1, got.Meta.Attempts)
+	}
+	assert.EqualValues(t, 2*callers, s.requests.Load())
+}
+
+// TestNothingIsSentOnAConnectionUntilItsAnswerIsAccepted: net/http lets the next
+// request have a connection before anybody can know whether the answer on it was
+// right.
+func TestNothingIsSentOnAConnectionUntilItsAnswerIsAccepted(t *testing.T) {
 	t.Parallel()
 	for name, accepted := range map[string]bool{"accepted": true, "refused": false} {
 		t.Run(name, func(t *testing.T) {
@@ -829,7 +865,7 @@ var withSurplus = map[string]func() string{
 	},
 }
 
-func TestWhatFollowsAnAnswerIsThrownAwayWithItsConnection(t *testing.T) {
+func TestSurplusBytesCloseTheConnection(t *testing.T) {
 	logged := captureLog(t)
 	for name, surplus := range withSurplus {
 		for _, later := range []bool{false, true} {
@@ -891,7 +927,7 @@ func TestWhatFollowsAnAnswerIsThrownAwayWithItsConnection(t *testing.T) {
 	assert.Empty(t, logged.String())
 }
 
-func TestASilentHandshakeHoldsNoGoroutineBeyondTheCall(t *testing.T) {
+func TestSilentHandshakeHoldsNoGoroutineAfterTheCall(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	base := "https://" + serveRaw(t, listener, func(conn net.Conn, _ int) { _, _ = io.Copy(io.Discard, conn) })
@@ -922,9 +958,9 @@ func (u unveiled) NetConn() net.Conn { return u.Conn }
 // veiled does not.
 type veiled struct{ net.Conn }
 
-// TestADiallersConnectionIsHeldToTLS12: through DialTLSContext a caller decides
-// what https is.
-func TestADiallersConnectionIsHeldToTLS12(t *testing.T) {
+// TestConnectionOfACallersDiallerNeedsTLS12: through DialTLSContext a caller
+// decides what https is.
+func TestConnectionOfACallersDiallerNeedsTLS12(t *testing.T) {
 	t.Parallel()
 	type dial = func(ctx context.Context, network, addr string) (net.Conn, error)
 	s := serve(t, signed(200, waitingBody), func(s *httptest.Server) {
@@ -983,7 +1019,7 @@ func TestADiallersConnectionIsHeldToTLS12(t *testing.T) {
 	}
 }
 
-func TestNotAByteIsWrittenToAConnectionWithoutTLS(t *testing.T) {
+func TestNothingIsWrittenToAConnectionWithoutTLS(t *testing.T) {
 	t.Parallel()
 	for caller, options := range callers() {
 		t.Run(caller, func(t *testing.T) {
@@ -1061,15 +1097,16 @@ func (m *mixUps) serve(conn net.Conn) {
 	}
 }
 
-// TestAProxyThatMixesAnswersUp is many calls through a proxy that sends answers
-// twice, late, and to the wrong connection, each of them rightly signed:
+// TestProxyThatMixesAnswersUpGivesNobodyAnothersResult is many calls through a
+// proxy that sends answers twice, late, and to the wrong connection, each of them
+// rightly signed:
 //
 //	go test -run MixesAnswersUp -desync 1000000 -timeout 2h .
 //
 // A call with UserID never gets the result of another person in any of these ways.
 // A call without it never gets one from an answer that has been used before; what
 // it cannot detect is in docs/en/security.md.
-func TestAProxyThatMixesAnswersUp(t *testing.T) {
+func TestProxyThatMixesAnswersUpGivesNobodyAnothersResult(t *testing.T) {
 	t.Parallel()
 	captureLog(t) // net/http's, over the caller's transport
 	repeated := []string{"twice", "twice, the second time late"}
@@ -1129,7 +1166,7 @@ func TestAProxyThatMixesAnswersUp(t *testing.T) {
 				t.Log(told, "of", *desyncCalls/4, "calls; twice, twice with a pause, late, swapped:",
 					m.count[0].Load(), m.count[1].Load(), m.count[2].Load(), m.count[3].Load())
 				assert.Zero(t, told["another's result"])
-				assert.Zero(t, told["no"])
+				assert.Zero(t, told["answered"])
 				assert.Greater(t, told["its result"], *desyncCalls/4/2)
 			})
 		}

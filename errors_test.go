@@ -24,7 +24,7 @@ import (
 	"github.com/seed-39a49030/alipay/internal/redact"
 )
 
-func TestOutcomeOfSaysInOneWordWhatAnErrorMeans(t *testing.T) {
+func TestOutcomeOf(t *testing.T) {
 	for _, tt := range []struct {
 		name      string
 		err       error
@@ -46,9 +46,9 @@ func TestOutcomeOfSaysInOneWordWhatAnErrorMeans(t *testing.T) {
 		{"unknow-error", alipay.CodeUnknowError, alipay.OutcomeUnknown, false},
 		{"app-call-limited", alipay.CodeAppCallLimited, alipay.OutcomeNotDelivered, true},
 		{"method-call-limited", fmt.Errorf("x: %w", alipay.CodeMethodCallLimited), alipay.OutcomeNotDelivered, true},
-		{"a no", &alipay.APIError{StatusCode: 400, Code: alipay.CodeTokenInvalid}, alipay.OutcomeRejected, false},
-		{"a no without a status", &alipay.APIError{StatusCode: 99, Code: alipay.CodeTokenInvalid}, alipay.OutcomeRejected, false},
-		{"a no without a code", fmt.Errorf("x: %w", &alipay.APIError{StatusCode: 403}), alipay.OutcomeRejected, false},
+		{"a refusal", &alipay.APIError{StatusCode: 400, Code: alipay.CodeTokenInvalid}, alipay.OutcomeRejected, false},
+		{"a refusal without a status", &alipay.APIError{StatusCode: 99, Code: alipay.CodeTokenInvalid}, alipay.OutcomeRejected, false},
+		{"a refusal without a code", fmt.Errorf("x: %w", &alipay.APIError{StatusCode: 403}), alipay.OutcomeRejected, false},
 		{"429", &alipay.APIError{StatusCode: 429}, alipay.OutcomeNotDelivered, true},
 		{"429 with SYSTEM_ERROR", &alipay.APIError{StatusCode: 429, Code: alipay.CodeSystemError}, alipay.OutcomeUnknown, false},
 		{"500 with a throttle code", &alipay.APIError{StatusCode: 500, Code: alipay.CodeAppCallLimited}, alipay.OutcomeUnknown, false},
@@ -71,9 +71,9 @@ func TestOutcomeOfSaysInOneWordWhatAnErrorMeans(t *testing.T) {
 	assert.Equal(t, []string{"success", "pending", "rejected", "unknown", "not_delivered"}, words)
 }
 
-// TestErrorsOfCallsHaveOneShape: the members of both types, in JSON and under
-// slog, are the same, so that an index of logs sees one mapping.
-func TestErrorsOfCallsHaveOneShape(t *testing.T) {
+// TestErrorsOfCallsHaveOneJSONAndLogShape: the members of both types, in JSON and
+// under slog, are the same, so that an index of logs sees one mapping.
+func TestErrorsOfCallsHaveOneJSONAndLogShape(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Query().Get("once_token") == "no" {
@@ -121,9 +121,9 @@ func TestErrorsOfCallsHaveOneShape(t *testing.T) {
 	}
 }
 
-// TestACallersMistakeIsNotRetryable: a program that asks again for as long as
-// Retryable says so must come to an end.
-func TestACallersMistakeIsNotRetryable(t *testing.T) {
+// TestMistakesOfTheCallerAreNotRetryable: a program that asks again for as long
+// as Retryable says so must come to an end.
+func TestMistakesOfTheCallerAreNotRetryable(t *testing.T) {
 	var requests int
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { requests++; answer(w, 200, successBody) })
 	config := testConfig(t, s.URL)
@@ -147,7 +147,7 @@ func TestACallersMistakeIsNotRetryable(t *testing.T) {
 	assert.Zero(t, requests)
 }
 
-func TestAPIErrorHoldsAllThatTheGatewaySaid(t *testing.T) {
+func TestAPIErrorHoldsAllTheGatewaySaid(t *testing.T) {
 	t.Parallel()
 	linkForms := map[string]struct {
 		links string
@@ -197,15 +197,15 @@ func TestAPIErrorHoldsAllThatTheGatewaySaid(t *testing.T) {
 	})
 }
 
-func TestAMockedAPIErrorMeansWhatARealOneDoes(t *testing.T) {
+func TestMockedAPIErrorMeansWhatARealOneDoes(t *testing.T) {
 	assert.ErrorIs(t, &alipay.APIError{StatusCode: 500}, alipay.ErrOutcomeUnknown)
 	assert.ErrorIs(t, &alipay.APIError{StatusCode: 429}, alipay.ErrNotDelivered)
-	assert.Equal(t, "no", meaning(t, &alipay.APIError{Code: alipay.CodeTokenInvalid}))
+	assert.Equal(t, "answered", meaning(t, &alipay.APIError{Code: alipay.CodeTokenInvalid}))
 	assert.ErrorIs(t, &alipay.APIError{Code: alipay.CodeTokenInvalid}, alipay.CodeTokenInvalid)
 	assert.NotErrorIs(t, &alipay.APIError{Code: alipay.CodeTokenInvalid}, alipay.CodeSystemError)
 }
 
-func TestATraceIDOfNullIsNone(t *testing.T) {
+func TestTraceIDNullIsNone(t *testing.T) {
 	t.Parallel()
 	for _, handler := range []http.HandlerFunc{
 		tampered(200, successBody, "alipay-trace-id", "null"),
@@ -223,9 +223,9 @@ func TestATraceIDOfNullIsNone(t *testing.T) {
 	}
 }
 
-// TestTheTextsOfAnErrorAnswerAreCutAtTheirBounds: what is as long as the bound is
+// TestTextsOfAnErrorAnswerAreCutAtTheirLimits: what is as long as the bound is
 // whole, and what is longer is no longer.
-func TestTheTextsOfAnErrorAnswerAreCutAtTheirBounds(t *testing.T) {
+func TestTextsOfAnErrorAnswerAreCutAtTheirLimits(t *testing.T) {
 	long := func(n int) string { return strings.Repeat("-", n) } // a signature, whose beginning would be masked, begins otherwise
 	ask := func(code, message, trace, link string) *alipay.APIError {
 		links := mustJSON(t, slices.Repeat([]alipay.ErrorLink{{Link: link, Desc: link}}, 10))
@@ -250,9 +250,9 @@ func TestTheTextsOfAnErrorAnswerAreCutAtTheirBounds(t *testing.T) {
 	}
 }
 
-// TestAnErrorAnswerIsBounded: reading, masking and printing one takes no longer
+// TestErrorAnswersAreBounded: reading, masking and printing one takes no longer
 // and gives no more than the caller can bear.
-func TestAnErrorAnswerIsBounded(t *testing.T) {
+func TestErrorAnswersAreBounded(t *testing.T) {
 	t.Parallel()
 	var links []alipay.ErrorLink
 	for n := range 40_000 {

@@ -18,7 +18,7 @@ import (
 	"github.com/seed-39a49030/alipay/internal/aescbc"
 )
 
-func TestAnOrderStringIsSignedAsTheOldGatewayWantsIt(t *testing.T) {
+func TestOrderStringIsSignedForTheOldGateway(t *testing.T) {
 	client := orderClient(t, nil)
 	order, err := client.SDKExecute(t.Context(), &alipay.ExecuteRequest{
 		Method: "zhima.x.y", BizContent: map[string]string{"name": "张三 & <b>=+%"},
@@ -42,7 +42,7 @@ func TestAnOrderStringIsSignedAsTheOldGatewayWantsIt(t *testing.T) {
 	assert.True(t, slices.IsSorted(names[:len(names)-1]))
 }
 
-func TestAnOrderStringInCertificateModeAndEncrypted(t *testing.T) {
+func TestOrderStringInCertificateModeAndEncrypted(t *testing.T) {
 	const key = "AAECAwQFBgcICQoLDA0ODw=="
 	client := orderClient(t, func(c *alipay.AlipayConfig) {
 		c.AlipayPublicKey = ""
@@ -74,7 +74,7 @@ func TestAnOrderStringInCertificateModeAndEncrypted(t *testing.T) {
 	assert.NotContains(t, params, "encrypt_type", "there is nothing to encrypt")
 }
 
-func TestAPageIsAURLOrAFormThatSubmitsItself(t *testing.T) {
+func TestPageIsAURLOrASelfSubmittingForm(t *testing.T) {
 	client := orderClient(t, nil)
 	req := &alipay.ExecuteRequest{Method: "m", BizContent: map[string]string{"x": `"><script>alert('1')</script>&amp;`}, ReturnURL: "https://merchant.example/?a=1&b='\""}
 	page, err := client.PageExecute(t.Context(), "GET", req)
@@ -122,8 +122,8 @@ func TestNothingIsSignedWithoutAClientAContextAndARequest(t *testing.T) {
 	}
 }
 
-// TestAnOrderIsSignedWithinTheTimeOfACall: the Signer may be far away.
-func TestAnOrderIsSignedWithinTheTimeOfACall(t *testing.T) {
+// TestSigningAnOrderEndsWithTheContext: the Signer may be far away.
+func TestSigningAnOrderEndsWithTheContext(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	order, err := orderClient(t, nil).SDKExecute(ended, &alipay.ExecuteRequest{Method: "m"})
@@ -133,7 +133,7 @@ func TestAnOrderIsSignedWithinTheTimeOfACall(t *testing.T) {
 	assert.Empty(t, order)
 }
 
-func TestBizContentIsAnObjectInWhateverFormItComes(t *testing.T) {
+func TestBizContentMayComeInAnyFormOfAJSONObject(t *testing.T) {
 	for _, content := range []any{
 		`{ "a": "<1>" }`, []byte(`{"a": "<1>"}`), json.RawMessage("{\n\"a\":\"<1>\"\n}"), map[string]string{"a": "<1>"}, struct {
 			A string `json:"a"`
@@ -145,7 +145,7 @@ func TestBizContentIsAnObjectInWhateverFormItComes(t *testing.T) {
 	}
 }
 
-func TestWhatTheLibrarySetsIsRefusedInParams(t *testing.T) {
+func TestParamsTheLibrarySetsAreRefused(t *testing.T) {
 	client := orderClient(t, nil)
 	names := []string{"sign", "sign_type", "app_id", "method", "timestamp", "biz_content", "charset", "version", "format", "alipay_sdk",
 		"app_cert_sn", "alipay_root_cert_sn", "alipay_cert_sn", "encrypt_type", "notify_url", "return_url", "app_auth_token", "", "a=b", "a&b", "a\nb", "a b", "名"}
@@ -230,7 +230,7 @@ func TestAPageIsRightHoweverItIsServed(t *testing.T) {
 }
 
 // Signers differ about values of only white space, so an order holds none.
-func TestAParameterOfOnlyWhiteSpaceIsLeftOut(t *testing.T) {
+func TestBlankParametersAreLeftOut(t *testing.T) {
 	order, err := orderClient(t, nil).SDKExecute(t.Context(), &alipay.ExecuteRequest{
 		Method: "m", Params: map[string]string{"a": "", "b": " ", "c": "\u3000\u2003", "d": " 1 "},
 	})
@@ -242,7 +242,7 @@ func TestAParameterOfOnlyWhiteSpaceIsLeftOut(t *testing.T) {
 	assert.Equal(t, " 1 ", params["d"])
 }
 
-func TestASignerThatFailsGivesNoOrderString(t *testing.T) {
+func TestFailingSignerGivesNoOrderString(t *testing.T) {
 	client := orderClient(t, func(c *alipay.AlipayConfig) { c.PrivateKey, c.Signer = "", failingSigner(t) })
 	_, err := client.SDKExecute(t.Context(), &alipay.ExecuteRequest{Method: "m"})
 	require.Error(t, err)

@@ -65,7 +65,7 @@ func TestMain(m *testing.M) {
 
 var soak = flag.Duration("soak", 0, "how long callers run against a failing gateway in the tests named Soak; 0 skips TestSoak. It makes other tests of many calls longer, too")
 
-var desyncCalls = flag.Int("desync", 500, "how many calls TestAProxyThatMixesAnswersUp makes")
+var desyncCalls = flag.Int("desync", 500, "how many calls TestProxyThatMixesAnswersUpGivesNobodyAnothersResult makes")
 
 // The personal values and secrets that the tests send: none may show anywhere.
 const (
@@ -321,7 +321,7 @@ func meaning(t testing.TB, err error) string {
 	case not:
 		return "not delivered"
 	}
-	return "no"
+	return "answered"
 }
 
 func signed(status int, body string) http.HandlerFunc {
@@ -689,7 +689,7 @@ func (r *report) check(t testing.TB, gateway *alipaytest.Gateway) {
 				r.counts["unknown and spent"]++
 			}
 		default:
-			r.counts["answered no"]++
+			r.counts["refused"]++
 			assert.False(t, state.Spent, "a token that was spent and not reported as unknown: %v", err)
 		}
 	}

@@ -44,9 +44,9 @@ func BePatient() { defaultTimeout, downloadTimeout = PatientTimeout, PatientTime
 // PatientTimeout is that of BePatient.
 const PatientTimeout = 2 * time.Minute
 
-// TestTheSignerIsBoundToItsOrigin also stands for a mistake inside the library: a
+// TestSignerSignsForItsOriginOnly also stands for a mistake inside the library: a
 // request for anywhere else is neither signed nor sent.
-func TestTheSignerIsBoundToItsOrigin(t *testing.T) {
+func TestSignerSignsForItsOriginOnly(t *testing.T) {
 	var requests atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))
 	defer server.Close()
@@ -96,7 +96,7 @@ func TestZeroMeansTheDefault(t *testing.T) {
 	assert.Equal(t, []any{int64(1), time.Duration(1), policy}, []any{got.maxResponseBytes, got.maxClockSkew, got.retry}, "as little as can be is not zero")
 }
 
-func TestEachByteIsAControlVisibleAndPartOfATokenOrNot(t *testing.T) {
+func TestCharacterClasses(t *testing.T) {
 	for c := range rune(0x180) {
 		text := "a" + string(c) + "a"
 		assert.Equal(t, c < utf8.RuneSelf && unicode.IsControl(c), hasControl(text), "%q", c)

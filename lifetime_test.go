@@ -87,7 +87,7 @@ func certServer(t *testing.T, sign func(h http.Header)) *server {
 	})
 }
 
-func TestAnswersAreMatchedToACertificate(t *testing.T) {
+func TestAnswerIsVerifiedUnderTheCertificateItNames(t *testing.T) {
 	t.Parallel()
 	base, p := certModeConfig(t)
 	oldSN, newSN := certSN(p.alipayFile), certSN(p.nextFile)
@@ -158,7 +158,7 @@ func TestAnswersAreMatchedToACertificate(t *testing.T) {
 	})
 }
 
-func TestARefusedReloadChangesNothing(t *testing.T) {
+func TestRefusedReloadChangesNothing(t *testing.T) {
 	t.Parallel()
 	s := serve(t, signed(200, successBody))
 	client := newClient(t, s.URL)
@@ -191,7 +191,7 @@ func TestARefusedReloadChangesNothing(t *testing.T) {
 	}
 }
 
-func TestOneGatewayMayBeSpelledInSeveralWays(t *testing.T) {
+func TestReloadAcceptsOtherSpellingsOfTheBaseURL(t *testing.T) {
 	for before, after := range map[string]string{
 		"":                                 alipay.DefaultBaseURL,
 		alipay.DefaultBaseURL:              "https://OpenAPI.alipay.com:443/",
@@ -204,9 +204,9 @@ func TestOneGatewayMayBeSpelledInSeveralWays(t *testing.T) {
 	}
 }
 
-// TestACallUnderWayIsHeldAgainstTheKeysOfBothMoments: an answer may be under the
+// TestCallDuringReloadIsVerifiedUnderOldAndNewKeys: an answer may be under the
 // keys that the attempt began with, or under those that came with Reload.
-func TestACallUnderWayIsHeldAgainstTheKeysOfBothMoments(t *testing.T) {
+func TestCallDuringReloadIsVerifiedUnderOldAndNewKeys(t *testing.T) {
 	t.Parallel()
 	encryptedBy := func(key string) http.HandlerFunc { return encrypted(key, successBody) }
 	for name, tt := range map[string]struct {
@@ -263,8 +263,9 @@ func aesKey(key string) func(*alipay.AlipayConfig) {
 	return func(c *alipay.AlipayConfig) { c.EncryptKey = key }
 }
 
-// TestTheNextAttemptIsSignedWithTheNewKeys: and, in a wait, the next poll.
-func TestTheNextAttemptIsSignedWithTheNewKeys(t *testing.T) {
+// TestNextAttemptAfterReloadIsSignedWithTheNewKeys: and, in a wait, the next
+// poll.
+func TestNextAttemptAfterReloadIsSignedWithTheNewKeys(t *testing.T) {
 	t.Parallel()
 	app, other := appKey(t), alipayKey()
 	signer := func(r *http.Request) string {
@@ -312,8 +313,8 @@ func TestReloadChangesTheMode(t *testing.T) {
 	}
 }
 
-// TestADownloadedCertificateSurvivesReload as far as the new config trusts it too.
-func TestADownloadedCertificateSurvivesReload(t *testing.T) {
+// TestDownloadedCertificateSurvivesReload as far as the new config trusts it too.
+func TestDownloadedCertificateSurvivesReload(t *testing.T) {
 	t.Parallel()
 	gateway := alipaytest.NewGateway(t)
 	outdated := gateway.CertConfig()
@@ -346,7 +347,7 @@ func TestADownloadedCertificateSurvivesReload(t *testing.T) {
 	assert.Equal(t, 3, gateway.Downloads(), "the first of two is configured, the second is not")
 }
 
-func TestADownloadedCertificateDoesNotSurviveAConfigWithOtherNames(t *testing.T) {
+func TestDownloadedCertificateIsDroppedWhenItsNamesAreNotConfigured(t *testing.T) {
 	t.Parallel()
 	config, p := certModeConfig(t)
 	s := tamper(t, p.nextKey, certSN(p.next.PEM), certificateAnswer(p.nextFile))
@@ -371,9 +372,9 @@ func TestADownloadedCertificateDoesNotSurviveAConfigWithOtherNames(t *testing.T)
 	require.NoError(t, err)
 }
 
-// TestReloadAmidstManyCallers is for the race detector: keys change as a whole,
-// and no call fails.
-func TestReloadAmidstManyCallers(t *testing.T) {
+// TestReloadIsSafeForConcurrentUse is for the race detector: keys change as a
+// whole, and no call fails.
+func TestReloadIsSafeForConcurrentUse(t *testing.T) {
 	t.Parallel()
 	gateway := alipaytest.NewGateway(t, alipaytest.WithHistory(0))
 	outdated := gateway.CertConfig()
@@ -405,7 +406,7 @@ func TestReloadAmidstManyCallers(t *testing.T) {
 	t.Log(reloads, "reloads")
 }
 
-func TestACertificateThatHasEndedIsNotTrustedAnyMore(t *testing.T) {
+func TestExpiredCertificateIsNotTrusted(t *testing.T) {
 	t.Parallel()
 	config, p := certModeConfig(t)
 	sn := certSN(p.alipay.PEM)
@@ -431,9 +432,9 @@ func TestACertificateThatHasEndedIsNotTrustedAnyMore(t *testing.T) {
 	require.NotNil(t, sealedIn(err))
 }
 
-// TestTheEndOfACertificateIsSeenComing: in the log once a day, and in what the
+// TestExpiryOfACertificateIsAnnounced: in the log once a day, and in what the
 // Observer gets with each call.
-func TestTheEndOfACertificateIsSeenComing(t *testing.T) {
+func TestExpiryOfACertificateIsAnnounced(t *testing.T) {
 	t.Parallel()
 	config, p := certModeConfig(t)
 	sn := certSN(p.alipay.PEM)
@@ -496,8 +497,8 @@ func TestTheEndOfACertificateIsSeenComing(t *testing.T) {
 	assert.Equal(t, 2, warnings(), "public-key mode has nothing that ends: %v", err)
 }
 
-// TestAReloadChangesTheAppAuthTokenOfTheNextAttempt: an attempt is of one config.
-func TestAReloadChangesTheAppAuthTokenOfTheNextAttempt(t *testing.T) {
+// TestReloadChangesTheAppAuthTokenOfTheNextAttempt: an attempt is of one config.
+func TestReloadChangesTheAppAuthTokenOfTheNextAttempt(t *testing.T) {
 	t.Parallel()
 	var tokens []string
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -525,7 +526,7 @@ func TestAReloadChangesTheAppAuthTokenOfTheNextAttempt(t *testing.T) {
 	assert.Equal(t, []string{"old", "new", "own", "own", "", ""}, tokens)
 }
 
-func TestANewCertificateOfAlipaysLosesNothing(t *testing.T) {
+func TestNewAlipayCertificateLosesNoAnswer(t *testing.T) {
 	t.Parallel()
 	for name, opts := range map[string][]alipaytest.Option{
 		"http":               nil,
@@ -559,7 +560,7 @@ func TestANewCertificateOfAlipaysLosesNothing(t *testing.T) {
 	}
 }
 
-func TestASignedNoUnderANewCertificateIsANo(t *testing.T) {
+func TestRefusalUnderANewCertificateIsARefusal(t *testing.T) {
 	gateway := alipaytest.NewGateway(t)
 	client := certClient(t, gateway)
 	gateway.RotateCertificate()
@@ -570,9 +571,9 @@ func TestASignedNoUnderANewCertificateIsANo(t *testing.T) {
 	assert.Equal(t, 1, gateway.Downloads())
 }
 
-// TestTheDownloadBringsNothingOfTheCall: neither a value of the call nor a header
+// TestDownloadSendsNothingOfTheCall: neither a value of the call nor a header
 // that was meant for it.
-func TestTheDownloadBringsNothingOfTheCall(t *testing.T) {
+func TestDownloadSendsNothingOfTheCall(t *testing.T) {
 	gateway := alipaytest.NewGateway(t)
 	config := gateway.CertConfig()
 	config.AppAuthToken = testAuthTok
@@ -605,10 +606,10 @@ func TestTheDownloadBringsNothingOfTheCall(t *testing.T) {
 	assert.NotContains(t, download.RequestURI, "biz_content", "it goes in the body")
 }
 
-// TestAnAttackerWithACertificateUnderTheSameRootIsNotBelieved: he is a merchant
+// TestAnotherMerchantsCertificateUnderTheSameRootIsNotTrusted: he is a merchant
 // with a real application certificate, and answers both the call and the
 // download. Each condition of trust is what stops one of his attempts.
-func TestAnAttackerWithACertificateUnderTheSameRootIsNotBelieved(t *testing.T) {
+func TestAnotherMerchantsCertificateUnderTheSameRootIsNotTrusted(t *testing.T) {
 	t.Parallel()
 	key := func(name string) *rsa.PrivateKey { return rsaKey(t, name) }
 	alipayKey, nextKey, attacker := alipayKey(), key("alipaytest/testkeys/alipay_next_private_key.pem"), key("alipaytest/testkeys/foreign_private_key.pem")
@@ -678,7 +679,7 @@ func TestAnAttackerWithACertificateUnderTheSameRootIsNotBelieved(t *testing.T) {
 	}
 }
 
-func TestADownloadThatFailsIsTheErrorOfTodayWithItsReason(t *testing.T) {
+func TestFailedDownloadIsUnknownCertificateWithItsReason(t *testing.T) {
 	t.Parallel()
 	p := present()
 	sn := certSN(p.next.PEM)
@@ -716,9 +717,9 @@ func TestADownloadThatFailsIsTheErrorOfTodayWithItsReason(t *testing.T) {
 	}
 }
 
-// TestADownloadIsRepeatedSoonOnlyWhenItFailedOnTheWay: a certificate that is not
+// TestDownloadIsRetriedSoonOnlyAfterATransportFailure: a certificate that is not
 // trusted would be the same one again.
-func TestADownloadIsRepeatedSoonOnlyWhenItFailedOnTheWay(t *testing.T) {
+func TestDownloadIsRetriedSoonOnlyAfterATransportFailure(t *testing.T) {
 	p := present()
 	sn := certSN(p.next.PEM)
 	config, _ := certModeConfig(t)
@@ -758,7 +759,7 @@ func TestADownloadIsRepeatedSoonOnlyWhenItFailedOnTheWay(t *testing.T) {
 	}
 }
 
-func TestADownloadThatCannotBeSignedIsNotSent(t *testing.T) {
+func TestDownloadThatCannotBeSignedIsNotSent(t *testing.T) {
 	p := present()
 	sn := certSN(p.next.PEM)
 	s := tamper(t, p.nextKey, sn, certificateAnswer(p.nextFile))
@@ -781,7 +782,7 @@ func TestADownloadThatCannotBeSignedIsNotSent(t *testing.T) {
 	require.NotNil(t, sealedIn(err))
 }
 
-func TestTheDownloadEndsWithTheCall(t *testing.T) {
+func TestDownloadEndsWithTheCall(t *testing.T) {
 	p := present()
 	sn := certSN(p.next.PEM)
 	asked := make(chan struct{})
@@ -805,7 +806,7 @@ func TestTheDownloadEndsWithTheCall(t *testing.T) {
 	require.NotNil(t, sealedIn(err))
 }
 
-func TestNoCertificateIsAskedForWithoutNeed(t *testing.T) {
+func TestNoDownloadWithoutNeed(t *testing.T) {
 	t.Parallel()
 	p := present()
 	for name, tt := range map[string]struct {
@@ -835,44 +836,9 @@ func TestNoCertificateIsAskedForWithoutNeed(t *testing.T) {
 	})
 }
 
-// TestConnectionsThatWereGivenUpCostNoAttempt: net/http hands them out for a
-// moment yet, and there may be more of them than a call has attempts.
-func TestConnectionsThatWereGivenUpCostNoAttempt(t *testing.T) {
-	t.Parallel()
-	const callers = 32
-	var good atomic.Bool
-	var came sync.WaitGroup
-	came.Add(callers)
-	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		if good.Load() {
-			final(w, r)
-			return
-		}
-		came.Done()
-		came.Wait() // so that each has a connection of its own
-		signedBySwapped(t, successBody)(w, r)
-	})
-	client := newClient(t, s.URL)
-	var all sync.WaitGroup
-	for range callers {
-		all.Go(func() {
-			_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil)
-			assert.ErrorIs(t, err, alipay.ErrResponseSignature)
-		})
-	}
-	all.Wait()
-	good.Store(true)
-	for range callers {
-		got, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil)
-		require.NoError(t, err)
-		assert.Equal(t, 1, got.Meta.Attempts)
-	}
-	assert.EqualValues(t, 2*callers, s.requests.Load())
-}
-
-// TestRotationDrill: 256 callers at full speed, and the gateway changes its
-// certificate in the middle.
-func TestRotationDrill(t *testing.T) {
+// TestCertificateRotationUnderLoad: 256 callers at full speed, and the gateway
+// changes its certificate in the middle.
+func TestCertificateRotationUnderLoad(t *testing.T) {
 	t.Parallel()
 	callers, calls := 256, 1
 	switch {
@@ -936,7 +902,7 @@ func TestRotationDrill(t *testing.T) {
 	})
 }
 
-func TestAnAnswerIsHeldAgainstTheCertificateThatWasDownloadedForIt(t *testing.T) {
+func TestAnswerIsVerifiedUnderTheCertificateDownloadedForIt(t *testing.T) {
 	gateway := alipaytest.NewGateway(t)
 	var client *alipay.Client
 	client = certClient(t, gateway, alipay.WithLogger(slog.New(slog.NewTextHandler(writerFunc(func(record []byte) {
@@ -952,10 +918,10 @@ func TestAnAnswerIsHeldAgainstTheCertificateThatWasDownloadedForIt(t *testing.T)
 
 // TestSoakWithChangingKeys lets callers and waiters ask while Alipay changes its
 // certificate, the merchant reloads his config, the gateway throttles and
-// connections break, all at once. In the end it compares the gateway's ledger with
-// what the calls returned: no token is spent without a result, an answer that is
-// kept and opens, or an error that says outcome unknown. It runs for 3 s, or for as
-// long as -soak says.
+// connections break, all at once. In the end it compares the gateway's ledger
+// with what the calls returned: no token is spent without a result, an answer
+// that is kept and opens, or an error that says outcome unknown. It runs for 3 s,
+// or for as long as -soak says.
 func TestSoakWithChangingKeys(t *testing.T) {
 	const callers, rotations = 48, 8
 	if testing.Short() {

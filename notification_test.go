@@ -54,7 +54,7 @@ func signedForm(t testing.TB, form url.Values, key *rsa.PrivateKey, leaveOut ...
 	return form
 }
 
-func TestANotificationIsBelievedInEveryFormThatIsSigned(t *testing.T) {
+func TestNotificationIsAcceptedInEverySignedForm(t *testing.T) {
 	t.Parallel()
 	sn, err := alipay.CertSN([]byte(vector(t, "alipay_public_cert.crt")))
 	require.NoError(t, err)
@@ -85,9 +85,9 @@ func TestANotificationIsBelievedInEveryFormThatIsSigned(t *testing.T) {
 	}
 }
 
-// TestANotificationSaysWhatItsParametersSay: which of two parameters is read, and
-// what a parameter that cannot be read leaves.
-func TestANotificationSaysWhatItsParametersSay(t *testing.T) {
+// TestNotificationFieldsComeFromItsParameters: which of two parameters is read,
+// and what a parameter that cannot be read leaves.
+func TestNotificationFieldsComeFromItsParameters(t *testing.T) {
 	t.Parallel()
 	millis, other := time.UnixMilli(1806514200123), orderTime.Add(time.Hour)
 	for name, tt := range map[string]struct {
@@ -117,7 +117,7 @@ func TestANotificationSaysWhatItsParametersSay(t *testing.T) {
 
 // A value of only white space is signed by some signers and not by others. One
 // that is not signed does not stand for one that is.
-func TestANotificationIsBelievedWhetherBlankValuesAreSignedOrNot(t *testing.T) {
+func TestNotificationsBlankValuesMayBeSignedOrNot(t *testing.T) {
 	t.Parallel()
 	for _, client := range []*alipay.Client{orderClient(t, nil), certificateClient(t)} {
 		form := trade()
@@ -145,7 +145,7 @@ func TestANotificationIsBelievedWhetherBlankValuesAreSignedOrNot(t *testing.T) {
 	}
 }
 
-func TestANotificationIsNotBelievedOtherwise(t *testing.T) {
+func TestUnverifiableNotificationIsRefused(t *testing.T) {
 	t.Parallel()
 	sign := func(change func(url.Values)) url.Values {
 		form := message()
@@ -183,9 +183,9 @@ func TestANotificationIsNotBelievedOtherwise(t *testing.T) {
 	}
 }
 
-// TestANotificationChangedAnywhereIsRefused changes every byte of every value,
-// and leaves out and adds members.
-func TestANotificationChangedAnywhereIsRefused(t *testing.T) {
+// TestNotificationChangedAnywhereIsRefused changes every byte of every value, and
+// leaves out and adds members.
+func TestNotificationChangedAnywhereIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, client := range []*alipay.Client{orderClient(t, nil), certificateClient(t)} {
 		original := signedForm(t, message(), alipayKey(), "sign_type")
@@ -214,7 +214,7 @@ func TestANotificationChangedAnywhereIsRefused(t *testing.T) {
 	}
 }
 
-func TestANotificationIsBelievedUntilItsCertificateExpires(t *testing.T) {
+func TestNotificationIsAcceptedUntilItsCertificateExpires(t *testing.T) {
 	block, _ := pem.Decode([]byte(vector(t, "alipay_public_cert.crt")))
 	cert, err := x509.ParseCertificate(block.Bytes)
 	require.NoError(t, err)
@@ -233,7 +233,7 @@ func TestANotificationIsBelievedUntilItsCertificateExpires(t *testing.T) {
 	require.ErrorIs(t, err, alipay.ErrNotificationSignature)
 }
 
-func TestNoNotificationIsBelievedWithoutAClient(t *testing.T) {
+func TestNotificationWithoutAClientIsRefused(t *testing.T) {
 	form := signedForm(t, message(), alipayKey())
 	for _, client := range []*alipay.Client{nil, new(alipay.Client)} {
 		n, err := client.VerifyNotification(form)
@@ -245,7 +245,7 @@ func TestNoNotificationIsBelievedWithoutAClient(t *testing.T) {
 	}
 }
 
-func TestTheAnswerToANotificationIsPlainText(t *testing.T) {
+func TestAnswerToANotificationIsPlainText(t *testing.T) {
 	handler := orderClient(t, nil).NotificationHandler(func(context.Context, *alipay.Notification) error { return nil })
 	believed := signedForm(t, message(), alipayKey()).Encode()
 	for name, tt := range map[string]struct {
@@ -334,7 +334,7 @@ func TestSuccessIsAnsweredOnlyAfterTheFunctionReturnedNil(t *testing.T) {
 	assertKeepsSecret(t, map[string]string{"log": log.String()}, testCertNo, testConnKey, "2026-1", "2026-9")
 }
 
-func TestABodyOfOneMebibyteIsRead(t *testing.T) {
+func TestNotificationOfOneMebibyteIsRead(t *testing.T) {
 	t.Parallel()
 	form := message()
 	form.Set("x", strings.Repeat("x", 900<<10))
@@ -415,8 +415,8 @@ func TestWhatThePlatformSendsIsReadWhateverItIs(t *testing.T) {
 	}
 }
 
-// TestTextInAnotherCharsetIsNeverHandedOn: also where its bytes are UTF-8 by chance,
-// or where somebody on the way has read them as UTF-8.
+// TestTextInAnotherCharsetIsNeverHandedOn: also where its bytes are UTF-8 by
+// chance, or where somebody on the way has read them as UTF-8.
 func TestTextInAnotherCharsetIsNeverHandedOn(t *testing.T) {
 	for reason, change := range map[string]func(url.Values){
 		"not UTF-8; the platform":                func(f url.Values) { f.Del("charset"); f.Set("subject", "\xc1\xaa\xcd\xa8x\xff") },
@@ -466,7 +466,8 @@ func TestASignatureThatLostItsPlusIsMended(t *testing.T) {
 }
 
 // TestOneNotificationHasOneID: the signature does not say where a value ends, so
-// neighbours can be joined under it. What was the ID stays the ID, or it is refused.
+// neighbours can be joined under it. What was the ID stays the ID, or it is
+// refused.
 func TestOneNotificationHasOneID(t *testing.T) {
 	client := orderClient(t, nil)
 	for _, name := range []string{"message", "message, sign_type signed", "trade"} {
@@ -497,8 +498,8 @@ func TestOneNotificationHasOneID(t *testing.T) {
 	}
 }
 
-// FuzzRegroupedNotification cuts the signed text of genuine notifications at other
-// places, and re-encodes it.
+// FuzzRegroupedNotification cuts the signed text of genuine notifications at
+// other places, and re-encodes it.
 func FuzzRegroupedNotification(f *testing.F) {
 	var originals []url.Values
 	for _, name := range []string{"message", "trade", "return"} {
@@ -640,8 +641,8 @@ func (h recorded) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// TestAHandlersErrorIsReachedFromTheLog, and its text, which is the caller's, is not
-// in it.
+// TestAHandlersErrorIsReachedFromTheLog, and its text, which is the caller's, is
+// not in it.
 func TestAHandlersErrorIsReachedFromTheLog(t *testing.T) {
 	for name, handle := range map[string]func(context.Context, *alipay.Notification) error{
 		"error": func(context.Context, *alipay.Notification) error { return &callersError{testCertNo} },

@@ -20,9 +20,9 @@ import (
 	"github.com/seed-39a49030/alipay/alipaytest"
 )
 
-// TestAnObserverIsToldOfEveryAttemptAndNothingPersonal also stands for what
-// metrics and traces need: outcome, code, status, ids, pauses.
-func TestAnObserverIsToldOfEveryAttemptAndNothingPersonal(t *testing.T) {
+// TestObserverSeesEveryAttemptAndNothingPersonal also stands for what metrics and
+// traces need: outcome, code, status, ids, pauses.
+func TestObserverSeesEveryAttemptAndNothingPersonal(t *testing.T) {
 	var n int
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		if n++; n == 1 {
@@ -82,7 +82,7 @@ func TestAnObserverIsToldOfEveryAttemptAndNothingPersonal(t *testing.T) {
 	assert.Len(t, results, 1, "a call that never began is not observed")
 }
 
-func TestAnObserverIsToldHowACallEnded(t *testing.T) {
+func TestObserverSeesHowACallEnded(t *testing.T) {
 	for name, tt := range map[string]struct {
 		last    http.HandlerFunc
 		status  int
@@ -90,7 +90,7 @@ func TestAnObserverIsToldHowACallEnded(t *testing.T) {
 		code    alipay.ErrorCode
 	}{
 		"a result":                    {final, 200, alipay.OutcomeSuccess, ""},
-		"a no":                        {tokenInvalid, 400, alipay.OutcomeRejected, alipay.CodeTokenInvalid},
+		"a refusal":                   {tokenInvalid, 400, alipay.OutcomeRejected, alipay.CodeTokenInvalid},
 		"an answer not to be trusted": {unsigned(202, ""), 202, alipay.OutcomeUnknown, ""},
 		"no answer":                   {hangUp, 0, alipay.OutcomeUnknown, ""},
 	} {
@@ -108,9 +108,9 @@ func TestAnObserverIsToldHowACallEnded(t *testing.T) {
 	}
 }
 
-// TestAnObserverIsNotGivenTheAnswer, neither one that was kept nor one inside
+// TestObserverIsNotGivenTheAnswer, neither one that was kept nor one inside
 // another error: it is the caller's alone.
-func TestAnObserverIsNotGivenTheAnswer(t *testing.T) {
+func TestObserverIsNotGivenTheAnswer(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		handler http.HandlerFunc
@@ -222,7 +222,7 @@ func TestEachAttemptIsLoggedWithoutAnythingPersonal(t *testing.T) {
 	searchForLeaks(t, gateway.Config(), []string{log.String()})
 }
 
-func TestAQuietLoggerHearsOnlyOfDoubtAndRetries(t *testing.T) {
+func TestInfoLogHoldsOnlyRetriesAndUnknownOutcomes(t *testing.T) {
 	gateway := alipaytest.NewGateway(t)
 	var log bytes.Buffer
 	client := gatewayClient(t, gateway, gateway.Config(), false, alipay.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))

@@ -23,7 +23,7 @@ import (
 	"github.com/seed-39a49030/alipay/internal/protocol"
 )
 
-func TestPOSTWithoutABodySaysSo(t *testing.T) {
+func TestPOSTWithoutABodySendsContentLengthZero(t *testing.T) {
 	t.Parallel()
 	for method, want := range map[string]int{"POST": 1, "PUT": 1, "PATCH": 1, "DELETE": 0, "GET": 0} {
 		heads := make(chan string, 1)
@@ -44,7 +44,7 @@ func TestPOSTWithoutABodySaysSo(t *testing.T) {
 	}
 }
 
-func TestNoBodyAndNoBodyHeadersAreOnTheWire(t *testing.T) {
+func TestGETHasNoBodyAndNoBodyHeaders(t *testing.T) {
 	heads := make(chan string, 1)
 	base := rawServer(t, func(conn net.Conn, _ int) {
 		r := bufio.NewReader(conn)
@@ -193,7 +193,7 @@ func TestRequestOptionsReachTheWireAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotTheCallersToSetIsRefusedBeforeSending(t *testing.T) {
+func TestInvalidRequestsAndOptionsAreRefusedBeforeSending(t *testing.T) {
 	s := serve(t, signed(200, successBody))
 	client := newClient(t, s.URL)
 	refused := map[string]alipay.RequestOption{
@@ -276,7 +276,7 @@ func TestWhatIsNotTheCallersToSetIsRefusedBeforeSending(t *testing.T) {
 	assert.Zero(t, s.requests.Load())
 }
 
-func TestABodyOnTheWireIsTheBodySigned(t *testing.T) {
+func TestBodyOnTheWireIsTheBodySigned(t *testing.T) {
 	t.Parallel()
 	s, last := checking(t, "", `{"ok":true}`)
 	client := newClient(t, s.URL)
@@ -306,7 +306,7 @@ func TestABodyOnTheWireIsTheBodySigned(t *testing.T) {
 	}
 }
 
-func TestPathParametersStayAsTheCallerEscapedThem(t *testing.T) {
+func TestPathStaysAsTheCallerEscapedIt(t *testing.T) {
 	t.Parallel()
 	for _, prefix := range []string{"", "/proxy", "/a%2Fb/c"} {
 		s, last := checking(t, prefix, `{}`)
@@ -516,7 +516,7 @@ func TestFilesAreUploadedBesideTheSignedData(t *testing.T) {
 	}
 }
 
-func TestAFileThatCannotBeUploadedIsAMistake(t *testing.T) {
+func TestInvalidFileIsAnArgumentError(t *testing.T) {
 	client := newClient(t, "http://127.0.0.1:1")
 	for _, file := range []alipay.File{{Name: "a"}, {Field: "f"}, {Field: "data", Name: "a"}, {Field: "f\n", Name: "a"}, {Field: "f", Name: "a\r\nX: y"}} {
 		_, err := client.Do(t.Context(), &alipay.Request{Method: "POST", Path: "/v3/x", Files: []alipay.File{file}}, nil)
@@ -528,9 +528,8 @@ func TestAFileThatCannotBeUploadedIsAMistake(t *testing.T) {
 	}
 }
 
-// TestAnUploadIsSentAgainOnlyWhenRefusedForLoad: files change nothing about
-// delivery.
-func TestAnUploadIsSentAgainOnlyWhenRefusedForLoad(t *testing.T) {
+// TestUploadIsRetriedOnlyWhenRefusedForLoad: files change nothing about delivery.
+func TestUploadIsRetriedOnlyWhenRefusedForLoad(t *testing.T) {
 	statuses := []int{429, 502}
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -543,7 +542,7 @@ func TestAnUploadIsSentAgainOnlyWhenRefusedForLoad(t *testing.T) {
 	assert.EqualValues(t, 2, s.requests.Load())
 }
 
-func TestABodyThatIsNotUTF8IsAMistake(t *testing.T) {
+func TestBodyThatIsNotUTF8IsAnArgumentError(t *testing.T) {
 	client := newClient(t, "http://127.0.0.1:1")
 	_, err := client.Do(t.Context(), &alipay.Request{Method: "POST", Path: "/v3/x", Body: []byte("{\"a\":\"\xd5\xc5\"}")}, nil)
 	assertArgument(t, err, "Request.Body")

@@ -34,9 +34,9 @@ func (detaching) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(q)
 }
 
-// TestAnAnswerWithoutEvidenceOfItsRequestIsKept: a RoundTripper that sends in
+// TestAnswerWithoutEvidenceOfItsRequestIsKept: a RoundTripper that sends in
 // another context looks like a cache. Its answer is refused, but kept.
-func TestAnAnswerWithoutEvidenceOfItsRequestIsKept(t *testing.T) {
+func TestAnswerWithoutEvidenceOfItsRequestIsKept(t *testing.T) {
 	s := serve(t, signed(200, successBody))
 	client := newClient(t, s.URL, alipay.WithHTTPClient(&http.Client{Transport: detaching{}}))
 	_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), &alipay.QueryParams{})
@@ -49,10 +49,9 @@ func TestAnAnswerWithoutEvidenceOfItsRequestIsKept(t *testing.T) {
 	assert.Equal(t, alipay.IdentityResultSuccess, got.IdentityResult)
 }
 
-// TestAnAnswerThatCouldNotBeAcceptedIsOpenedOnceItsCauseIsRemoved: the answer is
-// lost to the caller, the config is put right, and the stored bytes give the
-// result.
-func TestAnAnswerThatCouldNotBeAcceptedIsOpenedOnceItsCauseIsRemoved(t *testing.T) {
+// TestUnacceptedAnswerOpensAfterItsCauseIsFixed: the answer is lost to the
+// caller, the config is put right, and the stored bytes give the result.
+func TestUnacceptedAnswerOpensAfterItsCauseIsFixed(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		handler http.HandlerFunc
@@ -131,7 +130,7 @@ func TestAnAnswerThatCouldNotBeAcceptedIsOpenedOnceItsCauseIsRemoved(t *testing.
 	}
 }
 
-func TestAnAnswerUnderAnUnknownCertificateIsOpenedWithTheNewOne(t *testing.T) {
+func TestAnswerUnderAnUnknownCertificateOpensAfterReload(t *testing.T) {
 	t.Parallel()
 	gateway := alipaytest.NewGateway(t)
 	gateway.SetResult(testToken, alipaytest.Result{IdentityResult: alipay.IdentityResultSuccess})
@@ -151,7 +150,7 @@ func TestAnAnswerUnderAnUnknownCertificateIsOpenedWithTheNewOne(t *testing.T) {
 	require.Error(t, err, "the token is spent")
 }
 
-func TestOnlyASignedWholeSuccessIsSealed(t *testing.T) {
+func TestWhichAnswersAreKept(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		handler http.HandlerFunc
@@ -184,8 +183,8 @@ func TestOnlyASignedWholeSuccessIsSealed(t *testing.T) {
 	}
 }
 
-// TestAnAnswerThatNamesAnotherUserIsNotSealed, whatever else is wrong with it.
-func TestAnAnswerThatNamesAnotherUserIsNotSealed(t *testing.T) {
+// TestAnswerAboutAnotherUserIsNotKept, whatever else is wrong with it.
+func TestAnswerAboutAnotherUserIsNotKept(t *testing.T) {
 	t.Parallel()
 	const hour = time.Hour
 	asked := alipay.QueryParams{UserID: "1", OpenID: "a"}
@@ -223,7 +222,7 @@ func TestAnAnswerThatNamesAnotherUserIsNotSealed(t *testing.T) {
 	}
 }
 
-func TestAnOpenedAnswerMeansWhatACallsAnswerMeans(t *testing.T) {
+func TestOpenMakesTheSameChecksAsACall(t *testing.T) {
 	t.Parallel()
 	t.Run("SYSTEM_ERROR", func(t *testing.T) {
 		const body = `{"code":"SYSTEM_ERROR","message":"try 420192931233123123 later","links":"https://a"}`
@@ -278,7 +277,7 @@ func reloadable(config alipay.AlipayConfig, client *alipay.Client) alipay.Alipay
 	return config
 }
 
-func TestThereIsNothingToOpen(t *testing.T) {
+func TestOpenRefusesInvalidArguments(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, "https://gateway.example")
 	var out []byte
@@ -302,10 +301,10 @@ func TestThereIsNothingToOpen(t *testing.T) {
 	assert.Error(t, err)
 }
 
-// TestEveryChangedOrShortenedStoredAnswerIsRefused flips each bit and cuts at
-// each byte. None may pass UnmarshalBinary; not even those that the signature
-// does not cover, such as when the answer came.
-func TestEveryChangedOrShortenedStoredAnswerIsRefused(t *testing.T) {
+// TestChangedOrTruncatedStoredAnswerIsRefused flips each bit and cuts at each
+// byte. None may pass UnmarshalBinary; not even those that the signature does not
+// cover, such as when the answer came.
+func TestChangedOrTruncatedStoredAnswerIsRefused(t *testing.T) {
 	t.Parallel()
 	data, err := oneSealed(t).MarshalBinary()
 	require.NoError(t, err)
@@ -342,7 +341,7 @@ func TestEveryVersionReadsWhatTheFirstOneStored(t *testing.T) {
 	assert.Equal(t, testOpenID, got.OpenID)
 }
 
-func TestAStoredAnswerFromANewerVersionSaysSo(t *testing.T) {
+func TestStoredAnswerOfANewerVersionIsNamedAsThat(t *testing.T) {
 	data, err := oneSealed(t).MarshalBinary()
 	require.NoError(t, err)
 	data[len("alipay-answer")]++
@@ -351,9 +350,9 @@ func TestAStoredAnswerFromANewerVersionSaysSo(t *testing.T) {
 	assert.ErrorContains(t, new(alipay.SealedAnswer).UnmarshalBinary(tooShort), "not a sealed answer", "a hash and no version")
 }
 
-// TestAStoredAnswerIsReadWithinItsBounds also where its hash fits, as that of a
+// TestStoredFieldsAreReadWithinTheirLimits also where its hash fits, as that of a
 // program which writes the bytes itself.
-func TestAStoredAnswerIsReadWithinItsBounds(t *testing.T) {
+func TestStoredFieldsAreReadWithinTheirLimits(t *testing.T) {
 	fit := func(content string) []byte {
 		sum := sha256.Sum256([]byte(content))
 		return append([]byte(content), sum[:]...)
@@ -385,7 +384,7 @@ func TestAStoredAnswerIsReadWithinItsBounds(t *testing.T) {
 	require.NoError(t, answer.UnmarshalBinary(fit(whole)))
 }
 
-func TestAStoredAnswerIsCompactAndHoldsNothingOfTheRequest(t *testing.T) {
+func TestStoredAnswerIsCompactAndHoldsNothingOfTheRequest(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		body := `{"identity_result":"SUCCESS"}`
 		signHeader(w.Header(), []byte(body), time.Now())
@@ -402,7 +401,7 @@ func TestAStoredAnswerIsCompactAndHoldsNothingOfTheRequest(t *testing.T) {
 	}
 }
 
-func TestTheStoredBytesBelongToTheCaller(t *testing.T) {
+func TestStoredBytesBelongToTheCaller(t *testing.T) {
 	kept := oneSealed(t)
 	data, err := kept.MarshalBinary()
 	require.NoError(t, err)
@@ -417,7 +416,7 @@ func TestTheStoredBytesBelongToTheCaller(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestASealedAnswerTravelsThroughGob(t *testing.T) {
+func TestSealedAnswerTravelsThroughGob(t *testing.T) {
 	type row struct {
 		ID     string
 		Answer *alipay.SealedAnswer
@@ -431,7 +430,7 @@ func TestASealedAnswerTravelsThroughGob(t *testing.T) {
 	assert.Equal(t, testOpenID, got.OpenID)
 }
 
-func TestASealedAnswerIsNeverShown(t *testing.T) {
+func TestSealedAnswerIsNeverShown(t *testing.T) {
 	t.Parallel()
 	answer := oneSealed(t)
 	resp, err := newClient(t, "https://gateway.example").Open(answer, nil)

@@ -90,7 +90,7 @@ func TestEachAttemptIsSignedAnew(t *testing.T) {
 	}
 }
 
-func TestAContextSignerIsBoundedByTheCall(t *testing.T) {
+func TestContextSignerIsBoundedByTheCall(t *testing.T) {
 	config := testConfig(t, "http://127.0.0.1:1")
 	config.PrivateKey, config.Signer = "", slowSigner{appKey(t)}
 	never := roundTripper(func(*http.Request) (*http.Response, error) {
@@ -118,7 +118,7 @@ func (slowSigner) SignContext(ctx context.Context, _ []byte, _ crypto.SignerOpts
 	return nil, ctx.Err()
 }
 
-func TestAnInvalidSignatureSaysWhichSideIsToBlame(t *testing.T) {
+func TestInvalidSignatureSaysWhichSideIsWrong(t *testing.T) {
 	gateway := alipaytest.NewGateway(t)
 	for name, tt := range map[string]struct {
 		change func(*alipay.AlipayConfig)
@@ -137,7 +137,7 @@ func TestAnInvalidSignatureSaysWhichSideIsToBlame(t *testing.T) {
 			client := clientOf(t, config)
 			_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
 			require.ErrorIs(t, err, alipay.CodeInvalidSignature)
-			assert.Equal(t, "no", meaning(t, err))
+			assert.Equal(t, "answered", meaning(t, err))
 			assert.Contains(t, err.Error(), tt.want)
 			var refused *alipay.APIError
 			require.ErrorAs(t, err, &refused)
@@ -146,7 +146,7 @@ func TestAnInvalidSignatureSaysWhichSideIsToBlame(t *testing.T) {
 	}
 }
 
-func TestASignerThatFailsSendsNothingAndItsWordsAreNotPrinted(t *testing.T) {
+func TestFailingSignerSendsNothingAndItsTextIsNotPrinted(t *testing.T) {
 	s := serve(t, signed(200, successBody))
 	denied := errors.New("kms: denied for key MIIEvSECRET")
 	for name, tt := range map[string]struct {

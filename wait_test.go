@@ -47,7 +47,7 @@ func TestWaitForResultAsksUntilTheAnswerIsFinal(t *testing.T) {
 	}
 }
 
-func TestTokenInvalidAfterALostPollIsDoubt(t *testing.T) {
+func TestTokenInvalidAfterALostPollIsOutcomeUnknown(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		steps []http.HandlerFunc
@@ -83,14 +83,14 @@ func TestWaitForResultReturnsTheLastAnswerWhenItsTimeEnds(t *testing.T) {
 		want   string
 		says   string
 	}{
-		"still waiting":         {[]http.HandlerFunc{waiting}, true, "no", "the last answer was WAITING_VERIFY"},
+		"still waiting":         {[]http.HandlerFunc{waiting}, true, "answered", "the last answer was WAITING_VERIFY"},
 		"the last poll lost":    {[]http.HandlerFunc{waiting, hangUp}, true, "unknown", "the last poll was lost (the connection was closed before an answer came)"},
 		"every poll lost":       {[]http.HandlerFunc{hangUp}, false, "unknown", "the last poll was lost (the connection was closed"},
 		"every poll unsigned":   {[]http.HandlerFunc{unsigned(200, "<html>")}, false, "unknown", "the last poll was lost (HTTP status 200: the answer is not signed)"},
 		"every poll a 502":      {[]http.HandlerFunc{unsigned(502, "<html>")}, false, "unknown", "the last poll was lost (HTTP status 502 without an error code)"},
 		"every poll refused":    {[]http.HandlerFunc{unsigned(429, "")}, false, "not delivered", "no poll was delivered (HTTP status 429"},
-		"refused after waiting": {[]http.HandlerFunc{waiting, unsigned(429, "")}, true, "no", "the last answer was WAITING_VERIFY, and no later poll was delivered (HTTP status 429"},
-		"waiting again":         {[]http.HandlerFunc{waiting, unsigned(429, ""), waiting}, true, "no", "the last answer was WAITING_VERIFY: "},
+		"refused after waiting": {[]http.HandlerFunc{waiting, unsigned(429, "")}, true, "answered", "the last answer was WAITING_VERIFY, and no later poll was delivered (HTTP status 429"},
+		"waiting again":         {[]http.HandlerFunc{waiting, unsigned(429, ""), waiting}, true, "answered", "the last answer was WAITING_VERIFY: "},
 	} {
 		policy := alipay.PollPolicy{Initial: time.Second, Max: time.Second, Timeout: 20 * time.Second}
 		ends := map[string]struct {
@@ -129,7 +129,7 @@ func TestWaitForResultReturnsTheLastAnswerWhenItsTimeEnds(t *testing.T) {
 	}
 }
 
-func TestAPollThatTheEndOfTheWaitCutsOffIsLost(t *testing.T) {
+func TestPollCutOffByTheEndOfTheWaitIsLost(t *testing.T) {
 	hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	for name, tt := range map[string]struct {
 		first     http.HandlerFunc
@@ -161,7 +161,7 @@ func TestAPollThatTheEndOfTheWaitCutsOffIsLost(t *testing.T) {
 	}
 }
 
-func TestPollsComeAtOnceAndThenEverMoreSlowly(t *testing.T) {
+func TestFirstPollIsImmediateAndPausesGrow(t *testing.T) {
 	t.Parallel()
 	bubble(t, []http.HandlerFunc{waiting}, func(t *testing.T, client *alipay.Client, asked func() []time.Duration) {
 		began := time.Now()
@@ -181,10 +181,10 @@ func TestPollsComeAtOnceAndThenEverMoreSlowly(t *testing.T) {
 	})
 }
 
-// TestAnAnswerThatCanNeverBeAcceptedEndsTheWaitAtOnce: a second of waiting under
-// an unknown certificate once made 22 requests, and each could have been the one
+// TestAnswerThatCanNeverBeAcceptedEndsTheWait: a second of waiting under an
+// unknown certificate once made 22 requests, and each could have been the one
 // that spent the token.
-func TestAnAnswerThatCanNeverBeAcceptedEndsTheWaitAtOnce(t *testing.T) {
+func TestAnswerThatCanNeverBeAcceptedEndsTheWait(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		handler http.HandlerFunc
@@ -226,17 +226,17 @@ func TestAnAnswerThatCanNeverBeAcceptedEndsTheWaitAtOnce(t *testing.T) {
 	})
 }
 
-// TestAWaitPassesOnTheLastAnswerThatCame to a poll that was lost, for as long as
-// it may be the result.
-func TestAWaitPassesOnTheLastAnswerThatCame(t *testing.T) {
+// TestWaitKeepsTheLastSignedAnswer to a poll that was lost, for as long as it may
+// be the result.
+func TestWaitKeepsTheLastSignedAnswer(t *testing.T) {
 	t.Parallel()
 	stale, staleWaiting := dated(200, -time.Hour), func(w http.ResponseWriter, _ *http.Request) {
 		signHeader(w.Header(), []byte(waitingBody), time.Now().Add(-time.Hour))
 		_, _ = io.WriteString(w, waitingBody)
 	}
-	staleNo := dated(400, -time.Hour)
+	staleRefusal := dated(400, -time.Hour)
 	foreign := signedBySwapped(t, successBody)
-	foreignNo := func(w http.ResponseWriter, _ *http.Request) {
+	foreignRefusal := func(w http.ResponseWriter, _ *http.Request) {
 		signAs(w.Header(), appKey(t), "", "{}", time.Now())
 		w.WriteHeader(400)
 		_, _ = io.WriteString(w, "{}")
@@ -248,11 +248,11 @@ func TestAWaitPassesOnTheLastAnswerThatCame(t *testing.T) {
 		err     error
 	}{
 		"the token is spent":           {[]http.HandlerFunc{staleWaiting, stale, tokenInvalid}, alipay.IdentityResultSuccess, false, alipay.CodeTokenInvalid},
-		"another no":                   {[]http.HandlerFunc{stale, signed(403, `{"code":"USER_NOT_AUTHORIZE"}`)}, alipay.IdentityResultSuccess, false, alipay.CodeUserNotAuthorize},
+		"another refusal":              {[]http.HandlerFunc{stale, signed(403, `{"code":"USER_NOT_AUTHORIZE"}`)}, alipay.IdentityResultSuccess, false, alipay.CodeUserNotAuthorize},
 		"lost again":                   {[]http.HandlerFunc{stale, hangUp}, alipay.IdentityResultSuccess, false, alipay.ErrStillWaiting},
-		"the no is stale as well":      {[]http.HandlerFunc{staleWaiting, stale, staleNo}, alipay.IdentityResultSuccess, false, alipay.ErrStillWaiting},
+		"the refusal is stale as well": {[]http.HandlerFunc{staleWaiting, stale, staleRefusal}, alipay.IdentityResultSuccess, false, alipay.ErrStillWaiting},
 		"refused for load":             {[]http.HandlerFunc{stale, unsigned(429, "")}, alipay.IdentityResultSuccess, false, alipay.ErrStillWaiting},
-		"a badly signed no":            {[]http.HandlerFunc{stale, foreignNo}, alipay.IdentityResultSuccess, false, alipay.ErrResponseSignature},
+		"a badly signed refusal":       {[]http.HandlerFunc{stale, foreignRefusal}, alipay.IdentityResultSuccess, false, alipay.ErrResponseSignature},
 		"ended by one of its own":      {[]http.HandlerFunc{staleWaiting, foreign}, alipay.IdentityResultSuccess, true, alipay.ErrResponseSignature},
 		"an answer in between":         {[]http.HandlerFunc{stale, waiting, hangUp}, "", false, alipay.ErrStillWaiting},
 		"an answer, then the token is": {[]http.HandlerFunc{stale, waiting, tokenInvalid}, "", false, alipay.CodeTokenInvalid},
@@ -282,7 +282,7 @@ func TestAWaitPassesOnTheLastAnswerThatCame(t *testing.T) {
 	}
 }
 
-func TestAnAnswerOfNoEndsTheWait(t *testing.T) {
+func TestRefusalEndsTheWait(t *testing.T) {
 	s := script(t, waiting, signed(400, `{"code":"USER_NOT_AUTHORIZE"}`))
 	_, err := newClient(t, s.URL).ZhimaCustomerJobworthAuthentication.WaitForResult(t.Context(), testParams(), quickly)
 	require.ErrorIs(t, err, alipay.CodeUserNotAuthorize)
@@ -290,7 +290,7 @@ func TestAnAnswerOfNoEndsTheWait(t *testing.T) {
 	assert.EqualValues(t, 2, s.requests.Load())
 }
 
-func TestACallThatCannotBeSentEndsTheWait(t *testing.T) {
+func TestCallThatCannotBeSentEndsTheWait(t *testing.T) {
 	s := script(t, waiting)
 	service := newClient(t, s.URL).ZhimaCustomerJobworthAuthentication
 	_, err := service.WaitForResult(t.Context(), testParams(), quickly, alipay.WithRequestID("not valid"))
@@ -308,7 +308,7 @@ func TestACallThatCannotBeSentEndsTheWait(t *testing.T) {
 	assert.Zero(t, s.requests.Load())
 }
 
-func TestAContextThatHasEndedAsksNothing(t *testing.T) {
+func TestWaitWithAnEndedContextSendsNothing(t *testing.T) {
 	s := script(t, final)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -320,7 +320,7 @@ func TestAContextThatHasEndedAsksNothing(t *testing.T) {
 	assert.Zero(t, s.requests.Load())
 }
 
-func TestAPauseLongerThanTheTimeoutEndsWithIt(t *testing.T) {
+func TestPauseLongerThanTheTimeoutEndsWithIt(t *testing.T) {
 	t.Parallel()
 	for name, policy := range map[string]alipay.PollPolicy{
 		"the default pause": {Timeout: 100 * time.Millisecond},
@@ -347,7 +347,7 @@ func TestAPauseLongerThanTheTimeoutEndsWithIt(t *testing.T) {
 	})
 }
 
-func TestWhatTheLastPollMetStaysReachable(t *testing.T) {
+func TestErrorOfTheLastPollStaysReachable(t *testing.T) {
 	t.Parallel()
 	policy := alipay.PollPolicy{Timeout: time.Minute}
 	for name, tt := range map[string]struct {
@@ -392,8 +392,8 @@ func TestWhatTheLastPollMetStaysReachable(t *testing.T) {
 	})
 }
 
-// TestEveryPollOfAWaitHasARequestIDOfItsOwn, also where the caller gave one.
-func TestEveryPollOfAWaitHasARequestIDOfItsOwn(t *testing.T) {
+// TestEveryPollHasItsOwnRequestID, also where the caller gave one.
+func TestEveryPollHasItsOwnRequestID(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 32)
 	for given, want := range map[string][]string{
@@ -418,9 +418,9 @@ func TestEveryPollOfAWaitHasARequestIDOfItsOwn(t *testing.T) {
 	}
 }
 
-// TestAnyEndAfterALostPollIsInDoubt: what was lost may have been the result. That
-// the last poll was not delivered must not hide it.
-func TestAnyEndAfterALostPollIsInDoubt(t *testing.T) {
+// TestAnyEndAfterALostPollIsOutcomeUnknown: what was lost may have been the
+// result. That the last poll was not delivered must not hide it.
+func TestAnyEndAfterALostPollIsOutcomeUnknown(t *testing.T) {
 	cause := errors.New("the KMS says no")
 	var signing atomic.Int64
 	signer := signerThatMay(t, func() error {
@@ -446,7 +446,7 @@ func TestAnyEndAfterALostPollIsInDoubt(t *testing.T) {
 		last error
 		says string
 	}{
-		"a no":                  {&alipay.APIError{StatusCode: 403, Code: alipay.CodeUserNotAuthorize}, "and asking again ended with: USER_NOT_AUTHORIZE (403); outcome unknown"},
+		"a refusal":             {&alipay.APIError{StatusCode: 403, Code: alipay.CodeUserNotAuthorize}, "and asking again ended with: USER_NOT_AUTHORIZE (403); outcome unknown"},
 		"the token is spent":    {&alipay.APIError{StatusCode: 400, Code: alipay.CodeTokenInvalid}, "and now the token is spent: the result was probably delivered and lost: TOKEN_INVALID (400); outcome unknown"},
 		"a code alone":          {alipay.CodeTokenInvalid, "and now the token is spent: the result was probably delivered and lost: TOKEN_INVALID; outcome unknown"},
 		"an argument's mistake": {errors.Join(&alipay.ArgumentError{Argument: "x"}, alipay.ErrNotDelivered), "and asking again ended with *errors.joinError; outcome unknown"},
@@ -467,7 +467,7 @@ func TestAnyEndAfterALostPollIsInDoubt(t *testing.T) {
 	}
 }
 
-func TestAQuerierThatReturnsNothingEndsTheWaitInDoubt(t *testing.T) {
+func TestQuerierThatReturnsNothingIsOutcomeUnknown(t *testing.T) {
 	polls := 0
 	got, err := alipay.WaitForResult(t.Context(), alipaytest.StubQuerier{QueryFunc: func(context.Context, *alipay.QueryParams, ...alipay.RequestOption) (*alipay.QueryResponse, error) {
 		polls++
@@ -479,9 +479,9 @@ func TestAQuerierThatReturnsNothingEndsTheWaitInDoubt(t *testing.T) {
 	assert.Equal(t, 1, polls)
 }
 
-// TestAnErrorThatEndsTheWaitIsPassedOnAsItCame where an earlier poll has left no
+// TestFinalErrorOfAWaitIsReturnedUnchanged where an earlier poll has left no
 // answer that it lacks.
-func TestAnErrorThatEndsTheWaitIsPassedOnAsItCame(t *testing.T) {
+func TestFinalErrorOfAWaitIsReturnedUnchanged(t *testing.T) {
 	for name, want := range map[string]error{
 		"no answer came": fmt.Errorf("of another querier: %w", alipay.ErrDecrypt),
 		"one of its own": errors.Join(alipay.ErrDecrypt, &alipay.CallError{Answer: oneSealed(t)}),
@@ -493,13 +493,13 @@ func TestAnErrorThatEndsTheWaitIsPassedOnAsItCame(t *testing.T) {
 	}
 }
 
-// TestTheErrorOfAWaitIsAboutItsLastPoll: address, status and the ids that Alipay's
-// support asks for are those of the poll that it ended with. One that ends with an
-// answer of waiting has that answer's ids.
-func TestTheErrorOfAWaitIsAboutItsLastPoll(t *testing.T) {
+// TestErrorOfAWaitNamesItsLastPoll: address, status and the ids that Alipay's
+// support asks for are those of the poll that it ended with. One that ends with
+// an answer of waiting has that answer's ids.
+func TestErrorOfAWaitNamesItsLastPoll(t *testing.T) {
 	t.Parallel()
 	stale := dated(200, -time.Hour)
-	foreignNo := func(w http.ResponseWriter, _ *http.Request) {
+	foreignRefusal := func(w http.ResponseWriter, _ *http.Request) {
 		signAs(w.Header(), appKey(t), "", "{}", time.Now())
 		w.Header().Set("alipay-trace-id", "of the foreign one")
 		w.WriteHeader(400)
@@ -511,8 +511,8 @@ func TestTheErrorOfAWaitIsAboutItsLastPoll(t *testing.T) {
 		status  int
 		waiting bool
 	}{
-		"the token is spent":    {[]http.HandlerFunc{hangUp, tampered(400, `{"code":"TOKEN_INVALID"}`, "alipay-trace-id", "of the no")}, "of the no", 400, false},
-		"with an answer kept":   {[]http.HandlerFunc{stale, foreignNo}, "of the foreign one", 400, false},
+		"the token is spent":    {[]http.HandlerFunc{hangUp, tampered(400, `{"code":"TOKEN_INVALID"}`, "alipay-trace-id", "of the refusal")}, "of the refusal", 400, false},
+		"with an answer kept":   {[]http.HandlerFunc{stale, foreignRefusal}, "of the foreign one", 400, false},
 		"the last one lost":     {[]http.HandlerFunc{waiting, hangUp}, "", 0, false},
 		"a 502":                 {[]http.HandlerFunc{waiting, unsigned(502, "")}, "trace-1", 502, false},
 		"none delivered":        {[]http.HandlerFunc{unsigned(429, "")}, "trace-1", 429, false},

@@ -11,7 +11,7 @@ import (
 	"github.com/seed-39a49030/alipay"
 )
 
-func TestTheAgreementsOrderStringHasWhatTheAPIAsksFor(t *testing.T) {
+func TestAgreementSignMakesTheOrderString(t *testing.T) {
 	service := orderClient(t, nil).ZhimaCreditPayafteruseCreditagreement
 	full := alipay.CreditAgreementSignParams{
 		OutAgreementNo: strings.Repeat("号", 64), ZmServiceID: "2019", CategoryID: "c", ProductCode: alipay.ProductCodeZhimaAuth,
@@ -67,7 +67,7 @@ func TestTheAgreementsOrderStringHasWhatTheAPIAsksFor(t *testing.T) {
 	}
 }
 
-func TestTheAgreementsAnswerIsReadAsThePlatformWritesIt(t *testing.T) {
+func TestAgreementAnswerIsDecodedAsThePlatformWritesIt(t *testing.T) {
 	var got alipay.CreditAgreementQueryResponse
 	require.NoError(t, json.Unmarshal([]byte(`{"agreement_status":"VALID","alipay_user_id":2088,"open_id":null,"biz_time":"2026-01-02 03:04:05","credit_agreement_id":"20","out_agreement_no":"o","ext_info":"{}","new":[1]}`), &got))
 	assert.Equal(t, alipay.AgreementStatusValid, got.AgreementStatus)
@@ -88,7 +88,7 @@ func TestTheAgreementsAnswerIsReadAsThePlatformWritesIt(t *testing.T) {
 	assert.Equal(t, alipay.CreditAgreementQueryResponse{ExtInfo: "x", Meta: alipay.Response{TraceID: "kept"}}, got, "what did not come is empty")
 }
 
-func TestTheAgreementIsAskedForByItsNumbers(t *testing.T) {
+func TestAgreementIsQueriedByItsNumbers(t *testing.T) {
 	s, last := checking(t, "", `{"agreement_status":"VALID","out_agreement_no":"1"}`)
 	service := newClient(t, s.URL).ZhimaCreditPayafteruseCreditagreement
 	for query, params := range map[string]*alipay.CreditAgreementQueryParams{

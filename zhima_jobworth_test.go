@@ -9,7 +9,7 @@ import (
 	"github.com/seed-39a49030/alipay"
 )
 
-func TestAnAnswerAboutAnotherUserIsRefused(t *testing.T) {
+func TestAnswerAboutAnotherUserIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		asked  alipay.QueryParams
@@ -91,7 +91,7 @@ func TestAnAnswerAboutAnotherUserIsRefused(t *testing.T) {
 	})
 }
 
-func TestAServiceThatBelongsToNoClientSaysSo(t *testing.T) {
+func TestServiceWithoutAClientIsAnArgumentError(t *testing.T) {
 	sign, agreement := &alipay.CreditAgreementSignParams{OutAgreementNo: "1", ZmServiceID: "2"}, &alipay.CreditAgreementQueryParams{OutAgreementNo: "1"}
 	for _, s := range []*alipay.ZhimaCustomerJobworthAuthentication{nil, {}} {
 		const name = "ZhimaCustomerJobworthAuthentication"
@@ -106,7 +106,7 @@ func TestAServiceThatBelongsToNoClientSaysSo(t *testing.T) {
 	}
 }
 
-func TestAMemberOfAnUnexpectedShapeIsReadFromTheSealedAnswer(t *testing.T) {
+func TestKeptAnswerOpensIntoAnotherType(t *testing.T) {
 	const body = `{"identity_result":{"value":"SUCCESS"}}`
 	client := newClient(t, serve(t, signed(200, body)).URL)
 	_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
