@@ -492,8 +492,8 @@ func TestRandomFaultsDeliverNoTokenTwice(t *testing.T) {
 
 // breaks are the faults of the connection alone.
 var breaks = []alipaytest.Fault{
-	alipaytest.Drop, alipaytest.DropReset, alipaytest.DropAfter(1), alipaytest.LostAnswer, alipaytest.FaultNamed("lost answer by reset"),
-	alipaytest.FaultNamed("reset stream"), alipaytest.CloseIdle, alipaytest.FaultNamed("announced close"),
+	alipaytest.Drop, alipaytest.FaultNamed("drop by reset"), alipaytest.FaultNamed("drop after 1 on a connection"), alipaytest.LostAnswer, alipaytest.FaultNamed("lost answer by reset"),
+	alipaytest.FaultNamed("reset stream"), alipaytest.FaultNamed("close idle connection"), alipaytest.FaultNamed("announced close"),
 	alipaytest.HalfAnswer, alipaytest.FaultNamed("half a head"),
 }
 
