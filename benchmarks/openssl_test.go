@@ -1,6 +1,6 @@
 //go:build openssl
 
-package main
+package benchmarks
 
 import (
 	"crypto"
@@ -12,8 +12,5 @@ import (
 var _ alipay.ContextSigner = (*opensslsigner.Signer)(nil)
 
 func init() {
-	newSigner = func(pkcs8 []byte) (crypto.Signer, string, error) {
-		s, err := opensslsigner.New(pkcs8)
-		return s, opensslsigner.Version(), err
-	}
+	signers = append(signers, signer{"openssl", func(pkcs8 []byte) (crypto.Signer, error) { return opensslsigner.New(pkcs8) }})
 }
