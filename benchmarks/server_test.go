@@ -185,7 +185,7 @@ func serve() {
 	}
 	for _, transport := range transports {
 		l := listen()
-		web := &http.Server{Handler: g, Protocols: protocols(transport), TLSConfig: &tls.Config{
+		web := &http.Server{Handler: g, ErrorLog: log.New(io.Discard, "", 0), Protocols: protocols(transport), TLSConfig: &tls.Config{
 			Certificates: []tls.Certificate{{Certificate: [][]byte{s.Cert}, PrivateKey: tlsKey}},
 		}}
 		if transport == "http1" {
