@@ -69,6 +69,9 @@ func (a *attempt) send() (*http.Response, error) {
 // handleResponse reads, verifies, decrypts and decodes an answer.
 func (a *attempt) handleResponse(resp *http.Response, out any) (*Response, error) {
 	a.status, a.traceID = resp.StatusCode, protocol.HeaderValue(resp.Header, protocol.HeaderTraceID)
+	if a.traceID == "" && !protocol.IsSigned(resp.Header) {
+		defer a.report.Refuse() // not the gateway's, whose own answer may still follow on the connection
+	}
 	switch {
 	case a.status < 200: // after 101 no context ends a read of the body
 		return nil, a.notAccepted(errNot200)
