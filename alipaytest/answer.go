@@ -316,6 +316,9 @@ func (x *exchange) refused(status int, code alipay.ErrorCode, message string, of
 	if ofGateway {
 		return x.unsigned(status, "", body)
 	}
+	if x.isOld && x.received.Encrypted {
+		body = x.encryptedNode(body)
+	}
 	return x.signed(status, "", body)
 }
 
