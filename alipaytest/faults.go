@@ -21,6 +21,7 @@ type Fault struct {
 	harmless bool
 	when     func(ReceivedRequest) bool
 	do       func(*exchange)
+	aim      string // of For
 }
 
 // String returns the fault's name.
@@ -73,6 +74,7 @@ func (f Fault) When(condition func(ReceivedRequest) bool) Fault {
 // For limits the fault to requests for one path, or for one method of the old
 // gateway, as [Fault.When] does.
 func (f Fault) For(pathOrMethod string) Fault {
+	f.aim = pathOrMethod
 	return f.When(func(r ReceivedRequest) bool {
 		return r.Path == pathOrMethod || r.Path == protocol.OldGatewayPath && r.Params.Get("method") == pathOrMethod
 	})

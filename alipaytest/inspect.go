@@ -24,7 +24,8 @@ func (r ReceivedRequest) SignedString() string {
 // PendingFault is an injected fault that more requests are to meet.
 type PendingFault struct {
 	Fault Fault
-	Times int // how many more requests are to meet it; negative: all
+	For   string // the path or method that [Fault.For] has limited it to; "" for every one
+	Times int    // how many more requests are to meet it; negative: all
 }
 
 // PendingFaults returns the injected faults that are still to come, in order.
@@ -33,7 +34,7 @@ func (g *Gateway) PendingFaults() []PendingFault {
 	defer g.mu.Unlock()
 	pending := make([]PendingFault, len(g.faults))
 	for i, f := range g.faults {
-		pending[i] = PendingFault{f.fault, f.times}
+		pending[i] = PendingFault{f.fault, f.fault.aim, f.times}
 	}
 	return pending
 }

@@ -78,6 +78,67 @@ func add(list []segment, text []rune, marked bool) []segment {
 	return append(list, segment{string(text), marked})
 }
 
+// parameter is one of a string to sign of the old gateway, as expected and as
+// signed; nil where it is not.
+type parameter struct {
+	Name             string
+	Expected, Signed []segment
+	Same             bool
+}
+
+// compareParameters compares two strings to sign of the old gateway, parameter by
+// parameter in the order in which they are expected.
+func compareParameters(expected, signed string) (list []parameter) {
+	want, got := splitParameters(expected), splitParameters(signed)
+	taken := make(map[int]bool)
+	for _, w := range want {
+		p := parameter{Name: w.name, Expected: []segment{{w.value, true}}}
+		for i, g := range got {
+			if g.name == w.name && !taken[i] {
+				taken[i] = true
+				p.Expected, p.Signed = differences(w.value, g.value)
+				if p.Expected == nil {
+					p.Expected = []segment{{}} // it is expected, without a value
+				}
+				if p.Signed == nil {
+					p.Signed = []segment{{}}
+				}
+				p.Same = w.value == g.value
+				break
+			}
+		}
+		list = append(list, p)
+	}
+	for i, g := range got {
+		if !taken[i] {
+			list = append(list, parameter{Name: g.name, Signed: []segment{{g.value, true}}})
+		}
+	}
+	return list
+}
+
+type nameValue struct{ name, value string }
+
+// splitParameters splits k=v&k=v. An & that no name follows belongs to the value
+// before it.
+func splitParameters(text string) (list []nameValue) {
+	for part := range strings.SplitSeq(text, "&") {
+		name, value, ok := strings.Cut(part, "=")
+		named := ok && name != "" && !strings.ContainsFunc(name, func(r rune) bool {
+			return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_' && r != '.' && r != '-'
+		})
+		if n := len(list); !named && n > 0 {
+			list[n-1].value += "&" + part
+			continue
+		}
+		if !named {
+			name, value = "", part
+		}
+		list = append(list, nameValue{name, value})
+	}
+	return list
+}
+
 // invisible are the characters that a page shows as symbols.
 var invisible = strings.NewReplacer("\r", "␍", "\n", "⏎\n", "\t", "⇥", "\ufeff", "[BOM]")
 

@@ -15,34 +15,51 @@ import (
 	"io"
 	"strings"
 
-	alipay "github.com/seed-39a49030/alipay"
 	"github.com/seed-39a49030/alipay/alipaytest"
 	"github.com/seed-39a49030/alipay/cmd/alipay/internal/cli"
 )
 
 const aboutEN = `
 Serves a local, signed fake of Alipay's gateway until it is interrupted, and
-prints the ALIPAY_… variables that alipay.ConfigFromEnv reads, as export lines
-for a shell, or with -json one line of JSON that serves both modes. The keys are
-public test material.
+prints the ALIPAY_… variables that alipay.ConfigFromEnv reads, as lines for a
+shell, or with -json one line of JSON that serves both modes. The keys are public
+test material.
 
-  alipay gateway -addr 127.0.0.1:8080 > alipay.env &
-  . ./alipay.env
+  alipay gateway -addr 127.0.0.1:8080
+  eval "$(alipay gateway -background)"; …; kill $ALIPAY_GATEWAY_PID
 
 A page on loopback, whose address it prints, shows what arrives, with the
 mistake of each request that is refused. It has buttons for faults, plays
-Alipay's app with an order string, and shows the keys as each SDK needs them.`
+Alipay's app with an order string, and shows the keys as each SDK needs them.
+
+-endpoints adds endpoints. The file holds a list of them, of v3 by method and
+path, of the old gateway by the name of the API; body is what is answered:
+
+  [{"method": "POST", "path": "/v3/alipay/trade/query", "body": {"trade_no": "1"}},
+   {"method": "GET", "path": "/v3/orders/{id}", "status": 400,
+    "body": {"code": "ORDER_NOT_EXIST", "message": "…"}},
+   {"api": "alipay.trade.close", "body": {"trade_no": "1"}},
+   {"api": "alipay.trade.refund", "code": "ACQ.TRADE_NOT_EXIST"}]`
 
 const aboutZH = `
 在本机运行一个会签名的测试网关，直到被中断；打印 alipay.ConfigFromEnv 读取的
-ALIPAY_… 变量（shell 的 export 语句），加 -json 则打印一行 JSON，两种加签方式通用。
-所有密钥都是公开的测试密钥。
+ALIPAY_… 变量（shell 语句），加 -json 则打印一行 JSON，两种加签方式通用。所有密钥都是
+公开的测试密钥。
 
-  alipay gateway -addr 127.0.0.1:8080 > alipay.env &
-  . ./alipay.env
+  alipay gateway -addr 127.0.0.1:8080
+  eval "$(alipay gateway -background)"; …; kill $ALIPAY_GATEWAY_PID
 
 它还提供一个仅限本机访问的页面（会打印地址），显示收到的请求以及每个被拒请求的错误原因，
-可以注入故障、模拟支付宝 App 打开 orderStr，并给出各语言 SDK 的配置。`
+可以注入故障、模拟支付宝 App 打开 orderStr，并给出各语言 SDK 的配置。
+
+-endpoints 用于添加接口。文件内容是一个列表：v3 接口写 method 和 path，旧网关接口写
+接口名 api；body 为返回的内容：
+
+  [{"method": "POST", "path": "/v3/alipay/trade/query", "body": {"trade_no": "1"}},
+   {"method": "GET", "path": "/v3/orders/{id}", "status": 400,
+    "body": {"code": "ORDER_NOT_EXIST", "message": "…"}},
+   {"api": "alipay.trade.close", "body": {"trade_no": "1"}},
+   {"api": "alipay.trade.refund", "code": "ACQ.TRADE_NOT_EXIST"}]`
 
 // Run serves until ctx ends.
 func Run(ctx context.Context, c cli.IO, args []string) int {
@@ -55,6 +72,8 @@ func Run(ctx context.Context, c cli.IO, args []string) int {
 	inspect := flags.String("inspect", "127.0.0.1:0", c.T("`address` of the page that shows what arrives, on loopback; \"\" for none", "页面的`地址`，仅限本机；\"\" 表示不要页面"))
 	messagesTo := flags.String("messages-to", "", c.T("`URL` that messages to the merchant are posted to (应用网关地址)", "向商户发送消息的 `URL`（应用网关地址）"))
 	prefix := flags.String("prefix", "", c.T("`path` prefix, as of a reverse proxy in front", "`路径`前缀，模拟前面的反向代理"))
+	endpointsFile := flags.String("endpoints", "", c.T("JSON `file` of further endpoints, see above", "更多接口的 JSON `文件`，写法见上"))
+	inBackground := flags.Bool("background", false, c.T("run in the background: return as soon as it serves; the variables name the process, to end it with kill", "在后台运行：启动完成即返回；变量中有进程号，可用 kill 结束"))
 	if status, ok := c.Parse(flags, args); !ok {
 		return status
 	}
@@ -67,6 +86,16 @@ func Run(ctx context.Context, c cli.IO, args []string) int {
 		*encryptKey = base64.StdEncoding.EncodeToString(key[:])
 	}
 
+	if *inBackground {
+		if err := background(c, args, *asJSON, *cert); err != nil {
+			return c.Fail(flags, err)
+		}
+		return cli.OK
+	}
+	endpoints, err := readEndpoints(*endpointsFile)
+	if err != nil {
+		return c.Wrong(flags, err)
+	}
 	gateway, err := alipaytest.StartGateway(
 		alipaytest.WithAddr(*addr), alipaytest.WithEncryptKey(*encryptKey), alipaytest.WithPathPrefix(*prefix),
 		alipaytest.WithMessagesTo(*messagesTo), alipaytest.WithHistory(shownRequests),
@@ -75,6 +104,9 @@ func Run(ctx context.Context, c cli.IO, args []string) int {
 		return c.Fail(flags, err)
 	}
 	defer gateway.Close()
+	for _, e := range endpoints {
+		e.add(gateway)
+	}
 	page := ""
 	if *inspect != "" {
 		inspector, err := startInspector(gateway, *inspect, *messagesTo)
@@ -84,15 +116,7 @@ func Run(ctx context.Context, c cli.IO, args []string) int {
 		defer inspector.close()
 		page = inspector.url()
 	}
-	switch {
-	case *asJSON:
-		err = printJSON(c.Stdout, gateway.Config(), gateway.CertConfig(), page)
-	case *cert:
-		err = printExports(c.Stdout, gateway.CertConfig())
-	default:
-		err = printExports(c.Stdout, gateway.Config())
-	}
-	if err != nil {
+	if err := startOf(gateway, page).print(c.Stdout, *asJSON, *cert); err != nil {
 		return c.Fail(flags, err)
 	}
 	fmt.Fprintf(c.Stderr, c.T("gateway: serving at %s until interrupted\n", "gateway：服务地址 %s，按 Ctrl+C 结束\n"), gateway.BaseURL())
@@ -109,44 +133,65 @@ func Run(ctx context.Context, c cli.IO, args []string) int {
 // shownRequests is how many requests the page shows, the newest.
 const shownRequests = 300
 
-// printJSON prints one line with what both modes need, and where the page is.
-func printJSON(w io.Writer, config, certConfig alipay.AlipayConfig, page string) error {
-	return json.NewEncoder(w).Encode(struct {
-		BaseURL          string `json:"base_url"`
-		AppID            string `json:"app_id"`
-		PrivateKey       string `json:"private_key"`
-		AlipayPublicKey  string `json:"alipay_public_key"`
-		AppCert          string `json:"app_cert"`
-		AlipayPublicCert string `json:"alipay_public_cert"`
-		RootCert         string `json:"root_cert"`
-		EncryptKey       string `json:"encrypt_key,omitempty"`
-		InspectorURL     string `json:"inspector_url,omitempty"`
-	}{
-		config.BaseURL, config.AppID, config.PrivateKey, config.AlipayPublicKey,
-		certConfig.AppCertContent, certConfig.AlipayPublicCertContent, certConfig.RootCertContent,
-		config.EncryptKey, page,
-	})
+// start is what is printed when the gateway serves: what both modes need, and where
+// the page is.
+type start struct {
+	BaseURL          string `json:"base_url"`
+	AppID            string `json:"app_id"`
+	PrivateKey       string `json:"private_key"`
+	AlipayPublicKey  string `json:"alipay_public_key"`
+	AppCert          string `json:"app_cert"`
+	AlipayPublicCert string `json:"alipay_public_cert"`
+	RootCert         string `json:"root_cert"`
+	EncryptKey       string `json:"encrypt_key,omitempty"`
+	InspectorURL     string `json:"inspector_url,omitempty"`
+	PID              int    `json:"pid,omitempty"` // in the background only
 }
 
-// printExports prints the variables that are set, quoted for sh.
-func printExports(w io.Writer, config alipay.AlipayConfig) error {
+func startOf(gateway *alipaytest.Gateway, page string) start {
+	config, cert := gateway.Config(), gateway.CertConfig()
+	return start{
+		BaseURL: config.BaseURL, AppID: config.AppID, PrivateKey: config.PrivateKey, AlipayPublicKey: config.AlipayPublicKey,
+		AppCert: cert.AppCertContent, AlipayPublicCert: cert.AlipayPublicCertContent, RootCert: cert.RootCertContent,
+		EncryptKey: config.EncryptKey, InspectorURL: page,
+	}
+}
+
+// print writes one line of JSON, or lines for a shell.
+func (s start) print(w io.Writer, asJSON, cert bool) error {
+	if asJSON {
+		return json.NewEncoder(w).Encode(s)
+	}
+	if cert {
+		s.AlipayPublicKey = ""
+	} else {
+		s.AppCert, s.AlipayPublicCert, s.RootCert = "", "", ""
+	}
+	return s.printExports(w)
+}
+
+// printExports prints the variables, quoted for sh. What is not set is unset: the
+// shell may have it from another mode.
+func (s start) printExports(w io.Writer) error {
+	var unset, exports strings.Builder
 	for _, variable := range []struct{ name, value string }{
-		{"ALIPAY_BASE_URL", config.BaseURL},
-		{"ALIPAY_APP_ID", config.AppID},
-		{"ALIPAY_PRIVATE_KEY", config.PrivateKey},
-		{"ALIPAY_PUBLIC_KEY", config.AlipayPublicKey},
-		{"ALIPAY_APP_CERT", config.AppCertContent},
-		{"ALIPAY_PUBLIC_CERT", config.AlipayPublicCertContent},
-		{"ALIPAY_ROOT_CERT", config.RootCertContent},
-		{"ALIPAY_ENCRYPT_KEY", config.EncryptKey},
+		{"ALIPAY_BASE_URL", s.BaseURL}, {"ALIPAY_APP_ID", s.AppID},
+		{"ALIPAY_PRIVATE_KEY", s.PrivateKey}, {"ALIPAY_PRIVATE_KEY_PATH", ""},
+		{"ALIPAY_PUBLIC_KEY", s.AlipayPublicKey}, {"ALIPAY_PUBLIC_KEY_PATH", ""},
+		{"ALIPAY_APP_CERT", s.AppCert}, {"ALIPAY_APP_CERT_PATH", ""},
+		{"ALIPAY_PUBLIC_CERT", s.AlipayPublicCert}, {"ALIPAY_PUBLIC_CERT_PATH", ""},
+		{"ALIPAY_ROOT_CERT", s.RootCert}, {"ALIPAY_ROOT_CERT_PATH", ""},
+		{"ALIPAY_ENCRYPT_KEY", s.EncryptKey}, {"ALIPAY_APP_AUTH_TOKEN", ""},
 	} {
 		if variable.value == "" {
+			unset.WriteString(" " + variable.name)
 			continue
 		}
-		quoted := "'" + strings.ReplaceAll(strings.TrimSpace(variable.value), "'", `'\''`) + "'"
-		if _, err := fmt.Fprintf(w, "export %s=%s\n", variable.name, quoted); err != nil {
-			return err
-		}
+		fmt.Fprintf(&exports, "export %s='%s'\n", variable.name, strings.ReplaceAll(strings.TrimSpace(variable.value), "'", `'\''`))
 	}
-	return nil
+	if s.PID != 0 {
+		fmt.Fprintf(&exports, "export ALIPAY_GATEWAY_PID=%d\n", s.PID)
+	}
+	_, err := fmt.Fprintf(w, "unset%s\n%s", unset.String(), exports.String())
+	return err
 }

@@ -240,8 +240,8 @@ func (i *inspector) events(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// injectFault injects a fault into the next request, or does what another button
-// next to the faults says.
+// injectFault injects a fault into the next request, or the next one for a path or
+// a method of the old gateway, or does what another button next to the faults says.
 func (i *inspector) injectFault(r *http.Request) {
 	switch name := r.PostFormValue("name"); name {
 	case "clear":
@@ -250,9 +250,14 @@ func (i *inspector) injectFault(r *http.Request) {
 		i.gateway.RotateCertificate()
 	default:
 		for _, b := range buttons {
-			if b.Fault.String() == name {
-				i.gateway.Inject(b.Fault, 1)
+			if b.Fault.String() != name {
+				continue
 			}
+			fault := b.Fault
+			if only := strings.TrimSpace(r.PostFormValue("for")); only != "" {
+				fault = fault.For(only)
+			}
+			i.gateway.Inject(fault, 1)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -225,6 +226,95 @@ func TestEachButtonDoesWhatItSays(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, response.IdentityResult)
 	}
+}
+
+func TestAFaultIsAimedAtOnePath(t *testing.T) {
+	gateway, i := inspected(t)
+	const heartbeat = "/v3/monitor/heartbeat/syn"
+	post(t, i, "fault", url.Values{"name": {alipaytest.MissingSignature.String()}, "for": {" " + heartbeat + " "}}, nil)
+	_, _, body := get(t, i.url(), nil)
+	assert.Contains(t, body, "unsigned → "+heartbeat)
+
+	client, err := alipay.NewClient(gateway.Config())
+	require.NoError(t, err)
+	_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), &alipay.QueryParams{OnceToken: "t"})
+	require.NoError(t, err, "another path does not meet it")
+	_, err = client.Do(t.Context(), &alipay.Request{Method: http.MethodPost, Path: heartbeat, Body: map[string]string{"biz_content": "{}"}}, nil)
+	require.ErrorIs(t, err, alipay.ErrResponseUnsigned)
+	require.Empty(t, gateway.PendingFaults())
+}
+
+// A row says what its code means, and what a real call has.
+func TestRowsSayWhatACodeMeans(t *testing.T) {
+	gateway, i := inspected(t, alipaytest.WithEncryptKey("AAECAwQFBgcICQoLDA0ODw=="))
+	config := gateway.Config()
+	config.EncryptKey = ""
+	client, err := alipay.NewClient(config)
+	require.NoError(t, err)
+	for range 2 {
+		_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), &alipay.QueryParams{OnceToken: "t", ConnKey: "c"})
+		require.Error(t, err)
+	}
+	_, err = client.Do(t.Context(), &alipay.Request{Path: "/v3/alipay/trade/query"}, nil)
+	require.Error(t, err)
+	for lang, says := range map[string][]string{
+		"en": {"A real call has query_type, identity_type, service_id, too.", "The answer is encrypted, since this gateway has an AES key", "This once_token has given its result already", "A file named by -endpoints adds it."},
+		"zh": {"真实调用还会带上 query_type、identity_type、service_id。", "因此响应是密文", "已经返回过结果", "可用 -endpoints 指定的文件添加"},
+	} {
+		_, _, body := get(t, i.url()+"?lang="+lang, nil)
+		for _, words := range says {
+			assert.Contains(t, body, words)
+		}
+	}
+}
+
+func TestStringsOfTheOldGatewayAreComparedByParameter(t *testing.T) {
+	list := compareParameters("app_id=1&biz_content={\"a\":\"b&c\"}&charset=UTF-8&method=m", "app_id=1&biz_content={\"a\":\"b&d\"}&method=m&sign_type=RSA2")
+	var lines []string
+	for _, p := range list {
+		line := p.Name
+		for _, side := range [][]segment{p.Expected, p.Signed} {
+			line += "|"
+			for _, s := range side {
+				if s.Marked {
+					line += "[" + s.Text + "]"
+				} else {
+					line += s.Text
+				}
+			}
+		}
+		lines = append(lines, line)
+	}
+	assert.Equal(t, []string{"app_id|1|1", `biz_content|{"a":"b&[c]"}|{"a":"b&[d]"}`, "charset|[UTF-8]|", "method|m|m", "sign_type||[RSA2]"}, lines)
+	assert.True(t, list[0].Same)
+	assert.False(t, list[1].Same)
+}
+
+func TestARequestToTheOldGatewayShowsItsParameters(t *testing.T) {
+	gateway, i := inspected(t)
+	client, err := alipay.NewClient(gateway.Config())
+	require.NoError(t, err)
+	order, err := client.SDKExecute(t.Context(), &alipay.ExecuteRequest{Method: "zhima.credit.payafteruse.creditagreement.unsign", BizContent: map[string]string{"credit_agreement_id": "1 2"}})
+	require.NoError(t, err)
+	// A client that signs the escaped value.
+	values, err := url.ParseQuery(order)
+	require.NoError(t, err)
+	values.Del("sign")
+	signed := make([]string, 0, len(values))
+	for name := range values {
+		signed = append(signed, name+"="+url.QueryEscape(values.Get(name)))
+	}
+	slices.Sort(signed)
+	signature, err := protocol.Sign(keys.Inspect(gateway.Config().PrivateKey).Private, []byte(strings.Join(signed, "&")))
+	require.NoError(t, err)
+	values.Set("sign", signature)
+	response, err := http.PostForm(gateway.BaseURL()+"/gateway.do", values)
+	require.NoError(t, err)
+	response.Body.Close()
+	_, _, body := get(t, i.url(), nil)
+	assert.Contains(t, body, `<table class="parameters">`)
+	assert.Regexp(t, `<tr class="different"><th>biz_content</th>`, body)
+	assert.Regexp(t, `<tr><th>app_id</th>`, body)
 }
 
 func TestDifferencesAreMarked(t *testing.T) {

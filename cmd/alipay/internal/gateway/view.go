@@ -9,11 +9,13 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
 	alipay "github.com/seed-39a49030/alipay"
 	"github.com/seed-39a49030/alipay/alipaytest"
+	"github.com/seed-39a49030/alipay/internal/protocol"
 )
 
 // view is all that the page shows, at one moment, in one language.
@@ -54,7 +56,9 @@ type request struct {
 	Good               bool
 	Verdict, Diagnosis string
 	Expected, Signed   []segment
-	Same               bool // what was signed is what was expected
+	Parameters         []parameter // in their place, for the old gateway
+	Same               bool        // what was signed is what was expected
+	Notes              []string    // what a request that was answered, or a code, means
 	Headers            []pair
 	Query              []pair
 	Body               string
@@ -81,8 +85,8 @@ type message struct {
 }
 
 type pending struct {
-	Name  string
-	Times int
+	Name, For string
+	Times     int
 }
 
 type certificate struct{ Name, File, Text string }
@@ -146,7 +150,7 @@ func (i *inspector) view(lang string) view {
 		v.Tokens = append(v.Tokens, token{name, ledger[name]})
 	}
 	for _, f := range i.gateway.PendingFaults() {
-		v.Pending = append(v.Pending, pending{v.fault(f.Fault.String()), f.Times})
+		v.Pending = append(v.Pending, pending{v.fault(f.Fault.String()), f.For, f.Times})
 	}
 	for _, m := range slices.Backward(i.gateway.Messages()) {
 		shown := message{tongue: v.tongue, SentMessage: m, Time: clock(m.At), Method: cmp.Or(m.Values.Get("msg_method"), m.Values.Get("notify_type"))}
@@ -184,6 +188,7 @@ func idOf(r alipaytest.ReceivedRequest) string {
 // comparison is a string to sign and the one that was signed.
 type comparison struct {
 	expected, signed []segment
+	parameters       []parameter
 	same             bool
 }
 
@@ -197,7 +202,7 @@ func (i *inspector) compared(requests []alipaytest.ReceivedRequest) map[string]c
 		id := idOf(r)
 		c, ok := i.comparisons[id]
 		if !ok {
-			c = compareStrings(r.StringToSign(), r.SignedString())
+			c = compareStrings(r.Path == protocol.OldGatewayPath, r.StringToSign(), r.SignedString())
 		}
 		list[id] = c
 	}
@@ -205,11 +210,13 @@ func (i *inspector) compared(requests []alipaytest.ReceivedRequest) map[string]c
 	return list
 }
 
-func compareStrings(expected, signed string) (c comparison) {
+func compareStrings(old bool, expected, signed string) (c comparison) {
 	switch {
 	case expected == "":
 	case signed == "" || expected == signed:
 		c = comparison{expected: []segment{{Text: expected}}, same: expected == signed}
+	case old && strings.Contains(signed, "="):
+		c.parameters = compareParameters(expected, signed)
 	default:
 		c.expected, c.signed = differences(expected, signed)
 	}
@@ -221,9 +228,10 @@ func (v *view) request(r alipaytest.ReceivedRequest, c comparison) request {
 		tongue: v.tongue, ReceivedRequest: r, Time: clock(r.At), ID: idOf(r),
 		Good:      r.Verified && r.Code == "" && r.Fault == "",
 		Diagnosis: v.T(r.Diagnosis, r.DiagnosisZH),
-		Expected:  c.expected, Signed: c.signed, Same: c.same,
+		Expected:  c.expected, Signed: c.signed, Parameters: c.parameters, Same: c.same,
 		Body: indented(r.Body),
 	}
+	shown.Notes = v.notes(r)
 	switch {
 	case r.Fault != "" && r.Code == "":
 		shown.Verdict = v.T("fault: ", "故障：") + v.fault(r.Fault)
@@ -243,6 +251,28 @@ func (v *view) request(r alipaytest.ReceivedRequest, c comparison) request {
 		}
 	}
 	return shown
+}
+
+// notes say what should be looked at in a request that was answered, and what a
+// refusal without a diagnosis means.
+func (t tongue) notes(r alipaytest.ReceivedRequest) (notes []string) {
+	if len(r.Missing) > 0 {
+		list := strings.Join(r.Missing, t.T(", ", "、"))
+		notes = append(notes, t.T("A real call has "+list+", too. It is answered without, since the platform's page calls them optional.", "真实调用还会带上 "+list+"。文档写明可选，因此本网关照常返回。"))
+	}
+	if r.Encrypted && r.Header.Get("alipay-encrypt-type") == "" && r.Path != protocol.OldGatewayPath {
+		notes = append(notes, t.T("The answer is encrypted, since this gateway has an AES key; the request does not ask for it (alipay-encrypt-type). A client without the key cannot read it.", "本网关有 AES 密钥，因此响应是密文；请求没有声明 alipay-encrypt-type。没有密钥的客户端无法解密。"))
+	}
+	switch refused := (&alipay.APIError{StatusCode: http.StatusBadRequest, Code: r.Code}); {
+	case r.Code == "":
+	case r.Code == alipay.CodeTokenInvalid:
+		notes = append(notes, t.T("This once_token has given its result already: it gives one. Set it again, or take another token.", "这个 once_token 已经返回过结果：每个 token 只返回一次。请重新设置它，或换一个 token。"))
+	case r.Code == alipay.CodeInvalidMethod:
+		notes = append(notes, t.T("Not found: this gateway has no such endpoint. A file named by -endpoints adds it.", "未找到：本网关没有这个接口。可用 -endpoints 指定的文件添加。"))
+	case r.Diagnosis == "" && refused.Hint() != "":
+		notes = append(notes, t.T(refused.Hint(), refused.HintZH()))
+	}
+	return notes
 }
 
 // maxShown bounds how much of a body the page shows.

@@ -16,8 +16,12 @@ function show({ part, html }) {
   if (part === 'request') {
     const list = document.getElementById('requests');
     list.prepend(element(html));
-    while (list.querySelectorAll('details.request').length > most) {
-      list.querySelector('details.request:last-of-type').remove();
+    const rows = list.querySelectorAll('details.request');
+    for (let n = rows.length - 1, over = rows.length - most; n >= 0 && over > 0; n--) {
+      if (!rows[n].open) { // what is read stays
+        rows[n].remove();
+        over--;
+      }
     }
     return;
   }
