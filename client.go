@@ -6,18 +6,15 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
-	"net/url"
 	"reflect"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/seed-39a49030/alipay/internal/backoff"
-	"github.com/seed-39a49030/alipay/internal/credentials"
 	"github.com/seed-39a49030/alipay/internal/delivery"
 	"github.com/seed-39a49030/alipay/internal/download"
-	"github.com/seed-39a49030/alipay/internal/protocol"
 	"github.com/seed-39a49030/alipay/internal/replay"
 )
 
@@ -39,48 +36,6 @@ type Client struct {
 	seen      *replay.Memory          // the answers received so far
 	downloads *download.Gate          // of Alipay's certificates
 	warned    *atomic.Int64           // when a certificate's expiry was last logged, in Unix seconds
-}
-
-// keySet is what requests need of one config. It never changes.
-type keySet struct {
-	*credentials.Credentials
-	signer   signer
-	verifier protocol.Verifier
-	header   http.Header // what every request carries
-
-	learnt      []learntCert // certificates that were downloaded
-	firstExpiry time.Time    // of the configured certificates; zero without any
-}
-
-func newKeySet(c *credentials.Credentials, s *settings) *keySet {
-	k := &keySet{
-		Credentials: c,
-		signer:      signer{appID: c.AppID, appCertSN: c.AppCertSN, key: c.Signer, clock: s.clock},
-		verifier:    protocol.Verifier{Key: c.AlipayKey, MaxSkew: s.maxClockSkew},
-		header: http.Header{
-			"Accept":                  {"application/json"},
-			"Cache-Control":           {"no-store"}, // an answer is for one request
-			"User-Agent":              {s.userAgent},
-			protocol.HeaderSDKVersion: {"alipay-go-" + Version},
-		},
-	}
-	if c.AlipayCerts != nil {
-		k.verifier.Certs = make(map[string]protocol.SigningCert, len(c.AlipayCerts))
-		for sn, cert := range c.AlipayCerts {
-			k.verifier.Certs[sn] = protocol.SigningCert{Key: cert.Key, NotAfter: cert.NotAfter}
-		}
-	}
-	if c.RootCertSN != "" {
-		k.header[protocol.HeaderRootCertSN] = []string{c.RootCertSN}
-	}
-	if c.Cipher != nil {
-		k.header[protocol.HeaderEncryptType] = []string{"AES"}
-		k.header["Content-Type"] = []string{"text/plain"}
-	}
-	if expiries := c.Expiries(); len(expiries) > 0 {
-		k.firstExpiry = expiries[0].NotAfter
-	}
-	return k
 }
 
 // NewClient checks the config, parses its keys and returns a client. A mistake
@@ -118,73 +73,6 @@ func NewClient(config AlipayConfig, opts ...Option) (*Client, error) {
 	return c, nil
 }
 
-// resolve checks a config as NewClient and Reload do.
-func resolve(config AlipayConfig, s *settings) (*credentials.Credentials, error) {
-	resolved, err := config.resolve(s.clock())
-	if err != nil {
-		return nil, err
-	}
-	if resolved.Base.Scheme != "https" && !s.insecureHTTP && !credentials.IsLoopback(resolved.Base.Hostname()) {
-		return nil, &ConfigError{"BaseURL", "http would send personal data in the clear; use https (http is for loopback addresses, or with WithInsecureHTTP)"}
-	}
-	return resolved, nil
-}
-
-// Reload replaces the client's keys with those of another config that has the
-// same AppID and BaseURL. Use it when a key is changed or a certificate is about
-// to expire. It checks the config as [NewClient] does. If it returns an error, a
-// *[ConfigError], nothing changes.
-//
-// Calls in progress sign their next attempt with the new keys. Their answers are
-// verified with the new keys and, failing that, with those that the attempt
-// began with. WaitForResult uses the new keys from its next poll.
-func (c *Client) Reload(config AlipayConfig) error {
-	if c == nil || c.transport == nil {
-		return &ConfigError{"Client", "this Client was not made by NewClient"}
-	}
-	resolved, err := resolve(config, &c.settings)
-	switch {
-	case err != nil:
-		return err
-	case resolved.AppID != c.appID:
-		return &ConfigError{"AppID", "it differs from the client's; make another client for another application"}
-	case !sameGateway(resolved.Base, c.transport.origin):
-		return &ConfigError{"BaseURL", "it differs from the client's; make another client for another gateway"}
-	}
-	for {
-		before := c.keys.Load()
-		if c.keys.CompareAndSwap(before, c.keepLearnt(resolved, before)) { // else a certificate was just downloaded
-			c.certificateExpires(context.Background())
-			return nil
-		}
-	}
-}
-
-// sameGateway treats two spellings of one base URL as equal.
-func sameGateway(a, b *url.URL) bool {
-	host := func(u *url.URL) string {
-		return strings.TrimSuffix(u.Host, map[string]string{"https": ":443", "http": ":80"}[u.Scheme])
-	}
-	return a.Scheme == b.Scheme && host(a) == host(b) && a.Path == b.Path
-}
-
-// keepLearnt returns the keys of a new config, plus those of the certificates
-// downloaded before that this config trusts too.
-func (c *Client) keepLearnt(resolved *credentials.Credentials, before *keySet) *keySet {
-	var learnt []learntCert
-	for _, l := range before.learnt {
-		if _, configured := resolved.AlipayCerts[l.sn]; configured {
-			continue
-		}
-		if sn, cert, err := resolved.Trust(l.pem, l.sn, c.settings.clock()); err == nil {
-			resolved, learnt = resolved.With(sn, cert), append(learnt, l)
-		}
-	}
-	keys := newKeySet(resolved, &c.settings)
-	keys.learnt = learnt
-	return keys
-}
-
 // String names the application and the gateway.
 func (c Client) String() string {
 	if c.transport == nil {
@@ -213,10 +101,12 @@ func (c *Client) CloseIdleConnections() {
 // speaks HTTP/1.1 only and TLS 1.2 or newer, keeps one idle connection for each
 // concurrent caller, for 15 s, and honours HTTPS_PROXY.
 //
-// A client without [WithHTTPClient] makes itself such a transport, and lends each
-// of its connections to one attempt at a time. A connection on which the server
-// sent more than the answer is closed. Dialling and TLS handshakes end with the
-// call that waits for them.
+// A client without [WithHTTPClient] makes itself such a transport, and also
+// watches its connections. It aborts a TLS handshake when the call that waits for
+// it ends. It closes a connection on which the server sends more than the answer,
+// except inside the tunnel of a CONNECT proxy: net/http would take the surplus,
+// which may be somebody's result, for the next answer, or write it to the standard
+// logger. Watching needs a transport that nobody else can clone or change.
 //
 // A clone of [http.DefaultTransport] would use HTTP/2, where one broken connection
 // leaves the outcome of every call on it unknown. It would also keep idle
@@ -246,9 +136,9 @@ func (c *Client) Do(ctx context.Context, req *Request, out any, opts ...RequestO
 		return nil, err
 	}
 	began := time.Now()
-	ctx = c.settings.observers.callStart(ctx, call.info)
+	ctx = c.settings.observers.callStart(ctx, call.CallInfo)
 	resp, err := c.doCall(ctx, began.Add(c.settings.timeout), call, out)
-	c.settings.observers.callDone(ctx, call.info, began, c.certificateExpires(ctx), resp, err)
+	c.settings.observers.callDone(ctx, call.CallInfo, began, c.certificateExpires(ctx), resp, err)
 	return resp, err
 }
 
@@ -258,69 +148,86 @@ func decodable(out any) bool {
 	return out == nil || v.Kind() == reflect.Pointer && !v.IsNil()
 }
 
-// maxUnused bounds how many connections already closed by this client one attempt
-// may skip.
-const maxUnused = 1000
-
-// doCall makes attempts until one is answered, or may not be repeated.
+// doCall makes attempts until one is answered, or the call may not be repeated.
 func (c *Client) doCall(ctx context.Context, deadline time.Time, call *call, out any) (*Response, error) {
 	sendCtx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	if earlier, ok := ctx.Deadline(); ok && earlier.Before(deadline) {
 		deadline = earlier
 	}
-	for number := 1; ; number++ {
+	for number, skipped := 1, 0; ; number++ {
 		began := time.Now()
-		a := c.newAttempt(sendCtx, call, number)
-		resp, err := a.do(out)
-		// An unused connection does not count as an attempt. There are only as many as
-		// were idle, so the bound is reached only if something else keeps closing them.
-		for unused := 0; a.report.Unused() && sendCtx.Err() == nil && unused < maxUnused; unused++ {
-			a = c.newAttempt(sendCtx, call, number)
-			resp, err = a.do(out)
+		x := c.newExchange(sendCtx, call, number)
+		resp, err := x.do(out)
+		if err == nil {
+			c.budget.Succeeded()
+			c.settings.observers.attemptDone(ctx, x, began, false, 0, nil)
+			return resp, nil
 		}
-		pause := c.pauseBefore(sendCtx, number+1, err)
-		if time.Until(deadline) <= pause {
-			pause = 0
+		again, pause := decide(report{
+			number: number, skipped: skipped, policy: c.settings.retry, jitter: rand.Float64(),
+			now: c.settings.clock(), left: time.Until(deadline), cancelled: errors.Is(sendCtx.Err(), context.Canceled),
+			unused: x.report.Unused(), dead: x.answer.status == 0 && x.report.DeadConnection(),
+		}, err)
+		if again && x.report.Unused() { // it was no attempt
+			number, skipped = number-1, skipped+1
+			continue
 		}
-		c.settings.observers.attemptDone(ctx, a, began, pause, err)
-		if pause == 0 {
-			return resp, err
+		if again && pause > 0 && !c.budget.Failed() {
+			again, pause = false, 0
+		}
+		c.settings.observers.attemptDone(ctx, x, began, again, pause, err)
+		if !again {
+			return nil, err
 		}
 		if !backoff.Sleep(sendCtx, pause) {
-			return nil, a.endedBeforeRetry(err)
+			return nil, x.endedBeforeRetry(err)
 		}
 	}
 }
 
-// pauseBefore returns how long to wait before attempt next, after one that ended
-// with err; 0 when there may be no other.
-func (c *Client) pauseBefore(ctx context.Context, next int, err error) time.Duration {
-	if err == nil {
-		c.budget.Succeeded()
-		return 0
-	}
+// report is what decide knows of an attempt, beside its error.
+type report struct {
+	number    int // of the attempt, from 1
+	skipped   int // how many connections the call has found unused
+	policy    RetryPolicy
+	jitter    float64 // from 0 to 1
+	now       time.Time
+	left      time.Duration // until the deadline
+	unused    bool          // this client had closed the connection, and nothing was sent on it
+	dead      bool          // the connection had been used before, and was dead before anything was written
+	cancelled bool          // the caller gave up, which says nothing about the gateway
+}
+
+// maxSkipped bounds how many connections that this client has closed a call may be
+// given. There are only as many as were idle, so it is reached only if something
+// else keeps closing them.
+const maxSkipped = 1000
+
+// decide says whether a call is tried again after an attempt that ended with err,
+// and after which pause. Only an attempt that was certainly not acted on is
+// repeated. One for which nothing was written needs no pause, and so costs nothing
+// of the budget of retries.
+func decide(r report, err error) (again bool, pause time.Duration) {
 	var failed *CallError
-	if OutcomeOf(err) != OutcomeNotDelivered || errors.As(err, &failed) && failed.mistake {
-		return 0
+	switch {
+	case OutcomeOf(err) != OutcomeNotDelivered, r.cancelled, r.left <= 0, errors.As(err, &failed) && failed.permanent:
+		return false, 0
+	case r.unused:
+		return r.skipped < maxSkipped, 0
+	case r.number >= r.policy.MaxAttempts:
+		return false, 0
+	case r.dead:
+		return true, 0
 	}
-	if errors.Is(ctx.Err(), context.Canceled) { // the caller gave up: that says nothing about the gateway
-		return 0
-	}
-	if failed != nil && failed.retryAtOnce { // nothing reached the gateway: no pause, and no token
-		if next > c.settings.retry.MaxAttempts {
-			return 0
-		}
-		return time.Nanosecond
-	}
-	if !c.budget.Failed() || next > c.settings.retry.MaxAttempts {
-		return 0
-	}
-	policy := c.settings.retry
-	pause := backoff.Jitter(backoff.Step(policy.BaseDelay, policy.MaxDelay, next-2))
+	step := backoff.Step(r.policy.BaseDelay, r.policy.MaxDelay, r.number-1)
+	pause = step/2 + time.Duration(r.jitter*float64(step/2)) // so that callers that failed together do not retry together
 	var refused *APIError
 	if errors.As(err, &refused) {
-		pause = max(pause, backoff.RetryAfter(refused.Header, c.settings.clock()))
+		pause = max(pause, backoff.RetryAfter(refused.Header, r.now))
 	}
-	return max(pause, time.Nanosecond)
+	if pause = max(pause, 1); pause >= r.left {
+		return false, 0
+	}
+	return true, pause
 }

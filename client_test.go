@@ -343,7 +343,7 @@ func TestCancelledCallsDoNotDrawOnTheRetryBudget(t *testing.T) {
 // leave half, and half is not enough. 0 means 10.
 func TestRetryBudgetIsSharedByAllCallsOfAClient(t *testing.T) {
 	t.Parallel()
-	for maxTokens, want := range map[float64]int64{4: 11, 1: 10, 0: 13, -1: 30} {
+	for maxTokens, want := range map[float64]int64{4: 11, 1: 10, 0: 14, -1: 30} {
 		s := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(429) })
 		client := newClient(t, s.URL, alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Microsecond, MaxTokens: maxTokens}))
 		for range 10 {

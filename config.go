@@ -124,12 +124,6 @@ func (c AlipayConfig) MarshalJSON() ([]byte, error) {
 	return json.Marshal(shown)
 }
 
-// GobEncode implements [encoding/gob.GobEncoder] and always fails: it would carry
-// the keys to wherever the bytes go.
-func (c AlipayConfig) GobEncode() ([]byte, error) {
-	return nil, errors.New("alipay: an AlipayConfig is not encoded, since that would carry its keys")
-}
-
 func (c AlipayConfig) shown() redact.Value {
 	base, appID, signer := redact.Hidden("BaseURL", c.BaseURL), redact.Hidden("AppID", c.AppID), redact.Field{}
 	if u, err := credentials.ParseBaseURL(c.BaseURL); err == nil && c.BaseURL != "" {

@@ -8,106 +8,12 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
+	"github.com/seed-39a49030/alipay/internal/hints"
 	"github.com/seed-39a49030/alipay/internal/protocol"
 	"github.com/seed-39a49030/alipay/internal/redact"
-)
-
-// Outcome says what may have happened.
-type Outcome int
-
-// Every call has one of these outcomes.
-const (
-	OutcomeSuccess      Outcome = iota // there is a verified answer
-	OutcomePending                     // a wait ended with the answer still WAITING_VERIFY
-	OutcomeRejected                    // the gateway answered no
-	OutcomeUnknown                     // the request may have taken effect: a once_token may be spent
-	OutcomeNotDelivered                // certainly nothing happened
-)
-
-// String returns success, pending, rejected, unknown or not_delivered.
-func (o Outcome) String() string {
-	switch o {
-	case OutcomeSuccess:
-		return "success"
-	case OutcomePending:
-		return "pending"
-	case OutcomeRejected:
-		return "rejected"
-	case OutcomeNotDelivered:
-		return "not_delivered"
-	}
-	return "unknown"
-}
-
-func (o Outcome) sentinel() error {
-	switch o {
-	case OutcomeUnknown:
-		return ErrOutcomeUnknown
-	case OutcomeNotDelivered:
-		return ErrNotDelivered
-	}
-	return nil
-}
-
-// OutcomeOf says what an error of a call, or of WaitForResult, means. A bare
-// [ErrorCode] has the outcome of that code. Any other error is [OutcomeUnknown],
-// since nothing is known about it.
-func OutcomeOf(err error) Outcome {
-	var refused *APIError
-	var code ErrorCode
-	switch {
-	case err == nil:
-		return OutcomeSuccess
-	case errors.Is(err, ErrOutcomeUnknown):
-		return OutcomeUnknown
-	case errors.Is(err, ErrNotDelivered), isMistake(err):
-		return OutcomeNotDelivered
-	case errors.Is(err, ErrStillWaiting):
-		return OutcomePending
-	case errors.As(err, &refused):
-		return refused.outcome()
-	case errors.As(err, &code):
-		return code.outcome()
-	}
-	return OutcomeUnknown
-}
-
-// Retryable reports whether the same call may be repeated as it is: nothing was
-// delivered, and not because of a mistake of the caller or its Signer. The library
-// has already retried it as far as [RetryPolicy] allows.
-func Retryable(err error) bool {
-	var failed *CallError
-	return OutcomeOf(err) == OutcomeNotDelivered && !isMistake(err) && !(errors.As(err, &failed) && failed.mistake)
-}
-
-// isMistake finds the mistakes that are reported before anything is sent.
-func isMistake(err error) bool {
-	var argument *ArgumentError
-	var config *ConfigError
-	return errors.As(err, &argument) || errors.As(err, &config)
-}
-
-// outcome is what the code alone implies.
-func (c ErrorCode) outcome() Outcome {
-	switch c {
-	case CodeSystemError, CodeUnknowError:
-		return OutcomeUnknown
-	case CodeAppCallLimited, CodeMethodCallLimited:
-		return OutcomeNotDelivered
-	}
-	return OutcomeRejected
-}
-
-// What may have happened; [OutcomeOf] returns it as an [Outcome].
-var (
-	// ErrOutcomeUnknown: the request may have reached the gateway, and no
-	// trustworthy answer came. A once_token may have been spent by it.
-	ErrOutcomeUnknown = errors.New("outcome unknown: the request may have reached the gateway and no trustworthy answer came")
-	// ErrNotDelivered: certainly nothing happened. [Retryable] reports whether the
-	// same call may be repeated as it is.
-	ErrNotDelivered = errors.New("not delivered: nothing happened, the call may be repeated")
 )
 
 // Why an answer is not accepted. An error that satisfies one of these satisfies
@@ -180,9 +86,9 @@ type APIError struct {
 	Body       []byte      // body of the answer
 	Verified   bool        // the answer was signed, and the signature verified
 
-	where     place
-	shownCode string // Code with the values that were sent masked, where that differs
-	cause     error  // why the body could not be read, where it could not
+	info      CallInfo // of the call
+	shownCode string   // Code with the values that were sent masked, where that differs
+	cause     error    // why the body could not be read, where it could not
 }
 
 // Error says what the gateway answered, with the ids that Alipay's support asks
@@ -192,7 +98,7 @@ func (e *APIError) Error() string {
 	if sentinel := e.outcome().sentinel(); sentinel != nil {
 		text += "; " + sentinel.Error()
 	}
-	return text + shownIDs(e.where.appID, e.TraceID, e.RequestID, e.Attempts)
+	return text + shownIDs(e.info.AppID, e.TraceID, e.RequestID, e.Attempts)
 }
 
 // brief is the text without place, outcome and ids.
@@ -224,16 +130,18 @@ func (e *APIError) Unwrap() error { return e.cause }
 
 // outcome is unknown unless the gateway refuses expressly, since a once_token may
 // be spent. With 429 and the throttle codes it refuses because of load, before it
-// processes the request.
+// processes the request. A verified code means what it means under any status that
+// would be a success.
 func (e *APIError) outcome() Outcome {
 	byCode := e.Code.outcome()
-	switch {
+	switch status := e.StatusCode; {
 	case byCode == OutcomeUnknown:
 		return OutcomeUnknown
-	case e.StatusCode >= 500, e.StatusCode == http.StatusRequestTimeout,
-		e.StatusCode >= 100 && e.StatusCode < 400:
+	case e.Verified && status >= 200 && status < 300:
+		return byCode
+	case status >= 500, status == http.StatusRequestTimeout, status >= 100 && status < 400:
 		return OutcomeUnknown
-	case e.StatusCode == http.StatusTooManyRequests:
+	case status == http.StatusTooManyRequests:
 		return OutcomeNotDelivered
 	}
 	return byCode
@@ -243,23 +151,29 @@ func (e *APIError) outcome() Outcome {
 func (e APIError) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.Error()) }
 
 // LogValue implements [slog.LogValuer] without Header and Body.
-func (e APIError) LogValue() slog.Value { return e.shown().logValue() }
+func (e APIError) LogValue() slog.Value { return slog.GroupValue(e.shown()...) }
 
 // MarshalJSON writes the error without Header and Body.
-func (e APIError) MarshalJSON() ([]byte, error) { return json.Marshal(e.shown()) }
-
-// GobEncode implements [encoding/gob.GobEncoder] and always fails: it would carry
-// Header and Body. The JSON of the error does not.
-func (e APIError) GobEncode() ([]byte, error) { return nil, errNoGob }
+func (e APIError) MarshalJSON() ([]byte, error) { return e.shown().MarshalJSON() }
 
 func (e *APIError) shown() shownError {
-	return shownError{
-		Error: e.Error(), Outcome: e.outcome().String(),
-		Status: e.StatusCode, Code: e.printedCode(), Message: redact.Printable(e.Message, maxShownMessage), Links: e.Links, Hint: e.Hint(),
-		TraceID: redact.Printable(e.TraceID, maxShownID), RequestID: redact.Printable(e.RequestID, maxShownID),
-		Attempts: e.Attempts, Verified: &e.Verified,
-		Method: e.where.method, Host: e.where.host, Path: e.where.path,
-	}
+	return showError(e, e.StatusCode, e.TraceID, e.RequestID, e.Attempts, e.info, []slog.Attr{
+		slog.String("code", e.printedCode()), slog.String("message", redact.Printable(e.Message, maxShownMessage)),
+		slog.Any("links", e.Links), slog.String("hint", e.Hint()), slog.Bool("verified", e.Verified),
+	})
+}
+
+// Hint says what the error means and what to do about it, "" when nothing
+// useful is known.
+func (e *APIError) Hint() string { return hints.For(string(e.Code), e.StatusCode).EN }
+
+// HintZH is Hint in Chinese.
+func (e *APIError) HintZH() string { return hints.For(string(e.Code), e.StatusCode).ZH }
+
+// of says which answer of which call the error is.
+func (e *APIError) of(info *CallInfo, a *answer, requestID string, attempts int) *APIError {
+	e.info, e.StatusCode, e.Header, e.TraceID, e.RequestID, e.Attempts = *info, a.status, a.header, a.traceID(), requestID, attempts
+	return e
 }
 
 func (e *APIError) printedCode() string {
@@ -268,9 +182,6 @@ func (e *APIError) printedCode() string {
 	}
 	return redact.Printable(string(e.Code), maxShownID)
 }
-
-// place says which call an error is about.
-type place struct{ appID, method, host, path string }
 
 // CallError is any failure of a call that is not an [APIError]: no answer came,
 // the answer could not be accepted, or the call was never sent. It satisfies
@@ -291,27 +202,38 @@ type CallError struct {
 	// [Client.Open] once the cause is fixed.
 	Answer *SealedAnswer
 
-	appID       string
-	what        string  // what happened, "" when the reasons say it
-	reasons     []error // shown, in this order, and unwrapped
-	cause       error   // unwrapped, not shown
-	outcome     Outcome
-	mistake     bool // of the caller or of its Signer: repeating the call cannot help
-	retryAtOnce bool // a reused connection was dead before anything was written
+	appID     string
+	what      string  // what happened, "" when the reasons say it
+	reasons   []error // shown, in this order, and unwrapped
+	cause     error   // unwrapped, not shown
+	outcome   Outcome
+	permanent bool      // repeating the call as it is cannot help
+	keeps     keptState // of Answer
 }
 
 // errArgument reports a mistake in a call's arguments, found before sending.
 func errArgument(argument, reason string) error {
-	return &CallError{reasons: []error{&ArgumentError{argument, reason}, ErrNotDelivered}, outcome: OutcomeNotDelivered, mistake: true}
+	return &CallError{reasons: []error{&ArgumentError{argument, reason}}, outcome: OutcomeNotDelivered, permanent: true}
 }
 
-// withOutcome sets what may have happened, and adds its sentinel to the reasons.
-func (e *CallError) withOutcome(o Outcome) *CallError {
-	e.outcome = o
-	if sentinel := o.sentinel(); sentinel != nil {
-		e.reasons = append(e.reasons, sentinel)
-	}
+// at says which call the error is about.
+func (e *CallError) at(info *CallInfo) *CallError {
+	e.Method, e.Host, e.Path, e.appID = info.Method, info.Host, info.Path, info.AppID
 	return e
+}
+
+// like copies from the error of an attempt which call it is about.
+func (e *CallError) like(err error) {
+	var failed *CallError
+	var refused *APIError
+	switch {
+	case errors.As(err, &failed):
+		e.Method, e.Host, e.Path, e.appID = failed.Method, failed.Host, failed.Path, failed.appID
+		e.StatusCode, e.Attempts, e.TraceID, e.RequestID = failed.StatusCode, failed.Attempts, failed.TraceID, failed.RequestID
+	case errors.As(err, &refused):
+		e.at(&refused.info)
+		e.StatusCode, e.Attempts, e.TraceID, e.RequestID = refused.StatusCode, refused.Attempts, refused.TraceID, refused.RequestID
+	}
 }
 
 // Error says what happened, where, and what that means, with the ids that
@@ -323,13 +245,16 @@ func (e *CallError) Error() string {
 	}
 	text += e.brief()
 	switch {
-	case e.outcome == OutcomeNotDelivered && e.mistake:
+	case e.outcome == OutcomeNotDelivered && e.permanent:
 		text += "; nothing was sent"
 	case e.outcome.sentinel() != nil:
 		text += "; " + e.outcome.sentinel().Error()
 	}
-	if e.Answer != nil {
-		text += "; the answer is kept in CallError.Answer: store it, and open it once the cause is removed"
+	switch {
+	case e.Answer != nil && e.keeps == keepsDamaged:
+		text += "; what came is kept in CallError.Answer"
+	case e.Answer != nil:
+		text += "; the answer is kept in CallError.Answer: store it, and open it after fixing the cause"
 	}
 	return text + shownIDs(e.appID, e.TraceID, e.RequestID, e.Attempts)
 }
@@ -341,9 +266,7 @@ func (e *CallError) brief() string {
 		parts = append(parts, e.what)
 	}
 	for _, reason := range e.reasons {
-		if reason != ErrOutcomeUnknown && reason != ErrNotDelivered {
-			parts = append(parts, briefly(reason))
-		}
+		parts = append(parts, briefly(reason))
 	}
 	return strings.Join(parts, ": ")
 }
@@ -354,6 +277,12 @@ func briefly(err error) string {
 		return e.brief()
 	}
 	return strings.TrimPrefix(err.Error(), "alipay: ")
+}
+
+// Is reports whether target is the sentinel of the error's outcome.
+func (e *CallError) Is(target error) bool {
+	sentinel := e.outcome.sentinel()
+	return sentinel != nil && target == sentinel
 }
 
 // Unwrap returns the causes of the error.
@@ -368,27 +297,72 @@ func (e *CallError) Unwrap() []error {
 func (e CallError) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.Error()) }
 
 // LogValue implements [slog.LogValuer] with the same members as [APIError].
-func (e CallError) LogValue() slog.Value { return e.shown().logValue() }
+func (e CallError) LogValue() slog.Value { return slog.GroupValue(e.shown()...) }
 
 // MarshalJSON writes the same members as [APIError].
-func (e CallError) MarshalJSON() ([]byte, error) { return json.Marshal(e.shown()) }
-
-// GobEncode implements [encoding/gob.GobEncoder] and always fails: it would carry
-// Answer. The JSON of the error does not.
-func (e CallError) GobEncode() ([]byte, error) { return nil, errNoGob }
-
-var errNoGob = errors.New("alipay: an error is not encoded with gob, since that would carry the answer; encode its JSON")
+func (e CallError) MarshalJSON() ([]byte, error) { return e.shown().MarshalJSON() }
 
 func (e *CallError) shown() shownError {
 	var refused *APIError // among the causes
 	if errors.As(e, &refused) {
 		shown := refused.shown()
-		shown.Error, shown.Outcome = e.Error(), OutcomeOf(e).String()
+		shown[0], shown[1] = slog.String("error", e.Error()), slog.String("outcome", OutcomeOf(e).String())
 		return shown
 	}
-	return shownError{
-		Error: e.Error(), Outcome: OutcomeOf(e).String(),
-		Status: e.StatusCode, TraceID: redact.Printable(e.TraceID, maxShownID), RequestID: redact.Printable(e.RequestID, maxShownID),
-		Attempts: e.Attempts, Method: e.Method, Host: e.Host, Path: e.Path,
+	return showError(e, e.StatusCode, e.TraceID, e.RequestID, e.Attempts, CallInfo{e.appID, e.Host, e.Method, e.Path}, nil)
+}
+
+// shownError is what logs and JSON show of an error, in this order.
+type shownError []slog.Attr
+
+// showError leaves out what is empty.
+func showError(err error, status int, traceID, requestID string, attempts int, info CallInfo, answered []slog.Attr) shownError {
+	shown := shownError{slog.String("error", err.Error()), slog.String("outcome", OutcomeOf(err).String()), slog.Int("status", status)}
+	shown = append(append(shown, answered...),
+		slog.String("trace_id", redact.Printable(traceID, maxShownID)), slog.String("request_id", redact.Printable(requestID, maxShownID)),
+		slog.Int("attempts", attempts), slog.String("method", info.Method), slog.String("host", info.Host), slog.String("path", info.Path))
+	return slices.DeleteFunc(shown, func(a slog.Attr) bool {
+		links, isLinks := a.Value.Any().([]ErrorLink)
+		return a.Value.Equal(slog.StringValue("")) || a.Value.Equal(slog.IntValue(0)) || isLinks && len(links) == 0
+	})
+}
+
+// MarshalJSON writes an object.
+func (s shownError) MarshalJSON() ([]byte, error) {
+	out := []byte{'{'}
+	for i, a := range s {
+		member, err := json.Marshal(map[string]any{a.Key: a.Value.Any()})
+		if err != nil {
+			return nil, err
+		}
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = append(out, member[1:len(member)-1]...)
 	}
+	return append(out, '}'), nil
+}
+
+// How much is kept of an error answer's texts, in bytes, and how many of its links,
+// and how much is shown. The whole answer is in APIError.Body.
+const (
+	maxMessage      = 8 << 10
+	maxLink         = 1 << 10
+	maxLinks        = 16
+	maxID           = 1 << 10 // a code, or a trace id
+	maxShownMessage = 512
+	maxShownID      = 128
+)
+
+func shownIDs(appID, traceID, requestID string, attempts int) string {
+	text := ""
+	for _, id := range [...]struct{ name, value string }{{"app", appID}, {"trace", traceID}, {"request", requestID}} {
+		if id.value != "" {
+			text += " [" + id.name + " " + redact.Printable(id.value, maxShownID) + "]"
+		}
+	}
+	if attempts > 1 {
+		text += " [attempts " + strconv.Itoa(attempts) + "]"
+	}
+	return text
 }

@@ -127,8 +127,8 @@ func (c *Client) signOrder(ctx context.Context, req *ExecuteRequest) (params map
 	ctx, cancel := context.WithTimeout(ctx, c.settings.timeout)
 	defer cancel()
 	if sign, err = keys.signParams(ctx, params); err != nil {
-		e := &CallError{what: "signing " + req.Method, appID: c.appID, reasons: []error{err}, mistake: ctx.Err() == nil}
-		return nil, "", e.withOutcome(OutcomeNotDelivered)
+		e := &CallError{what: "signing " + req.Method, appID: c.appID, reasons: []error{err}, permanent: ctx.Err() == nil, outcome: OutcomeNotDelivered}
+		return nil, "", e
 	}
 	return params, sign, nil
 }

@@ -1,7 +1,6 @@
 package alipay
 
 import (
-	"context"
 	"crypto/x509"
 	"log/slog"
 	"net/http"
@@ -17,7 +16,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed-39a49030/alipay/internal/backoff"
 	"github.com/seed-39a49030/alipay/internal/delivery"
 )
 
@@ -61,8 +59,8 @@ func TestSignerSignsForItsOriginOnly(t *testing.T) {
 		target, err := url.Parse(elsewhere)
 		require.NoError(t, err)
 		var report delivery.Report
-		request := delivery.Request{Method: http.MethodGet, URL: target, Header: http.Header{}}
-		_, _, err = transport.send(t.Context(), nil, request, nil, &report) // a nil signer: signing would panic
+		request := &outgoing{Request: delivery.Request{Method: http.MethodGet, URL: target, Header: http.Header{}}}
+		_, _, err = transport.send(t.Context(), nil, request, &report) // a nil signer: signing would panic
 		require.ErrorIs(t, err, errForeignOrigin)
 		assert.False(t, report.MaybeSent())
 		assert.Empty(t, request.Header)
@@ -110,52 +108,40 @@ func TestCharacterClasses(t *testing.T) {
 }
 
 func TestWhatIsRepeatedAndWhen(t *testing.T) {
-	notDelivered := func(change func(*CallError)) error {
-		e := &CallError{}
-		change(e)
-		return e.withOutcome(OutcomeNotDelivered)
-	}
-	atOnce := notDelivered(func(e *CallError) { e.retryAtOnce = true })
+	policy := RetryPolicy{}.withDefaults()
+	refused := &CallError{outcome: OutcomeNotDelivered}
 	throttled := &APIError{StatusCode: 429, Header: http.Header{"Retry-After": {"30"}}}
-	cancelled, cancel := context.WithCancel(t.Context())
-	cancel()
-	expired, cancel := context.WithTimeout(t.Context(), 0)
-	defer cancel()
 	for name, tt := range map[string]struct {
-		ctx   context.Context
-		next  int
-		err   error
-		pause time.Duration // 0: no attempt; -1: that of the policy
-		left  int           // retries of other calls, of four
+		change func(*report)
+		err    error
+		again  bool
+		pause  time.Duration
 	}{
-		"nothing failed":                {t.Context(), 2, nil, 0, 4},
-		"the outcome is unknown":        {t.Context(), 2, ErrOutcomeUnknown, 0, 4},
-		"a mistake of the caller's":     {t.Context(), 2, notDelivered(func(e *CallError) { e.mistake = true }), 0, 4},
-		"the caller gave up":            {cancelled, 2, throttled, 0, 4},
-		"the time is over":              {expired, 2, notDelivered(func(*CallError) {}), -1, 3},
-		"not delivered":                 {t.Context(), 2, notDelivered(func(*CallError) {}), -1, 3},
-		"the last attempt of three":     {t.Context(), 3, notDelivered(func(*CallError) {}), -1, 3},
-		"a fourth of three":             {t.Context(), 4, notDelivered(func(*CallError) {}), 0, 3},
-		"a dead connection":             {t.Context(), 3, atOnce, time.Nanosecond, 4},
-		"a dead connection, the fourth": {t.Context(), 4, atOnce, 0, 4},
-		"as the gateway asks":           {t.Context(), 2, throttled, 30 * time.Second, 3},
+		"nothing failed":                      {nil, nil, false, 0},
+		"the outcome is unknown":              {nil, ErrOutcomeUnknown, false, 0},
+		"refused":                             {nil, CodeTokenInvalid, false, 0},
+		"nothing can help":                    {nil, &CallError{outcome: OutcomeNotDelivered, permanent: true}, false, 0},
+		"the caller gave up":                  {func(r *report) { r.cancelled = true }, throttled, false, 0},
+		"the time is over":                    {func(r *report) { r.left = 0 }, refused, false, 0},
+		"no time for the pause":               {func(r *report) { r.left = 100 * time.Millisecond }, refused, false, 0},
+		"just time for the pause":             {func(r *report) { r.left = 100*time.Millisecond + 1 }, refused, true, 100 * time.Millisecond},
+		"not delivered":                       {nil, refused, true, 100 * time.Millisecond},
+		"the longest pause":                   {func(r *report) { r.jitter = 1 }, refused, true, 200 * time.Millisecond},
+		"the second of three":                 {func(r *report) { r.number = 2 }, refused, true, 200 * time.Millisecond},
+		"the third of three":                  {func(r *report) { r.number = 3 }, refused, false, 0},
+		"a dead connection":                   {func(r *report) { r.number, r.dead = 2, true }, refused, true, 0},
+		"a dead connection, the third":        {func(r *report) { r.number, r.dead = 3, true }, refused, false, 0},
+		"a connection that was closed here":   {func(r *report) { r.number, r.unused, r.dead = 3, true, true }, refused, true, 0},
+		"a thousand of them":                  {func(r *report) { r.skipped, r.unused, r.dead = 1000, true, true }, refused, false, 0},
+		"as the gateway asks":                 {nil, throttled, true, 30 * time.Second},
+		"longer than there is time, as asked": {func(r *report) { r.left = 30 * time.Second }, throttled, false, 0},
 	} {
-		s, err := newSettings(nil)
-		require.NoError(t, err)
-		c := &Client{settings: s, budget: backoff.NewBudget(s.retry.MaxTokens, s.retry.TokenRatio)}
-		pause := c.pauseBefore(tt.ctx, tt.next, tt.err)
-		switch {
-		case tt.pause < 0:
-			step := s.retry.BaseDelay << (tt.next - 2)
-			assert.GreaterOrEqual(t, pause, step/2, name)
-			assert.LessOrEqual(t, pause, step, name)
-		default:
-			assert.Equal(t, tt.pause, pause, name)
+		r := report{number: 1, policy: policy, now: time.Now(), left: time.Minute}
+		if tt.change != nil {
+			tt.change(&r)
 		}
-		left := 0
-		for c.budget.Failed() {
-			left++
-		}
-		assert.Equal(t, tt.left, left, name)
+		again, pause := decide(r, tt.err)
+		assert.Equal(t, tt.again, again, name)
+		assert.Equal(t, tt.pause, pause, name)
 	}
 }

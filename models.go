@@ -7,9 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
-	"net/url"
 	"slices"
-	"strings"
 
 	"github.com/seed-39a49030/alipay/internal/lenient"
 	"github.com/seed-39a49030/alipay/internal/redact"
@@ -196,25 +194,28 @@ func (r *QueryResponse) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-func (r *QueryResponse) decodeAnswer(object []byte, sent url.Values) error {
+func (r *QueryResponse) decodeAnswer(object []byte, target *target, by acceptor) error {
 	before := *r
-	if err := r.UnmarshalJSON(object); err != nil {
+	err := r.UnmarshalJSON(object)
+	switch {
+	case err != nil:
 		return err
+	case target.asked.isAnother(subject{r.UserID, r.OpenID}):
+		err = ErrResponseMismatch
+	case r.IdentityResult == "" && r.IdentityResultSkipURL == "" && r.MerchantIdentityID == "" && r.TokenStatus == "": // other endpoints have the ids, too
+		err = errNoResult
+	default:
+		err = by.accept()
 	}
-	if differs(sent, "user_id", r.UserID) || differs(sent, "open_id", r.OpenID) {
+	if err != nil {
 		*r = before
-		return ErrResponseMismatch
 	}
-	return nil
+	return err
 }
 
-// differs reports whether answer and request have different values for a member
-// that says what they are about.
-func differs(sent url.Values, name, came string) bool {
-	asked := strings.TrimSpace(sent.Get(name))
-	came = strings.TrimSpace(came)
-	return asked != "" && came != "" && asked != came
-}
+func (*QueryResponse) answers(target *target) bool { return target.Path == jobworthPath }
+
+func (r *QueryResponse) pending() bool { return r.IdentityResult == IdentityResultWaitingVerify }
 
 // MarshalJSON writes the answer under its wire names, empty members left out,
 // followed by the members of Extra in alphabetical order.

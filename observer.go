@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"strconv"
 	"time"
 
-	"github.com/seed-39a49030/alipay/internal/credentials"
 	"github.com/seed-39a49030/alipay/internal/redact"
 )
 
@@ -48,7 +46,8 @@ type AttemptInfo struct {
 	Code             ErrorCode     // of the answer, "" without one
 	Outcome          Outcome       // what the attempt means
 	Duration         time.Duration // how long it took
-	Pause            time.Duration // before the next attempt; 0 when there is no next, 1 ns when it follows at once
+	WillRetry        bool          // another attempt follows
+	Pause            time.Duration // before the next attempt; 0 = at once
 	ConnectionReused bool          // the connection had been used before
 	Err              error         // nil for a success
 }
@@ -82,14 +81,14 @@ func (all observers) callStart(ctx context.Context, call CallInfo) context.Conte
 	return ctx
 }
 
-func (all observers) attemptDone(ctx context.Context, a *attempt, began time.Time, pause time.Duration, err error) {
+func (all observers) attemptDone(ctx context.Context, x *exchange, began time.Time, again bool, pause time.Duration, err error) {
 	if len(all) == 0 {
 		return
 	}
 	info := AttemptInfo{
-		CallInfo: a.call.info, Number: a.number, RequestID: a.requestID, TraceID: a.shownTraceID(), StatusCode: a.status,
-		Code: shownCode(err), Outcome: OutcomeOf(err), Duration: time.Since(began), Pause: pause,
-		ConnectionReused: a.report.Reused(), Err: withoutAnswer(err),
+		CallInfo: x.call.CallInfo, Number: x.number, RequestID: x.requestID, TraceID: x.shownTraceID(), StatusCode: x.answer.status,
+		Code: shownCode(err), Outcome: OutcomeOf(err), Duration: time.Since(began), WillRetry: again, Pause: pause,
+		ConnectionReused: x.report.Reused(), Err: withoutAnswer(err),
 	}
 	for _, o := range all {
 		if o.AttemptDone != nil {
@@ -154,7 +153,7 @@ func logObserver(logger *slog.Logger) Observer {
 	return Observer{AttemptDone: func(ctx context.Context, a AttemptInfo) {
 		level, message := slog.LevelDebug, "alipay: attempt"
 		switch {
-		case a.Pause > 0:
+		case a.WillRetry:
 			level, message = slog.LevelWarn, "alipay: retry"
 		case a.Outcome == OutcomeUnknown:
 			level, message = slog.LevelWarn, "alipay: outcome unknown"
@@ -173,7 +172,7 @@ func logObserver(logger *slog.Logger) Observer {
 		if a.Code != "" {
 			attrs = append(attrs, slog.String("code", string(a.Code)))
 		}
-		if a.Pause > 0 {
+		if a.WillRetry {
 			attrs = append(attrs, slog.Duration("pause", a.Pause))
 		}
 		if a.Err != nil {
@@ -188,90 +187,4 @@ func (s *settings) warn(ctx context.Context, message string, attrs ...slog.Attr)
 	if s.logger != nil {
 		s.logger.LogAttrs(ctx, slog.LevelWarn, message, attrs...)
 	}
-}
-
-// certificateExpires returns when the first configured certificate expires, if
-// that is soon, and logs it once a day. Otherwise it returns the zero time.
-func (c *Client) certificateExpires(ctx context.Context) time.Time {
-	keys := c.keys.Load()
-	if keys.firstExpiry.IsZero() {
-		return time.Time{}
-	}
-	now := c.settings.clock()
-	if (credentials.Expiry{NotAfter: keys.firstExpiry}).Soon(now) {
-		if last := c.warned.Load(); now.Unix()-last >= 24*60*60 && c.warned.CompareAndSwap(last, now.Unix()) {
-			for _, expiry := range keys.Expiries() {
-				if expiry.Soon(now) {
-					c.settings.warn(ctx, "alipay: certificate expires",
-						slog.String("app_id", c.appID), slog.String("field", expiry.Field), slog.String("sn", expiry.SN), slog.Time("not_after", expiry.NotAfter),
-						slog.String("advice", "download the next one from the console, and give it to Reload or to the next start"))
-				}
-			}
-		}
-		return keys.firstExpiry
-	}
-	return time.Time{}
-}
-
-// shownError is the form in which errors of calls are logged and marshalled.
-type shownError struct {
-	Error     string      `json:"error"`
-	Outcome   string      `json:"outcome"`
-	Status    int         `json:"status,omitempty"`
-	Code      string      `json:"code,omitempty"`
-	Message   string      `json:"message,omitempty"`
-	Links     []ErrorLink `json:"links,omitempty"`
-	Hint      string      `json:"hint,omitempty"`
-	TraceID   string      `json:"trace_id,omitempty"`
-	RequestID string      `json:"request_id,omitempty"`
-	Attempts  int         `json:"attempts,omitempty"`
-	Verified  *bool       `json:"verified,omitempty"`
-	Method    string      `json:"method,omitempty"`
-	Host      string      `json:"host,omitempty"`
-	Path      string      `json:"path,omitempty"`
-}
-
-func (s shownError) logValue() slog.Value {
-	attrs := []slog.Attr{slog.String("error", s.Error), slog.String("outcome", s.Outcome)}
-	for _, attr := range []slog.Attr{
-		slog.Int("status", s.Status), slog.String("code", s.Code), slog.String("message", s.Message), slog.Any("links", s.Links),
-		slog.String("hint", s.Hint), slog.String("trace_id", s.TraceID), slog.String("request_id", s.RequestID), slog.Int("attempts", s.Attempts),
-		slog.Any("verified", s.Verified), slog.String("method", s.Method), slog.String("host", s.Host), slog.String("path", s.Path),
-	} {
-		switch value := attr.Value.Any().(type) {
-		case []ErrorLink:
-			if len(value) == 0 {
-				continue
-			}
-		case *bool:
-			if value == nil {
-				continue
-			}
-			attr.Value = slog.BoolValue(*value)
-		case string, int64:
-			if value == "" || value == int64(0) {
-				continue
-			}
-		}
-		attrs = append(attrs, attr)
-	}
-	return slog.GroupValue(attrs...)
-}
-
-const (
-	maxShownMessage = 512
-	maxShownID      = 128
-)
-
-func shownIDs(appID, traceID, requestID string, attempts int) string {
-	text := ""
-	for _, id := range [...]struct{ name, value string }{{"app", appID}, {"trace", traceID}, {"request", requestID}} {
-		if id.value != "" {
-			text += " [" + id.name + " " + redact.Printable(id.value, maxShownID) + "]"
-		}
-	}
-	if attempts > 1 {
-		text += " [attempts " + strconv.Itoa(attempts) + "]"
-	}
-	return text
 }

@@ -70,8 +70,9 @@ func (r Request) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) 
 // call is a request encoded once, from which each attempt is made.
 type call struct {
 	callOptions
-	info   CallInfo
+	target
 	url    *url.URL
+	uri    string     // what the signature covers of the URL
 	query  url.Values // what the URL's query encodes
 	body   []byte     // before encryption
 	files  []File     // uploaded along with body
@@ -107,7 +108,8 @@ func (c *Client) encode(req *Request, opts []RequestOption) (*call, error) {
 	if call.url, err = c.encodeURL(req.Path, call.query); err != nil {
 		return nil, err
 	}
-	call.info = CallInfo{AppID: c.appID, Host: call.url.Host, Method: method, Path: req.Path}
+	call.uri = strings.TrimPrefix(call.url.RequestURI(), c.transport.origin.RawPath)
+	call.target = target{CallInfo{AppID: c.appID, Host: call.url.Host, Method: method, Path: req.Path}, askedBy(call.query)}
 	return call, nil
 }
 
@@ -261,36 +263,46 @@ func encodeQuery(parameters any, extra [][2]string) (url.Values, error) {
 	return values, nil
 }
 
-// newRequest builds one attempt. signed is what the signature covers of its body:
-// all of it except files.
-func (c *call) newRequest(keys *keySet, a *attempt) (r delivery.Request, signed []byte) {
+// outgoing is a request of a call, complete but for its signature.
+type outgoing struct {
+	delivery.Request
+	uri          string // path and query, without the prefix of a reverse proxy
+	signedBody   []byte // all of the body except files
+	appAuthToken string
+
+	requestID, authorization [1]string // what the header's slices refer to
+}
+
+// build makes a request of the call, with the given keys and id. It fills r in
+// place, since the header refers to it.
+func (c *call) build(keys *keySet, requestID string, r *outgoing) {
 	header := make(http.Header, len(keys.header)+len(c.header)+3)
 	maps.Copy(header, keys.header)
 	maps.Copy(header, c.header)
-	a.requestIDHeader[0] = a.requestID
-	header[protocol.HeaderRequestID] = a.requestIDHeader[:]
-	header["Authorization"] = a.authorizationHeader[:] // filled in by the signing transport
-	token := keys.AppAuthToken
+	r.requestID[0] = requestID
+	header[protocol.HeaderRequestID] = r.requestID[:]
+	header["Authorization"] = r.authorization[:] // filled in by the signing transport
+	r.appAuthToken = keys.AppAuthToken
 	if c.otherMerchant {
-		token = c.appAuthToken
+		r.appAuthToken = c.appAuthToken
 	}
-	if token != "" {
-		header[protocol.HeaderAppAuthToken] = []string{token}
+	if r.appAuthToken != "" {
+		header[protocol.HeaderAppAuthToken] = []string{r.appAuthToken}
 	}
-	signed = c.body
+	body := c.body
 	switch {
-	case keys.Cipher != nil && signed != nil:
-		signed = keys.Cipher.Encrypt(signed)
-	case keys.Cipher == nil && len(signed) > 0:
+	case keys.Cipher != nil && body != nil:
+		body = keys.Cipher.Encrypt(body)
+	case keys.Cipher == nil && len(body) > 0:
 		header["Content-Type"] = []string{"application/json"}
 	}
-	r = delivery.Request{Method: c.info.Method, URL: c.url, Header: header, Body: signed}
+	r.uri, r.signedBody = c.uri, body
+	r.Request = delivery.Request{Method: c.Method, URL: c.url, Header: header, Body: body}
 	if len(c.files) > 0 {
 		var contentType string
-		r.Body, contentType = encodeMultipart(signed, keys.Cipher != nil, c.files)
+		r.Body, contentType = encodeMultipart(body, keys.Cipher != nil, c.files)
 		header["Content-Type"] = []string{contentType}
 	}
-	return r, signed
 }
 
 // newMask masks everything that the call sends, except names from the source code

@@ -2,7 +2,6 @@ package alipay
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
@@ -11,12 +10,9 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/url"
-	"slices"
 	"time"
 
-	"github.com/seed-39a49030/alipay/internal/delivery"
-	"github.com/seed-39a49030/alipay/internal/download"
+	"github.com/seed-39a49030/alipay/internal/lenient"
 	"github.com/seed-39a49030/alipay/internal/protocol"
 	"github.com/seed-39a49030/alipay/internal/redact"
 )
@@ -58,13 +54,12 @@ func (s *SealedAnswer) content() *keptAnswer {
 	return *s.kept
 }
 
-// keptAnswer is what verification needs of an answer with status 200.
+// keptAnswer is what checking needs of an answer, and of the call it came to.
 type keptAnswer struct {
-	received  time.Time
+	target
+	answer
 	attempts  int
 	requestID string
-	header    [len(keptHeaders)]string
-	body      []byte // as received
 }
 
 // keptHeaders are those that are signed, name a key, or are of use to support.
@@ -72,46 +67,81 @@ var keptHeaders = [...]string{
 	protocol.HeaderSignature, protocol.HeaderTimestamp, protocol.HeaderNonce, protocol.HeaderSN, protocol.HeaderTraceID,
 }
 
-// seal keeps the answer of an attempt.
-func (a *attempt) seal(header http.Header, raw []byte) *SealedAnswer {
-	kept := &keptAnswer{received: a.received, attempts: a.number, requestID: a.requestID, body: raw}
-	for i, name := range keptHeaders {
-		kept.header[i] = protocol.HeaderValue(header, name)
-		if name == protocol.HeaderTraceID {
-			kept.header[i] = a.shownTraceID() // masked now: what was sent is not known when it is opened
+// seal keeps the answer of an exchange.
+func (x *exchange) seal() *SealedAnswer {
+	kept := &keptAnswer{target: x.call.target, answer: x.answer, attempts: x.number, requestID: x.requestID}
+	kept.asked = kept.asked.sealed()
+	kept.header, kept.body, kept.brokenOff = make(http.Header, len(keptHeaders)), nil, nil
+	for _, name := range keptHeaders {
+		if value := protocol.HeaderValue(x.answer.header, name); value != "" {
+			kept.header[name] = []string{value}
 		}
+	}
+	if id := x.shownTraceID(); id != "" { // masked now: what was sent is not known when it is opened
+		kept.header[protocol.HeaderTraceID] = []string{id}
 	}
 	sealed := newSealedAnswer(kept)
 	return &sealed
 }
 
-// notUsable is notAccepted for a complete answer. A signed one may be the only
-// copy of a result, so the error carries it.
-func (a *attempt) notUsable(reason error, header http.Header, raw []byte) error {
-	e := a.notAccepted(reason)
-	switch {
-	case reason == ErrResponseMismatch: // it is about another user or agreement
-	case a.opened != nil:
-		e.Answer = a.opened
-	case a.status == http.StatusOK && protocol.IsSigned(header):
-		e.Answer = a.seal(header, raw)
+// keptState is what is known of an answer that was not accepted.
+type keptState int
+
+const (
+	keepsUnknown keptState = iota // it does not verify, or is no answer to the query
+	keepsDamaged                  // it cannot be opened, whatever changes
+	keepsPending                  // it verifies, and says WAITING_VERIFY
+	keepsFinal                    // it verifies, and is a result
+)
+
+// keeps finds out what an answer says that was not accepted.
+func (a answer) keeps(target *target, sets ...*keySet) keptState {
+	switch err := a.verify(sets...); {
+	case errors.Is(err, ErrResponseAltered):
+		return keepsDamaged
+	case err != nil && !errors.Is(err, ErrResponseStale), a.decrypt(sets...) != nil:
+		return keepsUnknown
 	}
-	return e
+	object, err := lenient.Object(a.body)
+	if err != nil {
+		return keepsUnknown
+	}
+	var result QueryResponse
+	switch {
+	case target.Path != jobworthPath || result.decodeAnswer(object, target, nobody{}) != nil:
+		return keepsUnknown
+	case result.pending():
+		return keepsPending
+	}
+	return keepsFinal
 }
 
+// OpenOption changes what [Client.Open] checks.
+type OpenOption func(*openOptions)
+
+type openOptions struct{ anyUser bool }
+
+// WithoutUserCheck opens also an answer that is about another user, agreement or
+// application than was asked for, which is refused with [ErrResponseMismatch]
+// otherwise. It is for a person who has found out whose answer it is.
+func WithoutUserCheck() OpenOption { return func(o *openOptions) { o.anyUser = true } }
+
 // Open checks a sealed answer again, under the present keys of this client, and
-// decodes it into out, as [Client.Do] does with a new answer. It compares the
-// answer's timestamp with the time at which it was received, within the
-// MaxClockSkew of this client: if a clock was wrong at that time, use a client
-// with a larger WithMaxClockSkew. Nothing is sent or downloaded.
+// decodes it into out, as [Client.Do] does with a new answer. An answer of another
+// application, another endpoint than that of out's type, or another user or
+// agreement than the call had asked for is refused with [ErrResponseMismatch]: see
+// [WithoutUserCheck].
+//
+// Open judges by the time at which the answer was received: whether its timestamp
+// is within the MaxClockSkew of this client, and whether a certificate was valid.
+// If a clock was wrong at that time, use a client with a larger WithMaxClockSkew.
+// Nothing is sent or downloaded.
 //
 // If the answer still cannot be accepted, the error is a *[CallError] that carries
 // it again. The [Response] has the header lines that were kept: those that are
-// signed, name a certificate, or contain the trace id.
-//
-// An answer may be opened any number of times. Its content is not compared with
-// the request, of which nothing is kept: compare it yourself.
-func (c *Client) Open(answer *SealedAnswer, out any) (*Response, error) {
+// signed, name a certificate, or contain the trace id. An answer may be opened any
+// number of times.
+func (c *Client) Open(answer *SealedAnswer, out any, opts ...OpenOption) (*Response, error) {
 	if c == nil || c.transport == nil {
 		return nil, errArgument("Client", "this Client was not made by NewClient")
 	}
@@ -122,90 +152,52 @@ func (c *Client) Open(answer *SealedAnswer, out any) (*Response, error) {
 	if !decodable(out) {
 		return nil, errArgument("out", "out is not a non-nil pointer")
 	}
-	header := make(http.Header, len(keptHeaders))
-	for i, name := range keptHeaders {
-		if kept.header[i] != "" {
-			header[name] = []string{kept.header[i]}
+	var o openOptions
+	for _, opt := range opts {
+		if opt != nil {
+			opt(&o)
 		}
 	}
-	a := &attempt{
-		client: c, keys: c.keys.Load(), call: &call{info: CallInfo{AppID: c.appID}, url: new(url.URL)},
-		number: kept.attempts, requestID: kept.requestID, received: kept.received,
-		status: http.StatusOK, traceID: protocol.HeaderValue(header, protocol.HeaderTraceID), opened: answer,
+	a, target, keys := kept.answer, kept.target, c.keys.Load()
+	a.header, a.raw = a.header.Clone(), bytes.Clone(a.raw)
+	own, typed := out.(ownAnswer)
+	if o.anyUser {
+		target.AppID, target.asked = c.appID, asked{}
 	}
-	if int64(len(kept.body)) > c.settings.maxResponseBytes {
-		return nil, a.notUsable(ErrResponseTooLarge, header, kept.body)
+	var err error
+	switch {
+	case target.AppID != c.appID, typed && !own.answers(&target):
+		err = ErrResponseMismatch
+	case int64(len(a.raw)) > c.settings.maxResponseBytes:
+		err = ErrResponseTooLarge
+	default:
+		err = a.verify(keys)
 	}
-	return a.accept(header, bytes.Clone(kept.body), out)
-}
-
-// learntCert is a downloaded and trusted certificate of Alipay's.
-type learntCert struct{ sn, pem string }
-
-// learnCertificate returns keys that include the certificate with that SN. They
-// are the client's present keys, or were a moment ago. Its error says why the
-// certificate cannot be had, and is safe to show.
-func (c *Client) learnCertificate(ctx context.Context, sn string) (keys *keySet, err error) {
-	known := func() bool {
-		keys = c.keys.Load()
-		_, ok := keys.AlipayCerts[sn]
-		return ok
+	if err == nil {
+		err = a.decrypt(keys)
 	}
-	err = c.downloads.Do(ctx, sn, known, func(ctx context.Context) (final bool, err error) {
-		pem, err := c.downloadCertificate(ctx, sn)
-		for err == nil {
-			before := c.keys.Load()
-			_, cert, refused := before.Trust(pem, sn, c.settings.clock())
-			if refused != nil {
-				return true, refused
-			}
-			keys = newKeySet(before.With(sn, cert), &c.settings)
-			keys.learnt = append(slices.Clip(before.learnt), learntCert{sn, pem})
-			if c.keys.CompareAndSwap(before, keys) { // else Reload came first, and its keys may not trust it
-				c.settings.warn(ctx, "alipay: new certificate",
-					slog.String("app_id", c.appID), slog.String("sn", sn), slog.Time("not_after", cert.NotAfter),
-					slog.String("advice", "answers are signed under a certificate that is not configured; it was downloaded and is trusted until this process ends: "+
-						"add the current 支付宝公钥证书 from the console to AlipayPublicCertContent"))
-				break
-			}
-		}
-		return false, err
-	})
-	return keys, err
-}
-
-// downloadCertificate asks the old gateway for a certificate, under the same rules
-// as any call. Nothing of the call that waits for it is sent.
-func (c *Client) downloadCertificate(ctx context.Context, sn string) (pem string, err error) {
-	keys := c.keys.Load()
-	params := keys.commonParams(download.Method, c.settings.clock())
-	params["biz_content"] = download.BizContent(sn)
-	sign, err := keys.signParams(ctx, params)
-	if err != nil {
-		return "", err
+	if err == nil {
+		err = a.decode(&target, nobody{}, out)
 	}
-	body := url.Values{"biz_content": {params["biz_content"]}}.Encode()
-	delete(params, "biz_content")
-	origin := c.transport.origin
-	return download.Fetch(ctx, c.transport.delivery, delivery.Request{
-		Method: http.MethodPost,
-		URL: &url.URL{
-			Scheme: origin.Scheme, Host: origin.Host, RawQuery: protocol.OrderString(params, sign),
-			Path: origin.Path + protocol.OldGatewayPath, RawPath: origin.RawPath + protocol.OldGatewayPath,
-		},
-		Header: http.Header{
-			"Accept": keys.header["Accept"], "User-Agent": keys.header["User-Agent"],
-			"Content-Type": {"application/x-www-form-urlencoded; charset=UTF-8"},
-		},
-		Body: []byte(body),
-	})
+	if err == nil {
+		return a.response(kept.requestID, kept.attempts), nil
+	}
+	if refused, ok := err.(*APIError); ok {
+		refused.Message, refused.Links = "", nil // they may repeat what was sent, which is no longer known
+		return nil, refused.of(&kept.CallInfo, &a, kept.requestID, kept.attempts)
+	}
+	e := &CallError{
+		StatusCode: a.status, Attempts: kept.attempts, TraceID: a.traceID(), RequestID: kept.requestID,
+		what: "opening a sealed answer", reasons: []error{err}, outcome: OutcomeUnknown, Answer: answer,
+	}
+	return nil, e.at(&kept.CallInfo)
 }
 
 // The stored form: magic, version, the fields, and a hash of all that. The hash
 // detects damaged bytes, also where the signature does not cover them.
 const (
 	sealedMagic   = "alipay-answer"
-	sealedVersion = 1
+	sealedVersion = 2
 )
 
 // MarshalBinary returns the answer for a file or a database column. Every later
@@ -215,17 +207,32 @@ func (s SealedAnswer) MarshalBinary() ([]byte, error) {
 	if k == nil {
 		return nil, errors.New("alipay: there is no answer in the SealedAnswer")
 	}
-	b := append(make([]byte, 0, 1024+len(k.body)), sealedMagic...)
+	b := append(make([]byte, 0, 1024+len(k.raw)), sealedMagic...)
 	b = append(b, sealedVersion)
 	b = binary.AppendVarint(b, k.received.Unix())
 	b = binary.AppendUvarint(b, uint64(k.received.Nanosecond()))
 	b = binary.AppendUvarint(b, uint64(k.attempts))
-	for _, text := range append([]string{k.requestID}, k.header[:]...) {
-		b = append(binary.AppendUvarint(b, uint64(len(text))), text...)
+	b = binary.AppendUvarint(b, uint64(k.status))
+	for _, text := range k.texts() {
+		b = append(binary.AppendUvarint(b, uint64(len(*text))), *text...)
 	}
-	b = append(binary.AppendUvarint(b, uint64(len(k.body))), k.body...)
+	for _, name := range keptHeaders {
+		value := k.header.Get(name)
+		b = append(binary.AppendUvarint(b, uint64(len(value))), value...)
+	}
+	b = append(b, k.asked.forms[:]...)
+	b = append(binary.AppendUvarint(b, uint64(len(k.raw))), k.raw...)
 	sum := sha256.Sum256(b)
 	return append(b, sum[:]...), nil
+}
+
+// texts are the texts of the stored form beside the header, in their order.
+func (k *keptAnswer) texts() []*string {
+	texts := []*string{&k.requestID, &k.AppID, &k.Method, &k.Path, &k.asked.salt}
+	for i := range k.asked.ids {
+		texts = append(texts, &k.asked.ids[i])
+	}
+	return texts
 }
 
 var (
@@ -248,12 +255,20 @@ func (s *SealedAnswer) UnmarshalBinary(data []byte) error {
 		return errNotSealed
 	}
 	r := fieldReader{rest: content[len(sealedMagic)+1:]}
-	k := &keptAnswer{received: time.Unix(r.varint(), int64(r.uvarint(1e9-1))), attempts: int(r.uvarint(1 << 30))}
-	k.requestID = string(r.bytes())
-	for i := range k.header {
-		k.header[i] = string(r.bytes())
+	k := new(keptAnswer)
+	k.received = time.Unix(r.varint(), int64(r.uvarint(1e9-1)))
+	k.attempts, k.status = int(r.uvarint(1<<30)), int(r.uvarint(999))
+	for _, text := range k.texts() {
+		*text = string(r.bytes())
 	}
-	k.body = bytes.Clone(r.bytes())
+	k.header = make(http.Header, len(keptHeaders))
+	for _, name := range keptHeaders {
+		if value := string(r.bytes()); value != "" {
+			k.header[name] = []string{value}
+		}
+	}
+	copy(k.asked.forms[:], r.take(len(k.asked.forms)))
+	k.raw = bytes.Clone(r.bytes())
 	if r.failed || len(r.rest) > 0 {
 		return errNotSealed
 	}
@@ -314,7 +329,7 @@ func (s SealedAnswer) shown() redact.Value {
 			{Name: "Received", Text: k.received.UTC().Format(time.RFC3339)},
 			{Name: "RequestID", Text: redact.Printable(k.requestID, maxShownID)},
 			redact.Count("Attempts", k.attempts),
-			redact.Count("BodyBytes", len(k.body)),
+			redact.Count("BodyBytes", len(k.raw)),
 		}
 	}
 	return v

@@ -10,7 +10,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/seed-39a49030/alipay/internal/delivery"
@@ -20,10 +19,7 @@ import (
 // ContextSigner is a [crypto.Signer] that a context can cancel, for keys that are
 // reached over a network, in a KMS or HSM. When AlipayConfig.Signer is one, its
 // SignContext is called with the context and the deadline of the call.
-type ContextSigner interface {
-	crypto.Signer
-	SignContext(ctx context.Context, digest []byte, opts crypto.SignerOpts) ([]byte, error)
-}
+type ContextSigner = protocol.ContextSigner
 
 // signer makes the Authorization header of one attempt.
 type signer struct {
@@ -44,13 +40,14 @@ func (s signedRequest) base64() string { return base64.StdEncoding.EncodeToStrin
 
 // sign signs a request as it will be on the wire. Nonce and timestamp are new
 // each time.
-func (s *signer) sign(ctx context.Context, method, requestURI string, body []byte, appAuthToken string) (authorization string, signed signedRequest, err error) {
+func (s *signer) sign(ctx context.Context, r *outgoing) (signed signedRequest, err error) {
 	authString := protocol.AuthString(s.appID, s.appCertSN, protocol.NewID(), s.clock().UnixMilli())
-	signed.content = protocol.StringToSign(authString, method, requestURI, body, appAuthToken)
+	signed.content = protocol.StringToSign(authString, r.Method, r.uri, r.signedBody, r.appAuthToken)
 	if signed.signature, err = protocol.SignContext(ctx, s.key, signed.content); err != nil {
-		return "", signedRequest{}, err
+		return signedRequest{}, err
 	}
-	return protocol.Authorization(authString, signed.signature), signed, nil
+	r.authorization[0] = protocol.Authorization(authString, signed.signature)
+	return signed, nil
 }
 
 var (
@@ -80,26 +77,20 @@ var (
 	errSigner        = errors.New("the private key or Signer failed to sign")
 )
 
-// send signs r and sends it once. signedBody is what the signature covers of the
-// body. After an error, report knows whether the request may have been delivered.
-func (t *signingTransport) send(ctx context.Context, s *signer, r delivery.Request, signedBody []byte, report *delivery.Report) (*http.Response, signedRequest, error) {
+// send signs r and sends it once. After an error, report knows whether the request
+// may have been delivered.
+func (t *signingTransport) send(ctx context.Context, s *signer, r *outgoing, report *delivery.Report) (*http.Response, signedRequest, error) {
 	if r.URL.Scheme != t.origin.Scheme || r.URL.Host != t.origin.Host {
 		return nil, signedRequest{}, errForeignOrigin
 	}
-	requestURI := strings.TrimPrefix(r.URL.RequestURI(), t.origin.RawPath)
-	appAuthToken := ""
-	if v := r.Header[protocol.HeaderAppAuthToken]; v != nil {
-		appAuthToken = v[0]
-	}
-	authorization, signed, err := s.sign(ctx, r.Method, requestURI, signedBody, appAuthToken)
+	signed, err := s.sign(ctx, r)
 	if err != nil && ctx.Err() == nil {
 		return nil, signed, &signerError{err}
 	}
 	if err := ctx.Err(); err != nil { // signing may have taken too long
 		return nil, signed, err
 	}
-	r.Header["Authorization"] = append(r.Header["Authorization"][:0], authorization)
-	resp, err := t.delivery.Send(ctx, r, report)
+	resp, err := t.delivery.Send(ctx, r.Request, report)
 	return resp, signed, err
 }
 

@@ -53,13 +53,12 @@ func TestTokenInvalidAfterALostPollIsOutcomeUnknown(t *testing.T) {
 		steps []http.HandlerFunc
 		doubt bool
 	}{
-		"at once":                        {[]http.HandlerFunc{tokenInvalid}, false},
-		"after waiting":                  {[]http.HandlerFunc{waiting, tokenInvalid}, false},
-		"after a lost poll":              {[]http.HandlerFunc{hangUp, tokenInvalid}, true},
-		"after a 5xx":                    {[]http.HandlerFunc{waiting, unsigned(500, ""), tokenInvalid}, true},
-		"lost, throttled, then invalid":  {[]http.HandlerFunc{hangUp, unsigned(429, ""), tokenInvalid}, true},
-		"lost, waiting clears the doubt": {[]http.HandlerFunc{hangUp, waiting, tokenInvalid}, false},
-		"cleared, then lost again":       {[]http.HandlerFunc{hangUp, waiting, hangUp, tokenInvalid}, true},
+		"at once":                       {[]http.HandlerFunc{tokenInvalid}, false},
+		"after waiting":                 {[]http.HandlerFunc{waiting, tokenInvalid}, false},
+		"after a lost poll":             {[]http.HandlerFunc{hangUp, tokenInvalid}, true},
+		"after a 5xx":                   {[]http.HandlerFunc{waiting, unsigned(500, ""), tokenInvalid}, true},
+		"lost, throttled, then invalid": {[]http.HandlerFunc{hangUp, unsigned(429, ""), tokenInvalid}, true},
+		"lost, waiting in between":      {[]http.HandlerFunc{hangUp, waiting, tokenInvalid}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := script(t, tt.steps...)
@@ -84,10 +83,10 @@ func TestWaitForResultReturnsTheLastAnswerWhenItsTimeEnds(t *testing.T) {
 		says   string
 	}{
 		"still waiting":         {[]http.HandlerFunc{waiting}, true, "answered", "the last answer was WAITING_VERIFY"},
-		"the last poll lost":    {[]http.HandlerFunc{waiting, hangUp}, true, "unknown", "the last poll was lost (the connection was closed before an answer came)"},
-		"every poll lost":       {[]http.HandlerFunc{hangUp}, false, "unknown", "the last poll was lost (the connection was closed"},
-		"every poll unsigned":   {[]http.HandlerFunc{unsigned(200, "<html>")}, false, "unknown", "the last poll was lost (HTTP status 200: the answer is not signed)"},
-		"every poll a 502":      {[]http.HandlerFunc{unsigned(502, "<html>")}, false, "unknown", "the last poll was lost (HTTP status 502 without an error code)"},
+		"the last poll lost":    {[]http.HandlerFunc{waiting, hangUp}, true, "unknown", "a poll was lost (the connection was closed before an answer came)"},
+		"every poll lost":       {[]http.HandlerFunc{hangUp}, false, "unknown", "a poll was lost (the connection was closed"},
+		"every poll unsigned":   {[]http.HandlerFunc{unsigned(200, "<html>")}, false, "unknown", "a poll was lost (HTTP status 200: the answer is not signed)"},
+		"every poll a 502":      {[]http.HandlerFunc{unsigned(502, "<html>")}, false, "unknown", "a poll was lost (HTTP status 502 without an error code)"},
 		"every poll refused":    {[]http.HandlerFunc{unsigned(429, "")}, false, "not delivered", "no poll was delivered (HTTP status 429"},
 		"refused after waiting": {[]http.HandlerFunc{waiting, unsigned(429, "")}, true, "answered", "the last answer was WAITING_VERIFY, and no later poll was delivered (HTTP status 429"},
 		"waiting again":         {[]http.HandlerFunc{waiting, unsigned(429, ""), waiting}, true, "answered", "the last answer was WAITING_VERIFY: "},
@@ -136,9 +135,9 @@ func TestPollCutOffByTheEndOfTheWaitIsLost(t *testing.T) {
 		cancelled bool
 		says      string
 	}{
-		"after waiting":               {waiting, false, "the last poll was lost ("},
-		"after a lost one":            {hangUp, false, "the last poll was lost (the connection was closed before an answer came)"},
-		"after a lost one, cancelled": {hangUp, true, "the last poll was lost (the connection was closed before an answer came)"},
+		"after waiting":               {waiting, false, "a poll was lost ("},
+		"after a lost one":            {hangUp, false, "a poll was lost (the connection was closed before an answer came)"},
+		"after a lost one, cancelled": {hangUp, true, "a poll was lost (the connection was closed before an answer came)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, []http.HandlerFunc{tt.first, hang}, func(t *testing.T, client *alipay.Client, asked func() []time.Duration) {
@@ -234,12 +233,14 @@ func TestWaitKeepsTheLastSignedAnswer(t *testing.T) {
 		signHeader(w.Header(), []byte(waitingBody), time.Now().Add(-time.Hour))
 		_, _ = io.WriteString(w, waitingBody)
 	}
-	staleRefusal := dated(400, -time.Hour)
 	foreign := signedBySwapped(t, successBody)
-	foreignRefusal := func(w http.ResponseWriter, _ *http.Request) {
-		signAs(w.Header(), appKey(t), "", "{}", time.Now())
-		w.WriteHeader(400)
-		_, _ = io.WriteString(w, "{}")
+	cached := func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Age", "60")
+		final(w, r)
+	}
+	altered := func(w http.ResponseWriter, _ *http.Request) {
+		signHeader(w.Header(), []byte(waitingBody), time.Now())
+		_, _ = io.WriteString(w, successBody)
 	}
 	for name, tt := range map[string]struct {
 		steps   []http.HandlerFunc
@@ -247,24 +248,29 @@ func TestWaitKeepsTheLastSignedAnswer(t *testing.T) {
 		swapped bool                  // signed with the other key
 		err     error
 	}{
-		"the token is spent":           {[]http.HandlerFunc{staleWaiting, stale, tokenInvalid}, alipay.IdentityResultSuccess, false, alipay.CodeTokenInvalid},
-		"another refusal":              {[]http.HandlerFunc{stale, signed(403, `{"code":"USER_NOT_AUTHORIZE"}`)}, alipay.IdentityResultSuccess, false, alipay.CodeUserNotAuthorize},
-		"lost again":                   {[]http.HandlerFunc{stale, hangUp}, alipay.IdentityResultSuccess, false, alipay.ErrStillWaiting},
-		"the refusal is stale as well": {[]http.HandlerFunc{staleWaiting, stale, staleRefusal}, alipay.IdentityResultSuccess, false, alipay.ErrStillWaiting},
-		"refused for load":             {[]http.HandlerFunc{stale, unsigned(429, "")}, alipay.IdentityResultSuccess, false, alipay.ErrStillWaiting},
-		"a badly signed refusal":       {[]http.HandlerFunc{stale, foreignRefusal}, alipay.IdentityResultSuccess, false, alipay.ErrResponseSignature},
-		"ended by one of its own":      {[]http.HandlerFunc{staleWaiting, foreign}, alipay.IdentityResultSuccess, true, alipay.ErrResponseSignature},
-		"an answer in between":         {[]http.HandlerFunc{stale, waiting, hangUp}, "", false, alipay.ErrStillWaiting},
-		"an answer, then the token is": {[]http.HandlerFunc{stale, waiting, tokenInvalid}, "", false, alipay.CodeTokenInvalid},
-		"nothing came":                 {[]http.HandlerFunc{hangUp, tokenInvalid}, "", false, alipay.CodeTokenInvalid},
+		"the token is spent":                {[]http.HandlerFunc{staleWaiting, tokenInvalid}, alipay.IdentityResultWaitingVerify, false, alipay.CodeTokenInvalid},
+		"another refusal":                   {[]http.HandlerFunc{staleWaiting, signed(403, `{"code":"USER_NOT_AUTHORIZE"}`)}, alipay.IdentityResultWaitingVerify, false, alipay.CodeUserNotAuthorize},
+		"lost again":                        {[]http.HandlerFunc{staleWaiting, hangUp}, alipay.IdentityResultWaitingVerify, false, alipay.ErrStillWaiting},
+		"refused for load":                  {[]http.HandlerFunc{staleWaiting, unsigned(429, "")}, alipay.IdentityResultWaitingVerify, false, alipay.ErrStillWaiting},
+		"one accepted later":                {[]http.HandlerFunc{staleWaiting, waiting, hangUp}, alipay.IdentityResultWaitingVerify, false, alipay.ErrStillWaiting},
+		"a result, which ends the wait":     {[]http.HandlerFunc{staleWaiting, stale, tokenInvalid}, alipay.IdentityResultSuccess, false, alipay.ErrResponseStale},
+		"one that the keys cannot verify":   {[]http.HandlerFunc{staleWaiting, foreign, tokenInvalid}, alipay.IdentityResultSuccess, true, alipay.ErrResponseSignature},
+		"a result from a cache, likewise":   {[]http.HandlerFunc{cached, waiting, tokenInvalid}, alipay.IdentityResultSuccess, false, alipay.ErrResponseReplayed},
+		"WAITING_VERIFY that is in a cache": {[]http.HandlerFunc{altered, staleWaiting, tokenInvalid}, "altered", false, alipay.CodeTokenInvalid},
+		"nothing came":                      {[]http.HandlerFunc{hangUp, tokenInvalid}, "", false, alipay.CodeTokenInvalid},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, tt.steps, func(t *testing.T, client *alipay.Client, _ func() []time.Duration) {
 				_, err := client.ZhimaCustomerJobworthAuthentication.WaitForResult(t.Context(), testParams(), alipay.PollPolicy{Timeout: time.Minute})
 				require.ErrorIs(t, err, tt.err)
 				answer := sealedIn(err)
-				if tt.want == "" {
+				switch tt.want {
+				case "":
 					assert.Nil(t, answer)
+					return
+				case "altered": // it stays, since the other is known to say WAITING_VERIFY
+					_, err := newClient(t, "http://127.0.0.1").ZhimaCustomerJobworthAuthentication.Open(answer)
+					require.ErrorIs(t, err, alipay.ErrResponseAltered)
 					return
 				}
 				assert.Equal(t, alipay.OutcomeUnknown, alipay.OutcomeOf(err))
@@ -355,7 +361,6 @@ func TestErrorOfTheLastPollStaysReachable(t *testing.T) {
 		want    error
 	}{
 		"altered":      {tampered(200, successBody, "alipay-nonce", "other"), alipay.ErrResponseAltered},
-		"stale":        {dated(200, -time.Hour), alipay.ErrResponseStale},
 		"redirect":     {redirect(302), alipay.ErrRedirect},
 		"SYSTEM_ERROR": {signed(500, `{"code":"SYSTEM_ERROR"}`), alipay.CodeSystemError},
 	} {
@@ -498,7 +503,10 @@ func TestFinalErrorOfAWaitIsReturnedUnchanged(t *testing.T) {
 // an answer of waiting has that answer's ids.
 func TestErrorOfAWaitNamesItsLastPoll(t *testing.T) {
 	t.Parallel()
-	stale := dated(200, -time.Hour)
+	staleWaiting := func(w http.ResponseWriter, _ *http.Request) {
+		signHeader(w.Header(), []byte(waitingBody), time.Now().Add(-time.Hour))
+		_, _ = io.WriteString(w, waitingBody)
+	}
 	foreignRefusal := func(w http.ResponseWriter, _ *http.Request) {
 		signAs(w.Header(), appKey(t), "", "{}", time.Now())
 		w.Header().Set("alipay-trace-id", "of the foreign one")
@@ -512,7 +520,7 @@ func TestErrorOfAWaitNamesItsLastPoll(t *testing.T) {
 		waiting bool
 	}{
 		"the token is spent":    {[]http.HandlerFunc{hangUp, tampered(400, `{"code":"TOKEN_INVALID"}`, "alipay-trace-id", "of the refusal")}, "of the refusal", 400, false},
-		"with an answer kept":   {[]http.HandlerFunc{stale, foreignRefusal}, "of the foreign one", 400, false},
+		"with an answer kept":   {[]http.HandlerFunc{staleWaiting, foreignRefusal}, "of the foreign one", 400, false},
 		"the last one lost":     {[]http.HandlerFunc{waiting, hangUp}, "", 0, false},
 		"a 502":                 {[]http.HandlerFunc{waiting, unsigned(502, "")}, "trace-1", 502, false},
 		"none delivered":        {[]http.HandlerFunc{unsigned(429, "")}, "trace-1", 429, false},

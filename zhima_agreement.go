@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"unicode/utf8"
 
 	"github.com/seed-39a49030/alipay/internal/lenient"
@@ -241,16 +240,27 @@ func (r CreditAgreementQueryResponse) MarshalJSON() ([]byte, error) {
 	return encodeMembers(agreementMembers, r.member, r.Extra)
 }
 
-func (r *CreditAgreementQueryResponse) decodeAnswer(object []byte, sent url.Values) error {
+func (r *CreditAgreementQueryResponse) decodeAnswer(object []byte, target *target, by acceptor) error {
 	before := *r
-	if err := r.UnmarshalJSON(object); err != nil {
+	err := r.UnmarshalJSON(object)
+	switch {
+	case err != nil:
 		return err
+	case target.asked.isAnother(subject{2: r.OutAgreementNo, 3: r.CreditAgreementID}):
+		err = ErrResponseMismatch
+	case r.AgreementStatus == "" && r.AlipayUserID == "" && r.BizTime == "" && r.CreditAgreementID == "" && r.ExtInfo == "" && r.OutAgreementNo == "":
+		err = errNoResult
+	default:
+		err = by.accept()
 	}
-	if differs(sent, "out_agreement_no", r.OutAgreementNo) || differs(sent, "credit_agreement_id", r.CreditAgreementID) {
+	if err != nil {
 		*r = before
-		return ErrResponseMismatch
 	}
-	return nil
+	return err
+}
+
+func (*CreditAgreementQueryResponse) answers(target *target) bool {
+	return target.Path == agreementPath
 }
 
 // String shows the status and which other members came, and none of their values.

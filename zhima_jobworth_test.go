@@ -1,6 +1,7 @@
 package alipay_test
 
 import (
+	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -16,24 +17,36 @@ func TestAnswerAboutAnotherUserIsRefused(t *testing.T) {
 		answer string
 		taken  bool
 	}{
-		"the user":             {alipay.QueryParams{UserID: "1"}, `{"user_id":"1","open_id":"a"}`, true},
-		"the open id":          {alipay.QueryParams{OpenID: "a"}, `{"user_id":"1","open_id":"a"}`, true},
-		"as a number":          {alipay.QueryParams{UserID: "2088402562742105"}, `{"user_id":2088402562742105}`, true},
-		"not asked for":        {alipay.QueryParams{CertNo: testCertNo}, `{"user_id":"1","open_id":"a"}`, true},
-		"not told":             {alipay.QueryParams{UserID: "1", OpenID: "a"}, waitingBody, true},
-		"told as null":         {alipay.QueryParams{UserID: "1"}, `{"user_id":null}`, true},
-		"padded":               {alipay.QueryParams{UserID: " 1 "}, `{"user_id":"1"}`, true},
-		"padded in the answer": {alipay.QueryParams{UserID: "1"}, `{"user_id":" 1 "}`, true},
-		"another user":         {alipay.QueryParams{UserID: "1"}, `{"user_id":"2"}`, false},
-		"another number":       {alipay.QueryParams{UserID: "1"}, `{"user_id":2}`, false},
-		"another open id":      {alipay.QueryParams{OpenID: "a"}, `{"open_id":"A"}`, false},
-		"one of both":          {alipay.QueryParams{UserID: "1", OpenID: "a"}, `{"user_id":"1","open_id":"b"}`, false},
-		"a user among others":  {alipay.QueryParams{UserID: "1"}, `{"user_id":"1","user_id":"2"}`, false},
-		"escaped":              {alipay.QueryParams{UserID: "1"}, `{"user\u005fid":"\u0032"}`, false},
-		"in place of a verify": {alipay.QueryParams{UserID: "1"}, `{"identity_result":"WAITING_VERIFY","user_id":"2"}`, false},
+		"the user":                  {alipay.QueryParams{UserID: "1"}, `"user_id":"1","open_id":"a"`, true},
+		"the open id":               {alipay.QueryParams{OpenID: "a"}, `"user_id":"1","open_id":"a"`, true},
+		"as a number":               {alipay.QueryParams{UserID: testUserID}, `"user_id":2088402562742105`, true},
+		"not asked for":             {alipay.QueryParams{CertNo: testCertNo}, `"user_id":"1","open_id":"a"`, true},
+		"not told":                  {alipay.QueryParams{UserID: "1", OpenID: "a"}, `"user_id":""`, true},
+		"told as null":              {alipay.QueryParams{UserID: "1"}, `"user_id":null`, true},
+		"told as a word":            {alipay.QueryParams{UserID: "1"}, `"user_id":"null","open_id":"-"`, true},
+		"told as false":             {alipay.QueryParams{UserID: "1"}, `"user_id":false`, true},
+		"masked":                    {alipay.QueryParams{UserID: testUserID}, `"user_id":"2088****2105"`, true},
+		"with an exponent":          {alipay.QueryParams{UserID: testUserID}, `"user_id":2.088402562742105e15`, true},
+		"with a fraction":           {alipay.QueryParams{UserID: testUserID}, `"user_id":2088402562742105.0`, true},
+		"20 digits":                 {alipay.QueryParams{UserID: testUserID}, `"user_id":"20881044025627420156"`, true},
+		"asked full-width":          {alipay.QueryParams{UserID: "２０８８４０２５６２７４２１０５"}, `"user_id":"2088402562742105"`, true},
+		"asked with blanks":         {alipay.QueryParams{UserID: "2088 4025 6274 2105"}, `"user_id":"2088402562742105"`, true},
+		"asked with a BOM":          {alipay.QueryParams{UserID: "\ufeff2088402562742105"}, `"user_id":"2088402562742105"`, true},
+		"asked with a zero width":   {alipay.QueryParams{UserID: "2088402562742105\u200b"}, `"user_id":"2088402562742105"`, true},
+		"padded":                    {alipay.QueryParams{UserID: " 1 "}, `"user_id":"1"`, true},
+		"padded in the answer":      {alipay.QueryParams{UserID: "1"}, `"user_id":" 1 "`, true},
+		"an open id of another app": {alipay.QueryParams{UserID: "1", OpenID: "a"}, `"user_id":"1","open_id":"b"`, true},
+		"another user":              {alipay.QueryParams{UserID: "1"}, `"user_id":"2"`, false},
+		"another of 16 digits":      {alipay.QueryParams{UserID: testUserID}, `"user_id":"2088402562742106"`, false},
+		"another number":            {alipay.QueryParams{UserID: "1"}, `"user_id":2`, false},
+		"another open id":           {alipay.QueryParams{OpenID: "a"}, `"open_id":"A"`, false},
+		"a user among others":       {alipay.QueryParams{UserID: "1"}, `"user_id":"1","user_id":"2"`, false},
+		"escaped":                   {alipay.QueryParams{UserID: "1"}, `"user\u005fid":"\u0032"`, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := serve(t, signed(200, tt.answer))
+			s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+				signed(200, `{"identity_result":"WAITING_VERIFY",`+tt.answer+"}")(w, nil)
+			})
 			client := newClient(t, s.URL)
 			got, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), &tt.asked)
 			out := alipay.QueryResponse{UserID: "before"}
@@ -50,7 +63,7 @@ func TestAnswerAboutAnotherUserIsRefused(t *testing.T) {
 				assert.Equal(t, "unknown", meaning(t, err))
 				var failed *alipay.CallError
 				require.ErrorAs(t, err, &failed)
-				assert.Nil(t, failed.Answer, "it is somebody else's")
+				assert.NotNil(t, failed.Answer, "it is somebody's only copy")
 			}
 		})
 	}
@@ -68,7 +81,7 @@ func TestAnswerAboutAnotherUserIsRefused(t *testing.T) {
 			assert.Nil(t, own)
 			var failed *alipay.CallError
 			require.ErrorAs(t, err, &failed)
-			assert.Nil(t, failed.Answer)
+			assert.NotNil(t, failed.Answer)
 			_, err = newClient(t, s.URL).Do(t.Context(), &alipay.Request{Path: "/v3/another", Query: &alipay.QueryParams{UserID: "1"}}, out)
 			require.NoError(t, err, "what user_id means elsewhere is not known")
 			own = nil
@@ -84,7 +97,7 @@ func TestAnswerAboutAnotherUserIsRefused(t *testing.T) {
 			require.ErrorIs(t, err, alipay.ErrResponseMismatch)
 			assert.Nil(t, got)
 			out := alipay.CreditAgreementQueryResponse{OpenID: "before"}
-			_, err = client.Do(t.Context(), &alipay.Request{Path: "/v3/x", Query: asked}, &out)
+			_, err = client.Do(t.Context(), &alipay.Request{Path: "/v3/zhima/credit/payafteruse/creditagreement/query", Query: asked}, &out)
 			require.ErrorIs(t, err, alipay.ErrResponseMismatch)
 			assert.Equal(t, alipay.CreditAgreementQueryResponse{OpenID: "before"}, out, "left as it was")
 		}

@@ -50,7 +50,8 @@ type Error struct {
 	Chinese string // Reason in Chinese
 }
 
-func both(en, zh string, args ...any) text { return bilingual.Of(en, zh, args...) }
+// both is a text in English and Chinese; it may have verbs, for With.
+func both(en, zh string) text { return text{EN: en, ZH: zh} }
 
 func mistake(field string, reason text) *Error { return &Error{field, reason.EN, reason.ZH} }
 

@@ -1,21 +1,29 @@
 package delivery
 
 import (
+	"hash/maphash"
 	"net"
 	"reflect"
 	"sync"
 	"time"
 )
 
-// connections records which attempt holds each HTTP/1.1 connection of a caller's
-// transport. net/http gives a connection to the next request as soon as the body
-// of an answer has been read, before the answer has been verified. So an attempt
-// that gets a connection waits until the previous attempt has accepted or refused
-// its answer. That takes the time of an RSA verification, and costs nothing if
-// none waits.
+// connections records which attempt holds each HTTP/1.1 connection in use.
+// net/http gives a connection to the next request as soon as the body of an answer
+// has been read, before the answer has been verified. So an attempt that gets a
+// connection waits until the previous attempt has accepted or refused its answer.
+// That takes the time of an RSA verification, and costs nothing if none waits.
 var connections registry
 
+const registryShards = 64
+
 type registry struct {
+	seed   maphash.Seed
+	once   sync.Once
+	shards [registryShards]registryShard
+}
+
+type registryShard struct {
 	mu      sync.Mutex
 	holders map[net.Conn]*holding
 }
@@ -36,29 +44,35 @@ func isKnowable(conn net.Conn) bool {
 	return reflect.TypeOf(conn).Kind() == reflect.Pointer || reflect.ValueOf(conn).Comparable()
 }
 
+func (g *registry) shard(conn net.Conn) *registryShard {
+	g.once.Do(func() { g.seed = maphash.MakeSeed() })
+	return &g.shards[maphash.Comparable(g.seed, conn)%registryShards]
+}
+
 // acquire waits until conn is free and gives it to h. It returns false when the
 // connection was refused or done comes first: then it must not be used.
 func (g *registry) acquire(conn net.Conn, h *holding, done <-chan struct{}) bool {
+	s := g.shard(conn)
 	for {
-		g.mu.Lock()
-		before := g.holders[conn]
+		s.mu.Lock()
+		before := s.holders[conn]
 		if before == nil {
-			if g.holders == nil {
-				g.holders = make(map[net.Conn]*holding)
+			if s.holders == nil {
+				s.holders = make(map[net.Conn]*holding)
 			}
-			g.holders[conn] = h
-			g.mu.Unlock()
+			s.holders[conn] = h
+			s.mu.Unlock()
 			return true
 		}
 		if before.refused {
-			g.mu.Unlock()
+			s.mu.Unlock()
 			return false
 		}
 		if before.decided == nil {
 			before.decided = make(chan struct{})
 		}
 		decided := before.decided
-		g.mu.Unlock()
+		s.mu.Unlock()
 		select {
 		case <-decided:
 		case <-done:
@@ -73,20 +87,21 @@ func (g *registry) release(conn net.Conn, h *holding, refused bool) {
 	if refused {
 		closeAtOnce(conn)
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	s := g.shard(conn)
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if h.decided != nil {
 		defer close(h.decided)
 	}
 	if !refused {
-		delete(g.holders, conn)
+		delete(s.holders, conn)
 		return
 	}
-	g.holders[conn] = &holding{refused: true}
+	s.holders[conn] = &holding{refused: true}
 	time.AfterFunc(keepRefused, func() {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		delete(g.holders, conn)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.holders, conn)
 	})
 }
 

@@ -73,7 +73,8 @@ func SignedContent(timestamp, nonce string, body []byte) []byte {
 	return append(append(b, body...), '\n')
 }
 
-// ContextSigner is a signer that a context can cancel.
+// ContextSigner is a [crypto.Signer] that a context can cancel, for keys that are
+// reached over a network.
 type ContextSigner interface {
 	crypto.Signer
 	SignContext(ctx context.Context, digest []byte, opts crypto.SignerOpts) ([]byte, error)

@@ -31,10 +31,7 @@ func (m *Memory) Add(id ID) bool {
 	s := &m.shards[id[len(id)-1]%shards]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, ok := s.young[id]; ok {
-		return false
-	}
-	if _, ok := s.old[id]; ok {
+	if s.has(id) {
 		return false
 	}
 	if len(s.young) == perGeneration {
@@ -46,4 +43,18 @@ func (m *Memory) Add(id ID) bool {
 	}
 	s.young[id] = struct{}{}
 	return true
+}
+
+// Has reports whether Add has remembered an answer.
+func (m *Memory) Has(id ID) bool {
+	s := &m.shards[id[len(id)-1]%shards]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.has(id)
+}
+
+func (s *shard) has(id ID) bool {
+	_, young := s.young[id]
+	_, old := s.old[id]
+	return young || old
 }

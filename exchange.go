@@ -1,0 +1,383 @@
+package alipay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/seed-39a49030/alipay/internal/aescbc"
+	"github.com/seed-39a49030/alipay/internal/delivery"
+	"github.com/seed-39a49030/alipay/internal/lenient"
+	"github.com/seed-39a49030/alipay/internal/protocol"
+	"github.com/seed-39a49030/alipay/internal/redact"
+)
+
+// exchange is one signed request and what comes back for it. Its steps are
+// methods, in the order in which they run: send, read, verify, decrypt, decode.
+type exchange struct {
+	client    *Client
+	ctx       context.Context // of the call, with its deadline
+	call      *call
+	keys      *keySet // the client's when it began
+	number    int     // of the attempt, from 1
+	requestID string
+
+	request  outgoing
+	signed   signedRequest
+	report   delivery.Report
+	answer   answer
+	accepted bool         // the answer was taken for this call
+	mask     *redact.Mask // made when the first text has to be shown
+}
+
+func (c *Client) newExchange(ctx context.Context, call *call, number int) *exchange {
+	x := &exchange{client: c, ctx: ctx, call: call, keys: c.keys.Load(), number: number, requestID: call.requestID}
+	if x.requestID == "" {
+		x.requestID = protocol.NewID()
+	}
+	return x
+}
+
+// do sends the call once and turns what comes back into an answer or an error.
+func (x *exchange) do(out any) (*Response, error) {
+	defer x.report.Close()
+	resp, err := x.send()
+	if err != nil {
+		return nil, x.notAnswered(err)
+	}
+	err = x.read(resp)
+	if err == nil {
+		err = x.verify()
+	}
+	if err == nil {
+		err = x.answer.decrypt(x.client.keys.Load(), x.keys)
+	}
+	if err == nil {
+		err = x.answer.decode(&x.call.target, x, out)
+	}
+	if err != nil {
+		return nil, x.failed(err)
+	}
+	return x.answer.response(x.requestID, x.number), nil
+}
+
+// send builds the request of this exchange, signs it and puts it on the wire.
+func (x *exchange) send() (resp *http.Response, err error) {
+	x.call.build(x.keys, x.requestID, &x.request)
+	resp, x.signed, err = x.client.transport.send(x.ctx, &x.keys.signer, &x.request, &x.report)
+	return resp, err
+}
+
+// read reads the answer. An error answer without a signature is a refusal, as far
+// as its body can be read.
+func (x *exchange) read(resp *http.Response) error {
+	defer resp.Body.Close()
+	a := &x.answer
+	a.status, a.header = resp.StatusCode, resp.Header
+	if a.status < 200 { // after 101 no context ends a read of the body
+		return errNoSuccess
+	}
+	signed := protocol.IsSigned(a.header)
+	if isRedirect(a.status) && !signed {
+		x.report.Drain(resp.Body)
+		return ErrRedirect
+	}
+	raw, tooLarge, err := delivery.ReadAtMost(resp.Body, x.client.settings.maxResponseBytes, resp.ContentLength)
+	a.raw, a.received = raw, x.client.settings.clock()
+	switch {
+	case tooLarge:
+		x.report.Drain(resp.Body)
+		a.raw, err = nil, ErrResponseTooLarge
+	case err != nil:
+		err = delivery.BrokenOff(x.ctx, err)
+	}
+	switch {
+	case a.status >= 400 && !signed:
+		return newRefusal(raw, err)
+	case isRedirect(a.status):
+		return ErrRedirect
+	case tooLarge:
+		return err
+	}
+	a.brokenOff = err // the signature, not the framing, says whether the body is complete
+	return nil
+}
+
+// verify checks the answer as received, under the present keys or else under those
+// that the exchange began with. If its certificate is not configured, the answer is
+// held while the certificate is downloaded.
+func (x *exchange) verify() error {
+	header := x.answer.header
+	// A cache in front of the gateway sends Age: 0 with what it has just fetched.
+	if age := header.Get("Age"); protocol.IsSigned(header) && (age != "" && age != "0" || !x.report.OnTheWire()) {
+		return protocol.ErrFromCache
+	}
+	err := x.answer.verify(x.client.keys.Load(), x.keys)
+	if err == nil || x.client.settings.noDownload {
+		return err
+	}
+	var unknown *protocol.UnknownCertificate // declared here, since it is allocated on the heap
+	if !errors.As(err, &unknown) || unknown.SN() == "" {
+		return err
+	}
+	x.report.Refuse() // frees those that wait for the connection; the download may be one
+	keys, failed := x.client.fetchCertificate(x.ctx, unknown.SN())
+	if failed != nil {
+		return fmt.Errorf("%w; downloading it failed: %w", err, failed)
+	}
+	return x.answer.verify(keys) // not the present keys: a Reload may have replaced them
+}
+
+// accept takes a verified answer for this call: no other call is given the same
+// one, and the connection is free for the next request. The caller's own code
+// (UnmarshalJSON) runs after it.
+func (x *exchange) accept() error {
+	if id, ok := protocol.AnswerID(x.answer.header); ok && !x.client.seen.Add(id) {
+		return protocol.ErrSeenBefore
+	}
+	x.accepted = true
+	x.report.Close()
+	return nil
+}
+
+// notAnswered is the error of an exchange that got no answer.
+func (x *exchange) notAnswered(err error) error {
+	e := x.callError("")
+	var signing *signerError
+	switch ended := x.ctx.Err(); {
+	case errors.As(err, &signing), err == errForeignOrigin:
+		e.permanent = true
+		e.reasons = append(e.reasons, err)
+	default:
+		e.permanent = x.report.Insecure()
+		if cause := x.report.Cause(); cause != nil {
+			e.reasons = append(e.reasons, cause)
+		}
+		if ended != nil && !errors.Is(errors.Join(e.reasons...), ended) {
+			e.reasons = append(e.reasons, ended)
+		}
+	}
+	e.outcome = OutcomeNotDelivered
+	if x.report.MaybeSent() {
+		e.outcome = OutcomeUnknown
+	}
+	return e
+}
+
+// endedBeforeRetry is the error of a call whose time ran out before a failed
+// attempt could be repeated.
+func (x *exchange) endedBeforeRetry(err error) error {
+	e := x.callError("time ran out before the next attempt")
+	e.outcome, e.reasons = OutcomeNotDelivered, []error{err}
+	if ended := x.ctx.Err(); !errors.Is(err, ended) {
+		e.reasons = append(e.reasons, ended)
+	}
+	return e
+}
+
+// failed is the error of an exchange that got an answer: a refusal of the gateway,
+// or why the answer cannot be used. A signed one may be the only copy of a result,
+// so the error carries it. The connection may be out of step, so it is closed.
+func (x *exchange) failed(reason error) error {
+	if refused, ok := reason.(*APIError); ok {
+		return x.refused(refused)
+	}
+	e := x.callError("HTTP status " + strconv.Itoa(x.answer.status))
+	e.outcome = OutcomeUnknown
+	if !x.accepted && reason != ErrRedirect && reason != ErrResponseTooLarge || x.answer.isForeign() {
+		x.report.Refuse()
+	}
+	id, identified := protocol.AnswerID(x.answer.header)
+	switch {
+	case !x.accepted && identified && x.client.seen.Has(id):
+		reason = protocol.ErrSeenBefore // nothing is lost: a call was given it
+	case x.answer.raw != nil && protocol.IsSigned(x.answer.header):
+		e.Answer, e.keeps = x.seal(), x.answer.keeps(&x.call.target, x.client.keys.Load(), x.keys)
+	}
+	if broken := x.answer.brokenOff; broken != nil {
+		e.reasons = append(e.reasons, broken)
+		if reason == ErrResponseUnsigned || errors.Is(reason, ErrResponseAltered) {
+			return e // the bytes that did not come explain it
+		}
+	}
+	e.reasons = append(e.reasons, reason)
+	return e
+}
+
+// refused is the error of an exchange that the gateway refused.
+func (x *exchange) refused(e *APIError) error {
+	a := &x.answer
+	if a.isForeign() {
+		x.report.Refuse()
+	}
+	e.of(&x.call.CallInfo, a, x.requestID, x.number).TraceID = x.shownTraceID()
+	if e.Code == CodeInvalidSignature {
+		e.cause = x.keys.signer.diagnose(x.signed)
+	}
+	e.Message = x.masked(e.Message, maxMessage)
+	for i, link := range e.Links {
+		e.Links[i] = ErrorLink{x.masked(link.Link, maxLink), x.masked(link.Desc, maxLink)}
+	}
+	if shown := x.masked(string(e.Code), maxID); shown != string(e.Code) {
+		e.shownCode = redact.Printable(shown, maxShownID)
+	}
+	return e
+}
+
+func (x *exchange) callError(what string) *CallError {
+	e := &CallError{
+		StatusCode: x.answer.status, Attempts: x.number, TraceID: x.shownTraceID(), RequestID: x.requestID, what: what,
+	}
+	return e.at(&x.call.CallInfo)
+}
+
+// shownTraceID is the answer's trace id, masked in case it repeats what was sent.
+func (x *exchange) shownTraceID() string { return x.masked(x.answer.traceID(), maxID) }
+
+// masked cuts a text to limit bytes, and masks in it what the call has sent.
+func (x *exchange) masked(text string, limit int) string {
+	if text == "" {
+		return ""
+	}
+	if x.mask == nil {
+		x.mask = x.call.newMask()
+		x.mask.Add(x.signed.base64(), x.keys.AppAuthToken)
+	}
+	return x.mask.Apply(text, limit)
+}
+
+func isRedirect(status int) bool {
+	switch status {
+	case 300, 301, 302, 303, 305, 307, 308:
+		return true
+	}
+	return false
+}
+
+// Why an answer is not accepted, in addition to the exported errors.
+var (
+	errNoSuccess    = errors.New("this status is no success")
+	errNoResult     = errors.New("the answer verifies, but has no member of this endpoint's")
+	errNoEncryptKey = fmt.Errorf("%w: it is encrypted and EncryptKey is empty; copy the AES key (接口内容加密方式) from the console", ErrDecrypt)
+)
+
+// answer is what came for a call: in an exchange, or out of a [SealedAnswer].
+type answer struct {
+	status    int // 0 before an answer
+	header    http.Header
+	raw       []byte    // the body as received
+	received  time.Time // by the clock of the client
+	brokenOff error     // why there may be less of the body than was sent
+	body      []byte    // the body once verified and decrypted
+}
+
+func (a *answer) traceID() string { return protocol.HeaderValue(a.header, protocol.HeaderTraceID) }
+
+// isForeign reports whether an answer is not the gateway's, but one of a proxy. The
+// gateway's own may still follow on the same connection.
+func (a *answer) isForeign() bool { return a.traceID() == "" && !protocol.IsSigned(a.header) }
+
+func (a *answer) response(requestID string, attempts int) *Response {
+	return &Response{
+		StatusCode: a.status, Header: a.header, Body: a.body,
+		TraceID: a.traceID(), RequestID: requestID, Attempts: attempts,
+	}
+}
+
+// verify checks the answer as received under the first of the key sets that
+// verifies it. Its error is that of the first set.
+func (a *answer) verify(sets ...*keySet) error {
+	err := sets[0].verifier.Verify(a.header, a.raw, a.received)
+	for _, keys := range sets[1:] {
+		if err == nil || keys != sets[0] && keys.verifier.Verify(a.header, a.raw, a.received) == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// decrypt decrypts a verified body, under the first of the key sets that can. A
+// plain object is a valid answer to an encrypted call, since it is signed. What
+// cannot be decrypted of a refusal is left as it is: its status is known.
+func (a *answer) decrypt(sets ...*keySet) error {
+	var err error
+	for i, keys := range sets {
+		body, failed := keys.decrypt(a.raw)
+		if i == 0 || lenient.StartsObject(body) {
+			a.body, err = body, failed
+		}
+		if lenient.StartsObject(body) {
+			return nil
+		}
+	}
+	if err == nil && aescbc.LooksEncrypted(a.body) {
+		err = errNoEncryptKey
+	}
+	if err != nil && a.status >= 400 {
+		refused := newRefusal(a.raw, err)
+		refused.Verified = true
+		return refused
+	}
+	return err
+}
+
+// acceptor is asked before an answer is handed over.
+type acceptor interface{ accept() error }
+
+// ownAnswer is an answer type of this package.
+type ownAnswer interface {
+	// decodeAnswer decodes a verified object, and checks that it is about whom the
+	// call asked. On an error the receiver is unchanged.
+	decodeAnswer(object []byte, target *target, by acceptor) error
+	// answers reports whether the type is that of the endpoint's answers.
+	answers(target *target) bool
+}
+
+// decode decodes a verified and decrypted answer into out. A refusal is returned as
+// an *APIError; any other error is why the answer cannot be used, and leaves out
+// unchanged.
+func (a *answer) decode(target *target, by acceptor, out any) error {
+	object, err := lenient.Object(a.body)
+	own, typed := out.(ownAnswer)
+	switch {
+	case a.status >= 400 && target.check(object) == nil: // the status is not signed
+		return a.refuse(by, errNoSuccess)
+	case a.status >= 400:
+		return a.refuse(by, nil)
+	case err != nil:
+		return err
+	case typed && a.status >= 200 && a.status < 300:
+		if err = own.decodeAnswer(object, target, by); err == errNoResult {
+			return a.refuse(by, err)
+		}
+		return err
+	case a.status != http.StatusOK:
+		return errNoSuccess
+	case isRefusal(object):
+		return a.refuse(by, nil)
+	}
+	if err := target.check(object); errors.Is(err, ErrResponseMismatch) {
+		return err
+	}
+	if err := by.accept(); err != nil {
+		return err
+	}
+	return lenient.Decode(object, out)
+}
+
+// refuse returns what the answer says as an *APIError, or the given error where it
+// has no code.
+func (a *answer) refuse(by acceptor, withoutCode error) error {
+	e := newRefusal(a.body, nil)
+	e.Verified = true
+	if e.Code == "" && withoutCode != nil {
+		return withoutCode
+	}
+	if err := by.accept(); err != nil {
+		return err
+	}
+	return e
+}

@@ -1,0 +1,222 @@
+package alipay
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/seed-39a49030/alipay/internal/credentials"
+	"github.com/seed-39a49030/alipay/internal/delivery"
+	"github.com/seed-39a49030/alipay/internal/download"
+	"github.com/seed-39a49030/alipay/internal/lenient"
+	"github.com/seed-39a49030/alipay/internal/protocol"
+)
+
+// keySet is what requests need of one config. It never changes.
+type keySet struct {
+	*credentials.Credentials
+	signer   signer
+	verifier protocol.Verifier
+	header   http.Header // what every request carries
+
+	fetched     []fetchedCert // certificates that were downloaded
+	firstExpiry time.Time     // of the configured certificates; zero without any
+}
+
+func newKeySet(c *credentials.Credentials, s *settings) *keySet {
+	k := &keySet{
+		Credentials: c,
+		signer:      signer{appID: c.AppID, appCertSN: c.AppCertSN, key: c.Signer, clock: s.clock},
+		verifier:    protocol.Verifier{Key: c.AlipayKey, MaxSkew: s.maxClockSkew},
+		header: http.Header{
+			"Accept":                  {"application/json"},
+			"Cache-Control":           {"no-store"}, // an answer is for one request
+			"User-Agent":              {s.userAgent},
+			protocol.HeaderSDKVersion: {"alipay-go-" + Version},
+		},
+	}
+	if c.AlipayCerts != nil {
+		k.verifier.Certs = make(map[string]protocol.SigningCert, len(c.AlipayCerts))
+		for sn, cert := range c.AlipayCerts {
+			k.verifier.Certs[sn] = protocol.SigningCert{Key: cert.Key, NotAfter: cert.NotAfter}
+		}
+	}
+	if c.RootCertSN != "" {
+		k.header[protocol.HeaderRootCertSN] = []string{c.RootCertSN}
+	}
+	if c.Cipher != nil {
+		k.header[protocol.HeaderEncryptType] = []string{"AES"}
+		k.header["Content-Type"] = []string{"text/plain"}
+	}
+	if expiries := c.Expiries(); len(expiries) > 0 {
+		k.firstExpiry = expiries[0].NotAfter
+	}
+	return k
+}
+
+func (k *keySet) decrypt(raw []byte) ([]byte, error) {
+	if k.Cipher == nil || len(raw) == 0 || lenient.StartsObject(raw) {
+		return raw, nil
+	}
+	plain, err := k.Cipher.Decrypt(raw)
+	if err != nil || !lenient.StartsObject(plain) { // a wrong key sometimes yields valid padding
+		return nil, ErrDecrypt
+	}
+	return plain, nil
+}
+
+// resolve checks a config as NewClient and Reload do.
+func resolve(config AlipayConfig, s *settings) (*credentials.Credentials, error) {
+	resolved, err := config.resolve(s.clock())
+	if err != nil {
+		return nil, err
+	}
+	if resolved.Base.Scheme != "https" && !s.insecureHTTP && !credentials.IsLoopback(resolved.Base.Hostname()) {
+		return nil, &ConfigError{"BaseURL", "http would send personal data in the clear; use https (http is for loopback addresses, or with WithInsecureHTTP)"}
+	}
+	return resolved, nil
+}
+
+// Reload replaces the client's keys with those of another config that has the
+// same AppID and BaseURL. Use it when a key is changed or a certificate is about
+// to expire. It checks the config as [NewClient] does. If it returns an error, a
+// *[ConfigError], nothing changes.
+//
+// Calls in progress sign their next attempt with the new keys. Their answers are
+// verified with the new keys and, failing that, with those that the attempt
+// began with. WaitForResult uses the new keys from its next poll.
+func (c *Client) Reload(config AlipayConfig) error {
+	if c == nil || c.transport == nil {
+		return &ConfigError{"Client", "this Client was not made by NewClient"}
+	}
+	resolved, err := resolve(config, &c.settings)
+	switch {
+	case err != nil:
+		return err
+	case resolved.AppID != c.appID:
+		return &ConfigError{"AppID", "it differs from the client's; make another client for another application"}
+	case !sameGateway(resolved.Base, c.transport.origin):
+		return &ConfigError{"BaseURL", "it differs from the client's; make another client for another gateway"}
+	}
+	for {
+		before := c.keys.Load()
+		if c.keys.CompareAndSwap(before, c.keepFetched(resolved, before)) { // else a certificate was just downloaded
+			c.certificateExpires(context.Background())
+			return nil
+		}
+	}
+}
+
+// sameGateway treats two spellings of one base URL as equal.
+func sameGateway(a, b *url.URL) bool {
+	host := func(u *url.URL) string {
+		return strings.TrimSuffix(u.Host, map[string]string{"https": ":443", "http": ":80"}[u.Scheme])
+	}
+	return a.Scheme == b.Scheme && host(a) == host(b) && a.Path == b.Path
+}
+
+// keepFetched returns the keys of a new config, plus those of the certificates
+// downloaded before that this config trusts too.
+func (c *Client) keepFetched(resolved *credentials.Credentials, before *keySet) *keySet {
+	var fetched []fetchedCert
+	for _, l := range before.fetched {
+		if _, configured := resolved.AlipayCerts[l.sn]; configured {
+			continue
+		}
+		if sn, cert, err := resolved.Trust(l.pem, l.sn, c.settings.clock()); err == nil {
+			resolved, fetched = resolved.With(sn, cert), append(fetched, l)
+		}
+	}
+	keys := newKeySet(resolved, &c.settings)
+	keys.fetched = fetched
+	return keys
+}
+
+// certificateExpires returns when the first configured certificate expires, if
+// that is soon, and logs it once a day. Otherwise it returns the zero time.
+func (c *Client) certificateExpires(ctx context.Context) time.Time {
+	keys := c.keys.Load()
+	if keys.firstExpiry.IsZero() {
+		return time.Time{}
+	}
+	now := c.settings.clock()
+	if (credentials.Expiry{NotAfter: keys.firstExpiry}).Soon(now) {
+		if last := c.warned.Load(); now.Unix()-last >= 24*60*60 && c.warned.CompareAndSwap(last, now.Unix()) {
+			for _, expiry := range keys.Expiries() {
+				if expiry.Soon(now) {
+					c.settings.warn(ctx, "alipay: certificate expires",
+						slog.String("app_id", c.appID), slog.String("field", expiry.Field), slog.String("sn", expiry.SN), slog.Time("not_after", expiry.NotAfter),
+						slog.String("advice", "download the next one from the console, and give it to Reload or to the next start"))
+				}
+			}
+		}
+		return keys.firstExpiry
+	}
+	return time.Time{}
+}
+
+// fetchedCert is a downloaded and trusted certificate of Alipay's.
+type fetchedCert struct{ sn, pem string }
+
+// fetchCertificate returns keys that include the certificate with that SN. They
+// are the client's present keys, or were a moment ago. Its error says why the
+// certificate cannot be had, and is safe to show.
+func (c *Client) fetchCertificate(ctx context.Context, sn string) (keys *keySet, err error) {
+	known := func() bool {
+		keys = c.keys.Load()
+		_, ok := keys.AlipayCerts[sn]
+		return ok
+	}
+	err = c.downloads.Do(ctx, sn, known, func(ctx context.Context) (final bool, err error) {
+		pem, err := c.downloadCertificate(ctx, sn)
+		for err == nil {
+			before := c.keys.Load()
+			_, cert, refused := before.Trust(pem, sn, c.settings.clock())
+			if refused != nil {
+				return true, refused
+			}
+			keys = newKeySet(before.With(sn, cert), &c.settings)
+			keys.fetched = append(slices.Clip(before.fetched), fetchedCert{sn, pem})
+			if c.keys.CompareAndSwap(before, keys) { // else Reload came first, and its keys may not trust it
+				c.settings.warn(ctx, "alipay: new certificate",
+					slog.String("app_id", c.appID), slog.String("sn", sn), slog.Time("not_after", cert.NotAfter),
+					slog.String("advice", "answers are signed under a certificate that is not configured; it was downloaded and is trusted until this process ends: "+
+						"add the current 支付宝公钥证书 from the console to AlipayPublicCertContent"))
+				break
+			}
+		}
+		return false, err
+	})
+	return keys, err
+}
+
+// downloadCertificate asks the old gateway for a certificate, under the same rules
+// as any call. Nothing of the call that waits for it is sent.
+func (c *Client) downloadCertificate(ctx context.Context, sn string) (pem string, err error) {
+	keys := c.keys.Load()
+	params := keys.commonParams(download.Method, c.settings.clock())
+	params["biz_content"] = download.BizContent(sn)
+	sign, err := keys.signParams(ctx, params)
+	if err != nil {
+		return "", err
+	}
+	body := url.Values{"biz_content": {params["biz_content"]}}.Encode()
+	delete(params, "biz_content")
+	origin := c.transport.origin
+	return download.Fetch(ctx, c.transport.delivery, delivery.Request{
+		Method: http.MethodPost,
+		URL: &url.URL{
+			Scheme: origin.Scheme, Host: origin.Host, RawQuery: protocol.OrderString(params, sign),
+			Path: origin.Path + protocol.OldGatewayPath, RawPath: origin.RawPath + protocol.OldGatewayPath,
+		},
+		Header: http.Header{
+			"Accept": keys.header["Accept"], "User-Agent": keys.header["User-Agent"],
+			"Content-Type": {"application/x-www-form-urlencoded; charset=UTF-8"},
+		},
+		Body: []byte(body),
+	})
+}
