@@ -1,4 +1,4 @@
-package alipay
+package alipay_test
 
 import (
 	"errors"
@@ -10,42 +10,43 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-39a49030/alipay"
 	"github.com/seed-39a49030/alipay/internal/hints"
 )
 
 func TestErrorCodeIsAnErrorWithTheBareCodeAsText(t *testing.T) {
-	var err error = CodeTokenInvalid
+	var err error = alipay.CodeTokenInvalid
 	assert.Equal(t, "TOKEN_INVALID", err.Error())
 	wrapped := fmt.Errorf("query: %w", err)
-	assert.ErrorIs(t, wrapped, CodeTokenInvalid)
-	assert.NotErrorIs(t, wrapped, CodeParamError)
+	assert.ErrorIs(t, wrapped, alipay.CodeTokenInvalid)
+	assert.NotErrorIs(t, wrapped, alipay.CodeParamError)
 
-	var code ErrorCode
+	var code alipay.ErrorCode
 	require.True(t, errors.As(wrapped, &code))
-	assert.Equal(t, CodeTokenInvalid, code)
+	assert.Equal(t, alipay.CodeTokenInvalid, code)
 
-	assert.Equal(t, "not-in-the-list", ErrorCode("not-in-the-list").Error())
+	assert.Equal(t, "not-in-the-list", alipay.ErrorCode("not-in-the-list").Error())
 }
 
 func TestKnownIsTrueForTheConstantsOnly(t *testing.T) {
-	for _, code := range []ErrorCode{CodeUserNotAuthorize, CodeDependFailure, CodeInvalidAppAPIFieldConfig} {
+	for _, code := range []alipay.ErrorCode{alipay.CodeUserNotAuthorize, alipay.CodeDependFailure, alipay.CodeInvalidAppAPIFieldConfig} {
 		assert.True(t, code.Known(), string(code))
 	}
-	for _, code := range []ErrorCode{"", "not-in-the-list", "token_invalid"} {
+	for _, code := range []alipay.ErrorCode{"", "not-in-the-list", "token_invalid"} {
 		assert.False(t, code.Known(), string(code))
 	}
 }
 
 func TestHintsComeInBothLanguages(t *testing.T) {
-	refused := &APIError{StatusCode: 400, Code: CodeTokenInvalid}
+	refused := &alipay.APIError{StatusCode: 400, Code: alipay.CodeTokenInvalid}
 	assert.Equal(t, hints.For("TOKEN_INVALID", 400), hints.Text{EN: refused.Hint(), ZH: refused.HintZH()})
 	require.NotEmpty(t, refused.Hint())
 
-	failed := &APIError{StatusCode: 502}
+	failed := &alipay.APIError{StatusCode: 502}
 	assert.Equal(t, hints.For("", 502), hints.Text{EN: failed.Hint(), ZH: failed.HintZH()})
 	require.NotEmpty(t, failed.HintZH())
 
-	nothing := &APIError{StatusCode: 400, Code: "not-in-the-list"}
+	nothing := &alipay.APIError{StatusCode: 400, Code: "not-in-the-list"}
 	assert.Empty(t, nothing.Hint())
 	assert.Empty(t, nothing.HintZH())
 }
@@ -54,7 +55,7 @@ func TestHintsComeInBothLanguages(t *testing.T) {
 func TestHintsNameWhatExists(t *testing.T) {
 	known := map[string]bool{}
 	for _, typ := range []reflect.Type{
-		reflect.TypeFor[AlipayConfig](), reflect.TypeFor[QueryParams](), reflect.TypeFor[APIError](), reflect.TypeFor[Request](),
+		reflect.TypeFor[alipay.AlipayConfig](), reflect.TypeFor[alipay.QueryParams](), reflect.TypeFor[alipay.APIError](), reflect.TypeFor[alipay.Request](),
 	} {
 		known[typ.Name()] = true
 		for i := range typ.NumField() {

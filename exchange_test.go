@@ -22,7 +22,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-39a49030/alipay"
-	"github.com/seed-39a49030/alipay/alipaytest"
 	"github.com/seed-39a49030/alipay/internal/protocol"
 )
 
@@ -191,6 +190,56 @@ func TestBodyIsVerifiedAsReceived(t *testing.T) {
 	assert.Equal(t, "验", got.OpenID)
 }
 
+// TestNothingUnverifiedIsReturned changes every byte of an answer, and every
+// character of what signs it, and leaves each of those out.
+func TestNothingUnverifiedIsReturned(t *testing.T) {
+	t.Parallel()
+	const body = `{"identity_result":"SUCCESS","user_id":"2088402562742105"}`
+	signedHeaders := []string{"alipay-signature", "alipay-timestamp", "alipay-nonce"}
+	var change func(h http.Header, body []byte) []byte
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		signHeader(w.Header(), []byte(body), time.Now())
+		_, _ = w.Write(change(w.Header(), []byte(body)))
+	})
+	client := newClient(t, s.URL)
+	changes := map[string]func(h http.Header, body []byte) []byte{
+		"body cut":      func(_ http.Header, body []byte) []byte { return body[:len(body)-1] },
+		"body empty":    func(http.Header, []byte) []byte { return nil },
+		"body extended": func(_ http.Header, body []byte) []byte { return append(body[:len(body)-1:len(body)-1], `,"a":1}`...) },
+	}
+	for i := range body {
+		changes[fmt.Sprint("body ", i)] = func(_ http.Header, body []byte) []byte { body[i] ^= 1; return body }
+	}
+	for _, name := range signedHeaders {
+		changes["without "+name] = func(h http.Header, body []byte) []byte { h.Del(name); return body }
+		for i := range 20 {
+			changes[fmt.Sprint(name, " ", i)] = func(h http.Header, body []byte) []byte {
+				value := []byte(h.Get(name))
+				at := i * len(value) / 20
+				if value[at]++; value[at] > 'z' || value[at] > '9' && value[at] < 'A' {
+					value[at] = '0'
+				}
+				h.Set(name, string(value))
+				return body
+			}
+		}
+	}
+	for name, tampering := range changes {
+		change = tampering
+		got, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil)
+		require.ErrorIs(t, err, alipay.ErrOutcomeUnknown, name)
+		require.Nil(t, got, name)
+		out := struct{ A int }{7}
+		resp, err := client.Do(t.Context(), &alipay.Request{Path: "/v3/x"}, &out)
+		require.ErrorIs(t, err, alipay.ErrOutcomeUnknown, name)
+		require.Nil(t, resp, name)
+		require.Equal(t, 7, out.A, name)
+	}
+	change = func(_ http.Header, body []byte) []byte { return body }
+	_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil)
+	require.NoError(t, err)
+}
+
 func TestAnswersAreDecodedAsLenientlyAsInTheJavaSDK(t *testing.T) {
 	const body = `{"identity_result":"SUCCESS","merchant_identity_id":12.50,"open_id":true,"token_status":null,` +
 		`"user_id":2088402562742105000001,"nested":{"a":[1,"}"]},"OPEN_ID":"another name","":0}`
@@ -299,14 +348,30 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	}
 }
 
-func TestAnswerUnderAnotherKeySaysWhichKeyToConfigure(t *testing.T) {
-	gateway := alipaytest.NewGateway(t)
-	config := gateway.Config()
-	config.AlipayPublicKey = vector(t, "alipay_public.pem") // of another environment
-	client := clientOf(t, config)
-	_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
-	require.ErrorIs(t, err, alipay.ErrResponseSignature)
-	assert.Contains(t, err.Error(), "支付宝公钥")
+func TestAlteredAnswerIsToldFromOneUnderAnotherKey(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		handler http.HandlerFunc
+		altered bool
+	}{
+		"another key":  {signedBySwapped(t, successBody), false},
+		"another body": {tampered(200, successBody, "alipay-nonce", "other"), true},
+		"no signature": {tampered(200, successBody, "alipay-signature", "AAAA"), false},
+		"another time": {tampered(200, successBody, "alipay-timestamp", strconv.FormatInt(time.Now().UnixMilli()+1, 10)), true},
+		"of a refusal": {tampered(400, `{"code":"TOKEN_INVALID"}`, "alipay-nonce", "other"), true},
+		"a refusal under another key": {func(w http.ResponseWriter, r *http.Request) {
+			signAs(w.Header(), appKey(t), "", "{}", time.Now())
+			w.WriteHeader(400)
+			_, _ = io.WriteString(w, "{}")
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := newClient(t, serve(t, tt.handler).URL).ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil)
+			require.ErrorIs(t, err, alipay.ErrResponseSignature)
+			assert.Equal(t, tt.altered, errors.Is(err, alipay.ErrResponseAltered))
+			assert.Equal(t, !tt.altered, strings.Contains(err.Error(), "支付宝公钥"), "which key to configure: %v", err)
+		})
+	}
 }
 
 // rawAnswerWithoutNonce is a whole signed answer that has no nonce.
