@@ -30,7 +30,7 @@ type target struct {
 }
 
 var targets = []target{
-	{"codes.go", "\nconst (\n", "\n)\n", constants},
+	{"codes.go", "go generate.\nconst (\n", "\n)\n", constants},
 	{"docs/en/errors.md", tablesBegin, tablesEnd, func() string {
 		return tables("| Code | Constant | Meaning | What to do |", func(t hints.Text) string { return t.EN })
 	}},
