@@ -1,0 +1,621 @@
+package check
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-39a49030/alipay"
+)
+
+// merchant is one process of a merchant's, over a store that a test can hold.
+type merchant struct {
+	*process
+	w     *world
+	store *heldStore
+}
+
+// heldStore calls before ahead of each call, and fails with its error.
+type heldStore struct {
+	*MemoryStore
+	mu     sync.Mutex
+	before func(what string) error
+}
+
+func (s *heldStore) hold(before func(what string) error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.before = before
+}
+
+func (s *heldStore) ahead(what string) error {
+	s.mu.Lock()
+	before := s.before
+	s.mu.Unlock()
+	if before == nil {
+		return nil
+	}
+	return before(what)
+}
+
+func (s *heldStore) Insert(ctx context.Context, c *Check) error {
+	return errors.Join(s.ahead("insert"), s.MemoryStore.Insert(ctx, c))
+}
+
+func (s *heldStore) Get(ctx context.Context, id string) (*Check, error) {
+	if err := s.ahead("get"); err != nil {
+		return nil, err
+	}
+	return s.MemoryStore.Get(ctx, id)
+}
+
+func (s *heldStore) Update(ctx context.Context, c *Check) error {
+	if err := s.ahead("update"); err != nil {
+		return err
+	}
+	err := s.MemoryStore.Update(ctx, c)
+	return errors.Join(err, s.ahead("updated"))
+}
+
+// promise runs a test in fake time, with a world in order.
+func promise(t *testing.T, test func(t *testing.T, m *merchant)) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(1)
+		m := &merchant{w: w, store: &heldStore{MemoryStore: NewMemoryStore()}}
+		m.process = m.another(t)
+		t.Cleanup(func() {
+			w.end(t)
+			synctest.Wait()
+			assert.Empty(t, w.broken)
+		})
+		test(t, m)
+	})
+}
+
+// another is a further process over the same store.
+func (m *merchant) another(t *testing.T, opts ...Option) *process {
+	p := &process{world: m.w, stop: func() {}}
+	machine, err := New(m.w.client(p), m.store, opts...)
+	require.NoError(t, err)
+	p.Machine = machine
+	t.Cleanup(p.transport.CloseIdleConnections)
+	return p
+}
+
+var teacher = Params{IdentityType: alipay.IdentityTypeTeacher, QueryType: alipay.QueryTypeExact, ServiceID: "2019120400000000000004450100"}
+
+// agreed starts a check whose user has agreed, and whose result is there after
+// wait. Its next step asks for it.
+func (m *merchant) agreed(t *testing.T, wait time.Duration) (id string, user *person) {
+	c, _, err := m.Start(t.Context(), teacher)
+	require.NoError(t, err)
+	user = m.w.meet(c)
+	m.w.set(func() {
+		user.agrees, user.never, user.answersAt, user.resultAt, user.result = true, false, time.Now(), time.Now().Add(wait+2*time.Minute), "SUCCESS"
+	})
+	m.asks(t, c.ID)
+	if wait == 0 {
+		m.w.set(func() { user.resultAt = time.Now() })
+	}
+	assert.Equal(t, StateAgreed, m.stored(t, c.ID).State)
+	return c.ID, user
+}
+
+// asks waits until a step is due, and takes it.
+func (m *merchant) asks(t *testing.T, id string) *Check {
+	time.Sleep(time.Until(m.stored(t, id).DueAt))
+	c, _, err := m.Step(t.Context(), id)
+	require.NoError(t, err)
+	return c
+}
+
+func (m *merchant) stored(t *testing.T, id string) *Check {
+	c, err := m.store.MemoryStore.Get(t.Context(), id)
+	require.NoError(t, err)
+	return c
+}
+
+// meanwhile calls seen with each query for a result, when the gateway has it.
+func (m *merchant) meanwhile(seen func(url.Values)) { m.w.set(func() { m.w.seen = seen }) }
+
+func TestFromTheOrderToTheResult(t *testing.T) {
+	promise(t, func(t *testing.T, m *merchant) {
+		var log bytes.Buffer
+		m.process = m.another(t, WithLogger(slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))))
+		ctx, stop := context.WithCancel(t.Context())
+		ran := make(chan error)
+		go func() { ran <- m.Run(ctx) }()
+		params := teacher
+		params.CategoryID, params.ExtraParam = "category-1", map[string]any{"further": 1}
+		c, order, err := m.Start(t.Context(), params)
+		require.NoError(t, err)
+		signed, err := url.ParseQuery(order)
+		require.NoError(t, err)
+		assert.JSONEq(t, fmt.Sprintf(`{"out_agreement_no":%q,"zm_service_id":%q,"category_id":"category-1","product_code":"ZHIMA_AUTH","extra_param":%q}`,
+			c.ID, params.ServiceID, fmt.Sprintf(`{"further":1,"onceToken":%q}`, c.OnceToken)), signed.Get("biz_content"))
+		user := m.w.meet(c)
+		m.w.set(func() { user.agrees, user.never = true, false })
+		time.Sleep(30 * time.Minute)
+		done := m.stored(t, c.ID)
+		assert.Equal(t, StateDone, done.State)
+		assert.Equal(t, user.openID, done.Result.OpenID)
+		assert.Equal(t, user.openID, done.OpenID)
+		assert.Equal(t, user.userID, done.UserID)
+		assert.NotEmpty(t, done.Result.Meta.Body)
+		assert.Zero(t, done.DueAt)
+		stop()
+		assert.NoError(t, <-ran)
+		assert.Contains(t, log.String(), `"check":"`+c.ID+`","from":"agreed","to":"done"`)
+		for _, private := range []string{c.OnceToken, user.openID, user.userID, params.ServiceID} {
+			assert.NotContains(t, log.String(), private)
+		}
+	})
+}
+
+func TestBothIdsOfTheUserWhoAgreedAreSentAndAMaskedOneIsNot(t *testing.T) {
+	promise(t, func(t *testing.T, m *merchant) {
+		id, user := m.agreed(t, 0)
+		m.meanwhile(func(query url.Values) {
+			assert.Equal(t, url.Values{
+				"conn_key": {id}, "once_token": {user.token}, "service_id": {teacher.ServiceID}, "identity_type": {"04"}, "query_type": {"exact"},
+				"user_id": {user.userID}, "open_id": {user.openID},
+			}, query)
+		})
+		assert.Equal(t, StateDone, m.asks(t, id).State)
+
+		id, _ = m.agreed(t, 0)
+		c := m.stored(t, id)
+		c.UserID, c.OpenID = "2088****2105", "null"
+		require.NoError(t, m.store.Update(t.Context(), c))
+		m.meanwhile(func(query url.Values) {
+			assert.False(t, query.Has("user_id"))
+			assert.False(t, query.Has("open_id"))
+		})
+		assert.Equal(t, StateDone, m.asks(t, id).State)
+	})
+}
+
+func TestBeforeAQueryLeavesTheStoreSaysSo(t *testing.T) {
+	promise(t, func(t *testing.T, m *merchant) {
+		id, _ := m.agreed(t, 0)
+		asked := false
+		m.meanwhile(func(url.Values) {
+			asked = true
+			c := m.stored(t, id)
+			assert.True(t, c.InFlight)
+			assert.Equal(t, 1, c.Attempts)
+			assert.NotEmpty(t, c.Lease)
+			assert.Equal(t, 2*15*time.Second, c.LeaseUntil.Sub(c.DueAt)+2*15*time.Second)
+		})
+		c := m.asks(t, id)
+		assert.True(t, asked)
+		assert.False(t, c.InFlight)
+		assert.Empty(t, c.Lease)
+	})
+}
+
+func TestOfManyProcessesOneAsks(t *testing.T) {
+	promise(t, func(t *testing.T, m *merchant) {
+		id, _ := m.agreed(t, 0)
+		queries := 0
+		m.meanwhile(func(url.Values) { queries++ })
+		time.Sleep(time.Minute)
+		var all sync.WaitGroup
+		for range 20 {
+			all.Go(func() {
+				c, next, err := m.another(t).Step(t.Context(), id)
+				if assert.NoError(t, err) {
+					assert.True(t, next > 0 || c.State == StateDone)
+				}
+			})
+		}
+		all.Wait()
+		assert.Equal(t, 1, queries)
+		assert.Equal(t, StateDone, m.stored(t, id).State)
+	})
+}
+
+func TestAnAnswerIsStoredHoweverLongTheDatabaseIsAway(t *testing.T) {
+	promise(t, func(t *testing.T, m *merchant) {
+		id, user := m.agreed(t, 0)
+		m.meanwhile(func(url.Values) {
+			back := time.Now().Add(time.Hour)
+			m.store.hold(func(string) error {
+				if time.Now().Before(back) {
+					return errAway
+				}
+				return nil
+			})
+		})
+		c := m.asks(t, id)
+		assert.Equal(t, StateDone, c.State)
+		assert.Equal(t, user.openID, m.stored(t, id).Result.OpenID)
+	})
+}
+
+func TestWhatCannotBeStoredIsInTheStoreError(t *testing.T) {
+	promise(t, func(t *testing.T, m *merchant) {
+		for name, failing := range map[string]func(string) error{
+			"away":  func(string) error { return errAway },
+			"panic": func(string) error { panic("secret") },
+		} {
+			id, user := m.agreed(t, 0)
+			ctx, cancel := context.WithCancel(t.Context())
+			m.meanwhile(func(url.Values) { m.store.hold(failing); cancel() }) // the query is not cut off by it
+			time.Sleep(time.Minute)
+			_, _, err := m.Step(ctx, id)
+			var lost *StoreError
+			require.ErrorAs(t, err, &lost, name)
+			assert.Equal(t, StateDone, lost.Check.State)
+			assert.Equal(t, user.openID, lost.Check.Result.OpenID)
+			if name == "away" {
+				assert.ErrorIs(t, err, errAway)
+			}
+			encoded, jsonErr := json.Marshal(lost)
+			require.NoError(t, jsonErr)
+			_, gobErr := lost.GobEncode()
+			assert.Error(t, gobErr)
+			for _, shown := range []string{err.Error(), fmt.Sprintf("%+v %#v %d", lost, *lost, lost), lost.LogValue().String(), string(encoded), gobErr.Error()} {
+				for _, private := range []string{user.openID, user.userID, user.token, "secret", "database"} {
+					assert.NotContains(t, shown, private)
+				}
+			}
+			assert.Contains(t, err.Error(), id)
+
+			m.store.hold(nil)
+			require.NoError(t, m.store.Update(t.Context(), lost.Check))
+			assert.Equal(t, StateDone, m.stored(t, id).State)
+		}
+	})
+}
+
+func TestAProcessThatWasFrozenAsksNothing(t *testing.T) {
+	promise(t, func(t *testing.T, m *merchant) {
+		id, _ := m.agreed(t, 0)
+		time.Sleep(time.Minute)
+		m.store.hold(func(what string) error {
+			if what == "updated" { // the claim
+				m.store.hold(nil)
+				time.Sleep(20 * time.Second)
+			}
+			return nil
+		})
+		m.meanwhile(func(url.Values) { t.Error("it asked") })
+		c, next, err := m.Step(t.Context(), id)
+		require.NoError(t, err)
+		assert.Equal(t, StateAgreed, c.State)
+		assert.NotZero(t, next)
+		assert.False(t, c.Lost)
+	})
+}
+
+func TestAProcessThatWasFrozenDeliversWhatItGot(t *testing.T) {
+	promise(t, func(t *testing.T, m *merchant) {
+		id, user := m.agreed(t, 0)
+		time.Sleep(time.Minute)
+		frozen := make(chan struct{})
+		m.meanwhile(func(url.Values) {
+			m.meanwhile(nil)
+			m.store.hold(func(what string) error {
+				if what == "update" { // the answer is in its memory
+					m.store.hold(nil)
+					close(frozen)
+					time.Sleep(10 * time.Minute)
+				}
+				return nil
+			})
+		})
+		done := make(chan *Check)
+		go func() {
+			c, _, err := m.Step(t.Context(), id)
+			assert.NoError(t, err)
+			done <- c
+		}()
+		<-frozen
+		held, next, err := m.another(t).Step(t.Context(), id)
+		require.NoError(t, err)
+		assert.True(t, next > 0, "another process holds it")
+		assert.NotEmpty(t, held.Lease)
+		time.Sleep(next)
+		taken, _, err := m.another(t).Step(t.Context(), id)
+		require.NoError(t, err)
+		assert.Equal(t, StateInDoubt, taken.State, "the token is spent, and its answer never came")
+		assert.True(t, taken.Lost)
+		assert.Equal(t, StateDone, (<-done).State)
+		assert.Equal(t, user.openID, m.stored(t, id).Result.OpenID)
+	})
+}
+
+func TestAnAlteredOrStaleWaitingIsKeptAndTheAskingGoesOn(t *testing.T) {
+	promise(t, func(t *testing.T, m *merchant) {
+		for name, f := range map[string]*faults{"altered": {altered: 1000}, "stale": {stale: 1000}} {
+			id, user := m.agreed(t, 5*time.Minute)
+			m.w.set(func() { m.w.faults = f })
+			c := m.asks(t, id)
+			assert.Equal(t, StateAgreed, c.State, name)
+			assert.Len(t, c.Sealed, 1)
+			assert.Equal(t, name == "stale", c.Lost, "an old answer may be that of another query")
+			m.w.set(func() { m.w.faults = nil })
+			time.Sleep(time.Until(user.resultAt))
+			c = m.asks(t, id)
+			assert.Equal(t, StateDone, c.State, name)
+			assert.Len(t, c.Sealed, 1)
+		}
+	})
+}
+
+func TestWhatKeysCannotOpenIsKeptAndOpenedOnceTheyCan(t *testing.T) {
+	promise(t, func(t *testing.T, m *merchant) {
+		for name, wait := range map[string]time.Duration{"a result": 0, "WAITING_VERIFY": time.Hour} {
+			require.NoError(t, m.client.Reload(m.w.config(0)))
+			id, user := m.agreed(t, wait)
+			m.w.set(func() { m.w.signing = simulationKeys()[2] })
+			c := m.asks(t, id)
+			assert.Equal(t, StateSealed, c.State, name)
+			assert.Contains(t, c.Note, "支付宝公钥")
+			m.meanwhile(func(url.Values) { t.Error("it asked") })
+			for range 3 {
+				before := time.Now()
+				c = m.asks(t, id)
+				assert.LessOrEqual(t, time.Since(before), openEvery)
+				assert.Equal(t, StateSealed, c.State)
+			}
+			require.NoError(t, m.client.Reload(m.w.config(1)))
+			c, _, err := m.Step(t.Context(), id) // need not wait until it is due
+			require.NoError(t, err)
+			assert.Empty(t, c.Lost)
+			if wait == 0 {
+				assert.Equal(t, StateDone, c.State)
+				assert.Equal(t, user.openID, c.Result.OpenID)
+			} else {
+				assert.Equal(t, StateAgreed, c.State)
+				assert.Empty(t, c.Sealed)
+			}
+			m.meanwhile(nil)
+			m.w.set(func() { m.w.signing = simulationKeys()[1] })
+		}
+	})
+}
+
+func TestAKeptAnswerOfAnotherUserIsNotTaken(t *testing.T) {
+	promise(t, func(t *testing.T, m *merchant) {
+		bob, _ := m.agreed(t, 0)
+		alice, user := m.agreed(t, time.Minute)
+		m.w.set(func() { m.w.signing = simulationKeys()[2] })
+		sealed := m.asks(t, bob)
+		assert.Equal(t, StateSealed, sealed.State)
+		assert.Equal(t, StateSealed, m.asks(t, alice).State)
+		require.NoError(t, m.client.Reload(m.w.config(1)))
+
+		c := m.stored(t, alice)
+		c.Sealed = append(c.Sealed, sealed.Sealed...)
+		require.NoError(t, m.store.Update(t.Context(), c))
+		c, _, err := m.Step(t.Context(), alice)
+		require.NoError(t, err)
+		assert.Equal(t, StateAgreed, c.State, "her own said WAITING_VERIFY; his is kept, for a person to decide")
+		assert.Len(t, c.Sealed, 1)
+		time.Sleep(time.Until(user.resultAt))
+		c = m.asks(t, alice)
+		assert.Equal(t, StateDone, c.State)
+		assert.Equal(t, user.openID, c.Result.OpenID)
+	})
+}
+
+func TestARefusalAfterALostAnswerIsInDoubtAndOtherwiseFailed(t *testing.T) {
+	promise(t, func(t *testing.T, m *merchant) {
+		id, user := m.agreed(t, 0)
+		m.w.set(func() { m.w.faults = &faults{lostAnswer: 1000} })
+		c := m.asks(t, id)
+		assert.Equal(t, StateAgreed, c.State)
+		assert.True(t, c.Lost)
+		m.w.set(func() { m.w.faults = nil })
+		c = m.asks(t, id)
+		assert.Equal(t, StateInDoubt, c.State)
+		assert.Contains(t, c.Note, "TOKEN_INVALID")
+		assert.Zero(t, c.DueAt)
+		require.NoError(t, m.AskAgain(t.Context(), id))
+		assert.Equal(t, StateInDoubt, m.asks(t, id).State)
+
+		id, user = m.agreed(t, 0)
+		m.w.set(func() { user.agrees = false }) // withdrawn
+		c = m.asks(t, id)
+		assert.Equal(t, StateFailed, c.State)
+		assert.Contains(t, c.Note, "USER_NOT_AUTHORIZE")
+		m.w.set(func() { user.agrees = true })
+		require.NoError(t, m.AskAgain(t.Context(), id))
+		assert.Equal(t, StateDone, m.asks(t, id).State)
+		assert.ErrorContains(t, m.AskAgain(t.Context(), id), "waits for no decision")
+	})
+}
+
+func TestTimesThatAreOverEndACheckWithALastStep(t *testing.T) {
+	promise(t, func(t *testing.T, m *merchant) {
+		waiting, _ := m.agreed(t, 48*time.Hour)
+		silent, _, err := m.Start(t.Context(), teacher)
+		require.NoError(t, err)
+		silentUser := m.w.meet(silent)
+		m.w.set(func() { silentUser.never = true })
+		late, _, err := m.Start(t.Context(), teacher)
+		require.NoError(t, err)
+		user := m.w.meet(late)
+		m.w.set(func() { user.agrees, user.never = true, false })
+		time.Sleep(25 * time.Hour) // all processes were stopped
+		assert.Equal(t, StateFailed, m.asks(t, waiting).State)
+		assert.Equal(t, StateExpired, m.asks(t, silent.ID).State)
+		assert.Equal(t, StateAgreed, m.asks(t, late.ID).State)
+		assert.Equal(t, StateDone, m.asks(t, late.ID).State)
+	})
+}
+
+func TestAMessageIsBelievedOnlyThatItIsTimeToAsk(t *testing.T) {
+	promise(t, func(t *testing.T, m *merchant) {
+		says := func(content string) (string, error) {
+			return m.Notified(t.Context(), &alipay.Notification{BizContent: json.RawMessage(content)})
+		}
+		for _, content := range []string{`{"out_agreement_no":"unknown"}`, `{}`, `[]`, `{"out_agreement_no":"'; drop table"}`, ``} {
+			id, err := says(content)
+			assert.NoError(t, err, content)
+			assert.Empty(t, id, content)
+		}
+		c, _, err := m.Start(t.Context(), teacher)
+		require.NoError(t, err)
+		user := m.w.meet(c)
+		m.w.set(func() { user.agrees, user.never, user.answersAt = false, false, time.Now().Add(time.Hour) })
+		about := `{"out_agreement_no":"` + c.ID + `","agreement_status":"VALID"}`
+		for range 2 { // it comes again
+			id, err := says(about)
+			require.NoError(t, err)
+			assert.Equal(t, c.ID, id)
+			assert.Equal(t, StateStarted, m.asks(t, c.ID).State, "the message was wrong")
+		}
+		time.Sleep(time.Hour)
+		assert.Equal(t, StateDeclined, m.asks(t, c.ID).State)
+		m.w.set(func() { user.agrees = true }) // on second thoughts
+		_, err = says(about)
+		require.NoError(t, err)
+		assert.Equal(t, StateAgreed, m.asks(t, c.ID).State)
+		version := m.stored(t, c.ID).Version
+		id, err := says(about)
+		require.NoError(t, err)
+		assert.Equal(t, c.ID, id)
+		assert.Equal(t, version, m.stored(t, c.ID).Version, "it changes nothing")
+
+		m.store.hold(func(string) error { return errAway })
+		_, err = says(about)
+		assert.ErrorIs(t, err, errAway, "then the platform sends it again")
+		assert.NotContains(t, err.Error(), "database")
+	})
+}
+
+func TestAMessageDuringAStepLeadsToAnother(t *testing.T) {
+	promise(t, func(t *testing.T, m *merchant) {
+		c, _, err := m.Start(t.Context(), teacher)
+		require.NoError(t, err)
+		user := m.w.meet(c)
+		m.w.set(func() { user.agrees, user.never, user.answersAt = true, false, time.Now().Add(time.Hour) })
+		asked := func() {
+			_, err := m.Notified(t.Context(), &alipay.Notification{BizContent: json.RawMessage(`{"out_agreement_no":"` + c.ID + `"}`)})
+			assert.NoError(t, err)
+		}
+		m.w.set(func() { m.w.seenAsked = asked })
+		time.Sleep(time.Minute)
+		c, next, err := m.Step(t.Context(), c.ID)
+		require.NoError(t, err)
+		assert.Equal(t, StateStarted, c.State)
+		assert.Equal(t, time.Millisecond, next)
+	})
+}
+
+func TestStartRefusesWhatCannotSucceedAndNoOrderIsWithoutACheck(t *testing.T) {
+	promise(t, func(t *testing.T, m *merchant) {
+		for name, change := range map[string]func(*Params){
+			"Params.ServiceID":  func(p *Params) { p.ServiceID = "" },
+			"Params":            func(p *Params) { p.QueryType = "" },
+			"Params.ExtraParam": func(p *Params) { p.ExtraParam = map[string]any{"onceToken": "1"} },
+		} {
+			params := teacher
+			change(&params)
+			_, _, err := m.Start(t.Context(), params)
+			var mistake *alipay.ArgumentError
+			require.ErrorAs(t, err, &mistake)
+			assert.Equal(t, name, mistake.Argument)
+		}
+		assert.Empty(t, m.store.rows)
+
+		m.store.hold(func(string) error { return errAway })
+		_, order, err := m.Start(t.Context(), teacher)
+		assert.ErrorIs(t, err, errAway)
+		assert.Empty(t, order)
+		m.store.hold(nil)
+		m.store.rows = map[string]row{}
+
+		params := teacher
+		params.ExtraParam = map[string]any{"long": make([]byte, 2000)}
+		_, order, err = m.Start(t.Context(), params)
+		assert.ErrorContains(t, err, "ExtraParam")
+		assert.Empty(t, order)
+		for id := range m.store.rows {
+			c := m.stored(t, id)
+			assert.Equal(t, StateFailed, c.State)
+			assert.Zero(t, c.DueAt)
+			require.NoError(t, m.AskAgain(t.Context(), id))
+			assert.Equal(t, StateStarted, m.stored(t, id).State, "nobody has agreed, so no result may be asked for")
+		}
+	})
+}
+
+func TestRunIsNotHeldUpByWhatCannotBeRead(t *testing.T) {
+	promise(t, func(t *testing.T, m *merchant) {
+		for i := range 3 * workers {
+			m.store.rows[fmt.Sprint("broken-", i)] = row{1, time.Now().Add(-time.Hour), []byte("{}")}
+		}
+		id, _ := m.agreed(t, 0)
+		ctx, stop := context.WithCancel(t.Context())
+		ran := make(chan error)
+		go func() { ran <- m.Run(ctx) }()
+		time.Sleep(time.Minute)
+		assert.Equal(t, StateDone, m.stored(t, id).State)
+		stop()
+		assert.NoError(t, <-ran)
+	})
+}
+
+func TestRunEndsWithTheStepsThatAreUnderWay(t *testing.T) {
+	promise(t, func(t *testing.T, m *merchant) {
+		id, _ := m.agreed(t, 0)
+		other, _ := m.agreed(t, 0)
+		ctx, stop := context.WithCancel(t.Context())
+		m.meanwhile(func(query url.Values) {
+			stop()
+			if query.Get("conn_key") == other {
+				m.store.hold(func(string) error { return errAway })
+			}
+		})
+		began := time.Now()
+		err := m.Run(ctx)
+		assert.LessOrEqual(t, time.Since(began), 16*time.Second)
+		m.store.hold(nil)
+		var lost *StoreError
+		for _, id := range []string{id, other} {
+			if c := m.stored(t, id); c.InFlight {
+				require.ErrorAs(t, err, &lost)
+			}
+		}
+	})
+}
+
+func TestNewRefusesWhatMakesNoSense(t *testing.T) {
+	var wrong *alipay.ConfigError
+	_, err := New(nil, NewMemoryStore())
+	assert.ErrorAs(t, err, &wrong)
+	_, err = New(new(alipay.Client), nil)
+	assert.ErrorAs(t, err, &wrong)
+	_, err = New(new(alipay.Client), NewMemoryStore(), WithTiming(Timing{Poll: -1}))
+	require.ErrorAs(t, err, &wrong)
+	assert.Equal(t, "WithTiming", wrong.Field)
+	_, err = New(new(alipay.Client), NewMemoryStore(), nil, WithLogger(nil), WithClock(nil))
+	assert.NoError(t, err)
+}
+
+func TestEveryStateHasAnExitOrIsAnEnd(t *testing.T) {
+	for state, row := range table {
+		leaves := false
+		for _, to := range row {
+			assert.Contains(t, table, to)
+			leaves = leaves || to != state
+		}
+		assert.Equal(t, state != StateDone, leaves, state)
+	}
+	assert.Len(t, States(), 8)
+}
