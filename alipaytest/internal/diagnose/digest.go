@@ -3,7 +3,6 @@ package diagnose
 import (
 	"bytes"
 	"crypto"
-	"crypto/fips140"
 	_ "crypto/md5" // recognised, never trusted
 	"crypto/rsa"
 	_ "crypto/sha1" // recognised, never trusted
@@ -46,10 +45,7 @@ func signedDigest(key *rsa.PublicKey, signature []byte) (digest, bool) {
 
 // covers reports whether the signature is one over content.
 func (d digest) covers(content []byte) bool {
-	weak := d.hash == crypto.MD5 || d.hash == crypto.SHA1 || d.hash == 0 && len(d.sum) != crypto.SHA256.Size()
 	switch {
-	case weak && fips140.Enabled(): // where these hash functions may panic
-		return false
 	case d.hash == 0:
 		// Without a name the length decides.
 		for _, hash := range []crypto.Hash{crypto.SHA256, crypto.SHA1, crypto.MD5} {
@@ -114,9 +110,6 @@ func named(inner []byte) digest {
 func openPSS(message []byte, bits int) (digest, bool) {
 	message = message[len(message)-(bits+7)/8:]
 	for _, hash := range []crypto.Hash{crypto.SHA256, crypto.SHA1, crypto.SHA384, crypto.SHA512} {
-		if hash == crypto.SHA1 && fips140.Enabled() {
-			continue
-		}
 		n := len(message) - hash.Size() - 1
 		if n < 16 || message[len(message)-1] != 0xbc {
 			continue
