@@ -155,6 +155,7 @@ func (c *closer) CloseIdleConnections() { c.closed++ }
 // TestWhichTimeoutApplies in virtual time: WithTimeout, else that of the caller's
 // http.Client, else 10 s.
 func TestWhichTimeoutApplies(t *testing.T) {
+	skipBubbleUnderFIPS(t)
 	assert.Equal(t, 10*time.Second, alipay.DefaultTimeout)
 	assert.Equal(t, 5*time.Second, alipay.DownloadTimeout)
 	silent := roundTripper(func(r *http.Request) (*http.Response, error) {

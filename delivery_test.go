@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto"
+	"crypto/fips140"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -965,6 +966,9 @@ type veiled struct{ net.Conn }
 // TestConnectionOfACallersDiallerNeedsTLS12: through DialTLSContext a caller
 // decides what https is.
 func TestConnectionOfACallersDiallerNeedsTLS12(t *testing.T) {
+	if fips140.Enabled() {
+		t.Skip("Go's FIPS mode speaks no TLS below 1.2")
+	}
 	t.Parallel()
 	type dial = func(ctx context.Context, network, addr string) (net.Conn, error)
 	s := serve(t, signed(200, waitingBody), func(s *httptest.Server) {

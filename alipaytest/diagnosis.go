@@ -295,9 +295,15 @@ func mistakenSN(certificate *x509.Certificate, sn string) said {
 		slices.Reverse(parts)
 		return strings.Join(parts, join)
 	}
-	hash := func(text string) string { sum := md5.Sum([]byte(text)); return hex.EncodeToString(sum[:]) }
+	var sumSHA1 [sha1.Size]byte
+	hash := func(text string) string {
+		var sum [md5.Size]byte
+		fips140.WithoutEnforcement(func() { sum = md5.Sum([]byte(text)) }) // recognised, never trusted
+		return hex.EncodeToString(sum[:])
+	}
 	issuer, subject := must(certs.IssuerName(certificate.RawIssuer)), must(certs.IssuerName(certificate.RawSubject))
-	sumSHA1, sumSHA256 := sha1.Sum(certificate.Raw), sha256.Sum256(certificate.Raw)
+	fips140.WithoutEnforcement(func() { sumSHA1 = sha1.Sum(certificate.Raw) })
+	sumSHA256 := sha256.Sum256(certificate.Raw)
 	given := strings.ToLower(strings.ReplaceAll(sn, ":", ""))
 	switch given {
 	case serial.String(), serial.Text(16), fmt.Sprintf("%016x", serial):
