@@ -34,7 +34,7 @@ type Client struct {
 	keys      *atomic.Pointer[keySet] // replaced as a whole
 	budget    *backoff.Budget         // of retries; nil without one
 	seen      *replay.Memory          // the answers received so far
-	downloads *download.Gate          // of Alipay's certificates
+	downloads *download.Gate[*keySet] // of Alipay's certificates
 	warned    *atomic.Int64           // when a certificate's expiry was last logged, in Unix seconds
 }
 
@@ -60,7 +60,7 @@ func NewClient(config AlipayConfig, opts ...Option) (*Client, error) {
 		appID:     resolved.AppID,
 		keys:      new(atomic.Pointer[keySet]),
 		seen:      new(replay.Memory),
-		downloads: download.NewGate(downloadTimeout),
+		downloads: download.NewGate[*keySet](downloadTimeout),
 		warned:    new(atomic.Int64),
 	}
 	if s.retry.MaxTokens > 0 {

@@ -165,19 +165,19 @@ type fetchedCert struct{ sn, pem string }
 // fetchCertificate returns keys that include the certificate with that SN. They
 // are the client's present keys, or were a moment ago. Its error says why the
 // certificate cannot be had, and is safe to show.
-func (c *Client) fetchCertificate(ctx context.Context, sn string) (keys *keySet, err error) {
-	known := func() bool {
-		keys = c.keys.Load()
+func (c *Client) fetchCertificate(ctx context.Context, sn string) (*keySet, error) {
+	known := func() (*keySet, bool) {
+		keys := c.keys.Load()
 		_, ok := keys.AlipayCerts[sn]
-		return ok
+		return keys, ok
 	}
-	err = c.downloads.Do(ctx, sn, known, func(ctx context.Context) (final bool, err error) {
+	return c.downloads.Do(ctx, sn, known, func(ctx context.Context) (keys *keySet, final bool, err error) {
 		pem, err := c.downloadCertificate(ctx, sn)
 		for err == nil {
 			before := c.keys.Load()
 			_, cert, refused := before.Trust(pem, sn, c.settings.clock())
 			if refused != nil {
-				return true, refused
+				return nil, true, refused
 			}
 			keys = newKeySet(before.With(sn, cert), &c.settings)
 			keys.fetched = append(slices.Clip(before.fetched), fetchedCert{sn, pem})
@@ -189,9 +189,8 @@ func (c *Client) fetchCertificate(ctx context.Context, sn string) (keys *keySet,
 				break
 			}
 		}
-		return false, err
+		return keys, false, err
 	})
-	return keys, err
 }
 
 // downloadCertificate asks the old gateway for a certificate, under the same rules

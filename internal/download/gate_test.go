@@ -15,22 +15,35 @@ import (
 
 const limit = 5 * time.Second
 
-func never() bool { return false }
+// cache is what a client remembers.
+type cache struct{ sn atomic.Pointer[string] }
+
+func (c *cache) known() (string, bool) {
+	if sn := c.sn.Load(); sn != nil {
+		return *sn, true
+	}
+	return "", false
+}
+
+func never() (string, bool) { return "", false }
 
 func TestOneDownloadHoweverManyWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := NewGate(limit)
-		var known atomic.Bool
+		g := NewGate[string](limit)
+		var known cache
 		var downloads atomic.Int64
 		var all sync.WaitGroup
 		for range 256 {
 			all.Go(func() {
-				assert.NoError(t, g.Do(t.Context(), "a", known.Load, func(context.Context) (bool, error) {
+				got, err := g.Do(t.Context(), "a", known.known, func(context.Context) (string, bool, error) {
 					downloads.Add(1)
 					time.Sleep(time.Second)
-					known.Store(true)
-					return false, nil
-				}))
+					pem := "pem"
+					known.sn.Store(&pem)
+					return pem, false, nil
+				})
+				assert.NoError(t, err)
+				assert.Equal(t, "pem", got)
 			})
 		}
 		all.Wait()
@@ -38,120 +51,139 @@ func TestOneDownloadHoweverManyWait(t *testing.T) {
 	})
 }
 
-func TestAWaiterIsBoundByItsOwnContextAndTheNextTakesOver(t *testing.T) {
+func TestTheDownloadIsNobodys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := NewGate(limit)
-		var downloads atomic.Int64
-		var known atomic.Bool
-		slow := func(ctx context.Context) (bool, error) {
-			downloads.Add(1)
+		type key struct{}
+		g := NewGate[string](limit)
+		downloads := 0
+		slow := func(ctx context.Context) (string, bool, error) {
+			downloads++
+			assert.Equal(t, "v", ctx.Value(key{}), "the values of the call that began it")
 			select {
 			case <-time.After(2 * time.Second):
-				known.Store(true)
-				return false, nil
+				return "pem", false, nil
 			case <-ctx.Done():
-				return false, ctx.Err()
+				return "", false, ctx.Err()
 			}
 		}
 		var all sync.WaitGroup
 		call := func(timeout time.Duration, want error) {
 			all.Go(func() {
-				ctx, cancel := context.WithTimeout(t.Context(), timeout)
+				ctx, cancel := context.WithTimeout(context.WithValue(t.Context(), key{}, "v"), timeout)
 				defer cancel()
 				began := time.Now()
-				assert.ErrorIs(t, g.Do(ctx, "a", known.Load, slow), want)
+				_, err := g.Do(ctx, "a", never, slow)
+				assert.ErrorIs(t, err, want)
 				assert.LessOrEqual(t, time.Since(began), timeout)
 			})
 			synctest.Wait()
 		}
-		call(time.Second, context.DeadlineExceeded)           // has the turn, and loses it
-		call(500*time.Millisecond, context.DeadlineExceeded)  // waits, and gives up
-		call(time.Minute, nil)                                // takes over
-		call(time.Minute, nil)                                // finds it there
-		call(1500*time.Millisecond, context.DeadlineExceeded) // waits
+		call(100*time.Millisecond, context.DeadlineExceeded) // begins it, and does not wait for its end
+		call(500*time.Millisecond, context.DeadlineExceeded)
+		for range 20 {
+			call(time.Minute, nil)
+		}
 		all.Wait()
-		assert.EqualValues(t, 2, downloads.Load())
+		assert.Equal(t, 1, downloads)
+		assert.Empty(t, g.failures, "the end of a call is no failure of the download")
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err := g.Do(ended, "b", never, slow)
+		assert.ErrorIs(t, err, context.Canceled)
+		assert.Equal(t, 1, downloads, "nothing is begun for a call that has ended")
+	})
+}
+
+func TestAnotherCertificateIsDownloadedAfterwards(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewGate[string](limit)
+		var all sync.WaitGroup
+		for _, sn := range []string{"a", "b"} {
+			all.Go(func() {
+				got, err := g.Do(t.Context(), sn, never, func(context.Context) (string, bool, error) {
+					time.Sleep(time.Second)
+					return sn, false, nil
+				})
+				assert.NoError(t, err)
+				assert.Equal(t, sn, got)
+			})
+		}
+		began := time.Now()
+		all.Wait()
+		assert.Equal(t, 2*time.Second, time.Since(began), "one at a time")
 	})
 }
 
 func TestAFailureIsRememberedForAWhile(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		g := NewGate(limit)
-		reason := errors.New("no")
-		downloads := 0
-		fail := func(context.Context) (bool, error) { downloads++; return true, reason }
-		for range 100 {
-			assert.ErrorIs(t, g.Do(t.Context(), "a", never, fail), reason)
-		}
-		assert.Equal(t, 1, downloads)
-		time.Sleep(30*time.Second - 1)
-		assert.ErrorIs(t, g.Do(t.Context(), "a", never, fail), reason)
-		assert.Equal(t, 1, downloads)
-		time.Sleep(time.Nanosecond)
-		assert.NoError(t, g.Do(t.Context(), "a", never, func(context.Context) (bool, error) { return false, nil }))
-	})
-}
-
-func TestADownloadThatFailedOnTheWayIsRepeatedSoon(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		g := NewGate(limit)
-		reason := errors.New("reset")
-		downloads := 0
-		broken := func(context.Context) (bool, error) { downloads++; return false, reason }
-		for range 100 {
-			assert.ErrorIs(t, g.Do(t.Context(), "a", never, broken), reason)
-		}
-		assert.Equal(t, 1, downloads)
-		time.Sleep(2*time.Second - 1)
-		assert.ErrorIs(t, g.Do(t.Context(), "a", never, broken), reason)
-		assert.Equal(t, 1, downloads)
-		time.Sleep(time.Nanosecond)
-		assert.NoError(t, g.Do(t.Context(), "a", never, func(context.Context) (bool, error) { return false, nil }))
-	})
+	for name, tt := range map[string]struct {
+		final bool
+		until time.Duration
+	}{"not trusted": {true, 30 * time.Second}, "failed on the way": {false, 2 * time.Second}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := NewGate[string](limit)
+				reason := errors.New("no")
+				downloads := 0
+				do := func() error {
+					_, err := g.Do(t.Context(), "a", never, func(context.Context) (string, bool, error) { downloads++; return "", tt.final, reason })
+					return err
+				}
+				for range 100 {
+					assert.ErrorIs(t, do(), reason)
+				}
+				assert.Equal(t, 1, downloads)
+				time.Sleep(tt.until - 1)
+				assert.ErrorIs(t, do(), reason)
+				assert.Equal(t, 1, downloads)
+				time.Sleep(time.Nanosecond)
+				assert.ErrorIs(t, do(), reason)
+				assert.Equal(t, 2, downloads)
+			})
+		})
+	}
 }
 
 func TestAFloodOfUnknownSNsIsNoFloodOfDownloads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := NewGate(limit)
+		g := NewGate[string](limit)
 		downloads := 0
-		fail := func(context.Context) (bool, error) { downloads++; return downloads%2 == 0, errors.New("no") }
+		fail := func(context.Context) (string, bool, error) {
+			downloads++
+			return "", downloads%2 == 0, errors.New("no")
+		}
 		for i := range 10_000 {
-			assert.Error(t, g.Do(t.Context(), fmt.Sprint(i), never, fail))
+			_, err := g.Do(t.Context(), fmt.Sprint(i), never, fail)
+			assert.Error(t, err)
 			time.Sleep(time.Millisecond)
 		}
 		assert.Equal(t, 3, downloads, "in 10 s")
 		assert.LessOrEqual(t, len(g.failures), 3, "and nothing grows")
-		assert.ErrorIs(t, g.Do(t.Context(), "another", never, fail), errTooMany)
+		_, err := g.Do(t.Context(), "another", never, fail)
+		assert.ErrorIs(t, err, errTooMany)
 		time.Sleep(30 * time.Second)
-		assert.NotErrorIs(t, g.Do(t.Context(), "another", never, fail), errTooMany)
-	})
-}
-
-func TestCallersWhoseTimeIsShortAreNoFloodEither(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		g := NewGate(limit)
-		downloads := 0
-		for range 1000 {
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-			assert.Error(t, g.Do(ctx, "a", never, func(ctx context.Context) (bool, error) { downloads++; <-ctx.Done(); return false, ctx.Err() }))
-			cancel()
-		}
-		assert.Equal(t, 3, downloads)
+		_, err = g.Do(t.Context(), "another", never, fail)
+		assert.NotErrorIs(t, err, errTooMany)
 	})
 }
 
 func TestADownloadHasAnEndOfItsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := NewGate(limit)
+		g := NewGate[string](limit)
 		began := time.Now()
-		hang := func(ctx context.Context) (bool, error) { <-ctx.Done(); return false, ctx.Err() }
-		assert.ErrorIs(t, g.Do(t.Context(), "a", never, hang), errTimeout)
+		hang := func(ctx context.Context) (string, bool, error) { <-ctx.Done(); return "", false, ctx.Err() }
+		_, err := g.Do(t.Context(), "a", never, hang)
+		assert.ErrorIs(t, err, errTimeout)
 		assert.Equal(t, limit, time.Since(began))
-		assert.ErrorIs(t, g.Do(t.Context(), "a", never, hang), errTimeout)
+		_, err = g.Do(t.Context(), "a", never, hang)
+		assert.ErrorIs(t, err, errTimeout)
 		assert.Equal(t, limit, time.Since(began), "remembered")
-		ended, cancel := context.WithCancel(t.Context())
-		cancel()
-		assert.ErrorIs(t, g.Do(ended, "b", never, hang), context.Canceled)
-		assert.Len(t, g.failures, 1, "which was no download")
+	})
+}
+
+func TestAPanicOfASignerEndsTheDownloadOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewGate[string](limit)
+		_, err := g.Do(t.Context(), "a", never, func(context.Context) (string, bool, error) { panic("secret") })
+		assert.ErrorIs(t, err, errPanic)
 	})
 }
