@@ -101,12 +101,10 @@ func (c *Client) CloseIdleConnections() {
 // speaks HTTP/1.1 only and TLS 1.2 or newer, keeps one idle connection for each
 // concurrent caller, for 15 s, and honours HTTPS_PROXY.
 //
-// A client without [WithHTTPClient] makes itself such a transport, and also
-// watches its connections. It aborts a TLS handshake when the call that waits for
-// it ends. It closes a connection on which the server sends more than the answer,
-// except inside the tunnel of a CONNECT proxy: net/http would take the surplus,
-// which may be somebody's result, for the next answer, or write it to the standard
-// logger. Watching needs a transport that nobody else can clone or change.
+// A client without [WithHTTPClient] makes itself such a transport, and lends each
+// of its connections to one attempt at a time. A connection on which the server
+// sent more than the answer is closed. Dialling and TLS handshakes end with the
+// call that waits for them.
 //
 // A clone of [http.DefaultTransport] would use HTTP/2, where one broken connection
 // leaves the outcome of every call on it unknown. It would also keep idle

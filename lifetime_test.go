@@ -930,7 +930,7 @@ func TestSoakWithChangingKeys(t *testing.T) {
 	t.Parallel()
 	gateway := alipaytest.NewGateway(t, alipaytest.WithHistory(0))
 	misbehave(gateway, []alipaytest.Fault{
-		alipaytest.Drop, alipaytest.DropReset, alipaytest.LostAnswer, alipaytest.HalfAnswer, alipaytest.TooManyRequests, alipaytest.TooManyRequests,
+		alipaytest.Drop, alipaytest.FaultNamed("drop by reset"), alipaytest.LostAnswer, alipaytest.HalfAnswer, alipaytest.TooManyRequests, alipaytest.TooManyRequests,
 	}, 5)
 	outdated := gateway.CertConfig()
 	var mu sync.Mutex

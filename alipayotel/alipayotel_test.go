@@ -282,7 +282,10 @@ func TestExportersAreGivenEveryOutcomeAndNothingPersonal(t *testing.T) {
 		},
 		"redirect quotes the query": {
 			prepare: func(g *alipaytest.Gateway) {
-				g.Inject(alipaytest.Redirect(302, "https://elsewhere.example/?cert_no="+params.CertNo), 1)
+				g.Inject(alipaytest.FaultFunc("redirect", func(w http.ResponseWriter, _ *http.Request, _ *alipaytest.Answer) {
+					w.Header().Set("Location", "https://elsewhere.example/?cert_no="+params.CertNo)
+					w.WriteHeader(http.StatusFound)
+				}), 1)
 			},
 			meaning: alipay.ErrRedirect, outcome: "unknown", status: 302, kinds: []any{"redirect"},
 		},

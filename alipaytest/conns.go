@@ -157,24 +157,3 @@ func (cs *connections) drained(grace time.Duration) bool {
 	}
 	return len(cs.open) == 0 && cs.answers == 0
 }
-
-// Connections returns how many connections the gateway has accepted so far. When
-// clients reuse their connections the number no longer grows.
-func (g *Gateway) Connections() int {
-	g.conns.mu.Lock()
-	defer g.conns.mu.Unlock()
-	return g.conns.accepted
-}
-
-// CloseIdleConnections closes the connections that wait for a request, as a server
-// does after a while: a client that then takes one from its pool finds it dead.
-// HTTP/2 connections are closed within 20 ms.
-func (g *Gateway) CloseIdleConnections() {
-	g.conns.mu.Lock()
-	defer g.conns.mu.Unlock()
-	for _, c := range g.conns.open {
-		if !c.idle.IsZero() {
-			g.conns.dropIdle(c)
-		}
-	}
-}

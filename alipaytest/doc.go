@@ -48,11 +48,17 @@
 // [Gateway.RotateCertificate] replaces Alipay's certificate, which can then be
 // downloaded from /gateway.do, as at the platform's old gateway.
 //
+// # The old gateway
+//
+// /gateway.do answers synchronous calls in both modes and encrypted, signed as the
+// platform does: preconsult ([Gateway.SetPreconsult]), unsign, the download of a
+// certificate, and whatever [Gateway.HandleMethod] adds.
+//
 // # Faults
 //
 // [Gateway.Inject] injects a [Fault] into the next requests: a connection that
 // drops, an answer that is late, cut in half, unsigned, signed by another key, or
-// not from the gateway. [Faults] lists them.
+// not from the gateway. [Faults] lists them, and [FaultNamed] finds one of them.
 //
 // # Keys
 //
@@ -61,6 +67,6 @@
 // certificate made from them, anywhere else.
 //
 // Gateways share nothing, so tests may run in parallel, each with its own. A test
-// that needs no HTTP uses [StubQuerier]. [Equal] compares values that print
-// redacted.
+// that needs no HTTP uses [StubQuerier]. Parameters and answers print redacted: to
+// compare them, compare their JSON, which is faithful.
 package alipaytest

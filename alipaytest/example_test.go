@@ -10,7 +10,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
-	"testing"
 	"time"
 
 	alipay "github.com/seed-39a49030/alipay"
@@ -527,25 +526,3 @@ func ExampleStubQuerier() {
 	fmt.Println(trusted(querier, "fresh"), trusted(&querier, "spent"))
 	// Output: true false
 }
-
-// A stub that checks what it was asked for. testify would print
-// QueryParams{[redacted]} for both sides; Equal names the field that differs.
-func ExampleEqual() {
-	var t testing.TB = printer{} // a test's own
-	querier := alipaytest.StubQuerier{
-		QueryFunc: func(_ context.Context, params *alipay.QueryParams, _ ...alipay.RequestOption) (*alipay.QueryResponse, error) {
-			alipaytest.Equal(t, &alipay.QueryParams{ConnKey: "check-1", OnceToken: "token-1"}, params)
-			return &alipay.QueryResponse{}, nil
-		},
-	}
-	_, _ = querier.Query(context.Background(), &alipay.QueryParams{ConnKey: "check-2", OnceToken: "token-1"})
-	// Output:
-	// alipaytest.Equal: *alipay.QueryParams differs:
-	//   ConnKey: want "check-1", got "check-2"
-}
-
-// printer is a test that prints its failures.
-type printer struct{ testing.TB }
-
-func (printer) Helper()                           {}
-func (printer) Errorf(format string, args ...any) { fmt.Printf(format+"\n", args...) }

@@ -20,19 +20,16 @@ const (
 
 	appLimited    = "应用调用次数超限"
 	methodLimited = "接口调用次数超限"
+	busy          = "系统繁忙"
+	unavailable   = "服务暂不可用（业务系统不可用）"
 )
 
-// Faults of a proxy between client and gateway, or of a gateway in trouble. Only
-// BadCiphertext acts.
+// Faults of a proxy between client and gateway. They do not act.
 var (
 	// TooManyRequests is a bare 429.
 	TooManyRequests = RawAnswer("429", http.StatusTooManyRequests, "text/plain", "")
 	// BadGateway is a 502 with nothing in it.
 	BadGateway = RawAnswer("502 empty", http.StatusBadGateway, "text/html", "")
-	// ProxyHTML is a 200 with a page in it, as a captive portal sends.
-	ProxyHTML = RawAnswer("200 HTML", http.StatusOK, "text/html", html)
-	// BadCiphertext is correctly signed and cannot be decrypted by any key.
-	BadCiphertext = SignedBody("bad ciphertext", "text/plain", "bm90IGEgYmxvY2s=")
 )
 
 // answerFaults are all faults of the answer, for [Faults].
@@ -49,28 +46,28 @@ var answerFaults = []Fault{
 	RawAnswer("504 HTML", http.StatusGatewayTimeout, "text/html", html).acted(),
 	RawAnswer("408", http.StatusRequestTimeout, "text/plain", ""),
 	RawAnswer("403 HTML", http.StatusForbidden, "text/html", html), // as a firewall sends
-	ProxyHTML,
+	RawAnswer("200 HTML", http.StatusOK, "text/html", html),        // as a captive portal sends
 	RawAnswer("200 empty", http.StatusOK, "text/plain", ""),
-	Redirect(http.StatusMovedPermanently, elsewhere), Redirect(http.StatusFound, elsewhere),
-	Redirect(http.StatusTemporaryRedirect, elsewhere), Redirect(http.StatusPermanentRedirect, elsewhere),
+	redirect(http.StatusMovedPermanently, elsewhere), redirect(http.StatusFound, elsewhere),
+	redirect(http.StatusTemporaryRedirect, elsewhere), redirect(http.StatusPermanentRedirect, elsewhere),
 
-	SystemError(http.StatusBadRequest), SystemError(http.StatusInternalServerError),
-	UnknowError(http.StatusBadRequest), UnknowError(http.StatusInternalServerError),
+	BusinessError(http.StatusBadRequest, alipay.CodeSystemError, busy), BusinessError(http.StatusInternalServerError, alipay.CodeSystemError, busy),
+	GatewayError(http.StatusBadRequest, alipay.CodeUnknowError, unavailable), GatewayError(http.StatusInternalServerError, alipay.CodeUnknowError, unavailable),
 	BusinessError(http.StatusForbidden, alipay.CodeRiskIntercept, "风险拦截"),
-	OtherSuccess(http.StatusCreated, true), OtherSuccess(http.StatusAccepted, false), OtherSuccess(http.StatusNoContent, true),
+	otherSuccess(http.StatusCreated, true), otherSuccess(http.StatusAccepted, false), otherSuccess(http.StatusNoContent, true),
 
 	SignedBody("signed HTML", "text/html", html),
 	SignedBody("signed array", jsonType, `["SUCCESS"]`),
 	SignedBody("signed empty", jsonType, ""),
 	{name: "trailing garbage", acts: true, do: trailingGarbage},
-	BadCiphertext,
+	SignedBody("bad ciphertext", "text/plain", "bm90IGEgYmxvY2s="), // which no key decrypts
 
 	// Valid, since a plain answer is signed as well.
 	{name: "plain answer", acts: true, harmless: true, do: plainAnswer},
 	// To a client that says it takes gzip.
 	{name: "compressed", acts: true, harmless: true, do: compressed},
-	Slow(300 * time.Millisecond), SlowBody(300 * time.Millisecond), SizedAnswer(64 << 10),
-	HugeBody(8 << 20), GzipBomb(64 << 20),
+	Slow(300 * time.Millisecond), slowBody(300 * time.Millisecond), sizedAnswer(64 << 10),
+	hugeBody(8 << 20), gzipBomb(64 << 20),
 }
 
 // elsewhere is where the redirects of [Faults] point: to nothing.
@@ -111,20 +108,9 @@ func BusinessError(status int, code alipay.ErrorCode, message string) Fault {
 	})
 }
 
-// SystemError is SYSTEM_ERROR, signed, at any status. It does not act.
-func SystemError(status int) Fault {
-	return BusinessError(status, alipay.CodeSystemError, "系统繁忙")
-}
-
-// UnknowError is the gateway's unknow-error, unsigned, at any status. It does
-// not act.
-func UnknowError(status int) Fault {
-	return GatewayError(status, alipay.CodeUnknowError, "服务暂不可用（业务系统不可用）")
-}
-
-// OtherSuccess is a 2xx other than 200, with the right answer, signed or not. It
+// otherSuccess is a 2xx other than 200, with the right answer, signed or not. It
 // acts.
-func OtherSuccess(status int, signed bool) Fault {
+func otherSuccess(status int, signed bool) Fault {
 	name := fmt.Sprintf("%d unsigned", status)
 	if signed {
 		name = fmt.Sprintf("%d signed", status)
@@ -142,8 +128,8 @@ func OtherSuccess(status int, signed bool) Fault {
 	})
 }
 
-// Redirect sends the client elsewhere, with any status of 3xx. It does not act.
-func Redirect(status int, location string) Fault {
+// redirect sends the client elsewhere, with any status of 3xx. It does not act.
+func redirect(status int, location string) Fault {
 	return instead(fmt.Sprintf("redirect %d", status), func(*exchange) *Answer {
 		return &Answer{Status: status, Header: http.Header{"Location": {location}}}
 	})
@@ -166,9 +152,9 @@ func Slow(d time.Duration) Fault {
 	}}
 }
 
-// SlowBody gives the right answer, the head at once and the body little by little
+// slowBody gives the right answer, the head at once and the body little by little
 // over d. It acts, and is harmless to a client that waits that long.
-func SlowBody(d time.Duration) Fault {
+func slowBody(d time.Duration) Fault {
 	return Fault{name: "slow body, " + d.String(), acts: true, harmless: true, do: func(x *exchange) {
 		a := x.answer()
 		a.sendHead(x.w, true)
@@ -185,10 +171,10 @@ func SlowBody(d time.Duration) Fault {
 	}}
 }
 
-// SizedAnswer pads the right answer with blanks, so that its body has exactly size
+// sizedAnswer pads the right answer with blanks, so that its body has exactly size
 // bytes (before encryption, if that is on), to test limits. An answer longer than
 // that stays as it is. It acts and is harmless to a client that accepts that size.
-func SizedAnswer(size int) Fault {
+func sizedAnswer(size int) Fault {
 	return Fault{name: fmt.Sprintf("answer of %d bytes", size), acts: true, harmless: true, do: func(x *exchange) {
 		if blanks := size - len(x.reply.body); blanks > 0 && len(x.reply.body) > 0 {
 			body := append(make([]byte, 0, size), x.reply.body[0])
@@ -199,9 +185,9 @@ func SizedAnswer(size int) Fault {
 	}}
 }
 
-// HugeBody sends size bytes that are not signed, or as many as the client reads.
+// hugeBody sends size bytes that are not signed, or as many as the client reads.
 // It acts.
-func HugeBody(size int64) Fault {
+func hugeBody(size int64) Fault {
 	return Fault{name: fmt.Sprintf("huge body, %d bytes", size), acts: true, do: func(x *exchange) {
 		x.w.Header().Set("Content-Type", jsonType)
 		piece := bytes.Repeat([]byte(" "), 32<<10)
@@ -213,9 +199,9 @@ func HugeBody(size int64) Fault {
 	}}
 }
 
-// GzipBomb sends size bytes, compressed to a thousandth of that, whether or not
+// gzipBomb sends size bytes, compressed to a thousandth of that, whether or not
 // the client says that it takes gzip. It acts.
-func GzipBomb(size int64) Fault {
+func gzipBomb(size int64) Fault {
 	return Fault{name: fmt.Sprintf("compressed bomb, %d bytes", size), acts: true, do: func(x *exchange) {
 		x.w.Header().Set("Content-Type", jsonType)
 		x.w.Header().Set("Content-Encoding", "gzip")

@@ -10,15 +10,10 @@ import (
 var (
 	// Drop closes the connection (FIN) without an answer, before acting.
 	Drop = Fault{name: "drop", do: dropFIN}
-	// DropReset resets the connection (RST) without an answer, before acting.
-	DropReset = Fault{name: "drop by reset", do: dropRST}
 	// LostAnswer acts, then closes the connection: the final answer is lost.
 	LostAnswer = Fault{name: "lost answer", acts: true, do: dropFIN}
 	// HalfAnswer acts, then sends half of the body that Content-Length announces.
 	HalfAnswer = Fault{name: "half an answer", acts: true, do: halfAnswer}
-	// CloseIdle gives the right answer and closes the connection afterwards
-	// without announcing it: the next caller may find it dead.
-	CloseIdle = Fault{name: "close idle connection", acts: true, harmless: true, do: closeIdle}
 	// Hang acts and never answers: the request waits until the client gives up
 	// or the gateway closes.
 	Hang = Fault{name: "hang", acts: true, do: hang}
@@ -26,12 +21,15 @@ var (
 
 // connectionFaults are all faults of the connection, for [Faults].
 var connectionFaults = []Fault{
-	Drop, DropReset, DropAfter(1), LostAnswer,
+	Drop,
+	{name: "drop by reset", do: dropRST},
+	dropAfter(1), LostAnswer,
 	{name: "lost answer by reset", acts: true, do: dropRST},
 	// This answer only: over HTTP/2 by RST_STREAM with INTERNAL_ERROR, over
 	// HTTP/1.1 by closing the connection.
 	{name: "reset stream", acts: true, do: resetStream},
-	CloseIdle,
+	// Without announcing it: the next caller may find the connection dead.
+	{name: "close idle connection", acts: true, harmless: true, do: closeIdle},
 	// By Connection: close, over HTTP/2 by GOAWAY.
 	{name: "announced close", acts: true, harmless: true, do: announcedClose},
 	HalfAnswer,
@@ -41,9 +39,9 @@ var connectionFaults = []Fault{
 	Hang,
 }
 
-// DropAfter is [Drop] for those requests that come after the first n on their
-// connection: DropAfter(1) lets a client think that a connection can be kept.
-func DropAfter(n int) Fault {
+// dropAfter is [Drop] for those requests that come after the first n on their
+// connection, so that a client thinks it can be kept.
+func dropAfter(n int) Fault {
 	f := Drop.When(func(r ReceivedRequest) bool { return r.OnConnection > n })
 	f.name = fmt.Sprintf("drop after %d on a connection", n)
 	return f

@@ -420,7 +420,7 @@ func TestRequestsAreACopyAndBounded(t *testing.T) {
 	}
 	require.Equal(t, "2", g.Requests()[0].Params.Get("once_token"))
 	require.NotEqual(t, "mine", g.Requests()[0].Header.Get("Authorization"))
-	require.Equal(t, 1, g.Connections())
+	require.Equal(t, 1, g.connectionCount())
 	g.Reset()
 	require.Empty(t, g.Requests())
 	require.Empty(t, g.Ledger())
@@ -488,16 +488,16 @@ func TestConcurrentCallersOpenNoMoreConnectionsThanTheyNeed(t *testing.T) {
 				wg.Wait()
 			}
 			round(0)
-			require.LessOrEqual(t, g.Connections(), 50)
+			require.LessOrEqual(t, g.connectionCount(), 50)
 			// net/http gives a connection up when its writer was not scheduled for 50 ms:
 			// on a starved machine one round may open some.
 			for n := range 10 {
-				opened := g.Connections()
-				if round(n + 1); g.Connections() == opened {
+				opened := g.connectionCount()
+				if round(n + 1); g.connectionCount() == opened {
 					return
 				}
 			}
-			t.Errorf("every round opened connections, %d in all", g.Connections())
+			t.Errorf("every round opened connections, %d in all", g.connectionCount())
 		})
 	}
 }
@@ -538,7 +538,7 @@ func TestCloseLeavesNothingBehind(t *testing.T) {
 			require.Equal(t, 200, call{target: query("t")}.do(t, g).StatusCode)
 			g.Inject(Hang, 1)
 			g.Inject(Slow(time.Hour), 1)
-			g.Inject(SlowBody(time.Hour), 1)
+			g.Inject(slowBody(time.Hour), 1)
 			var wg sync.WaitGroup
 			for i := range 3 {
 				request := call{target: query(fmt.Sprint(i))}.request(t, g)

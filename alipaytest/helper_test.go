@@ -115,3 +115,27 @@ func (a got) verifies() bool {
 func query(onceToken string) string {
 	return jobworthPath + "?once_token=" + url.QueryEscape(onceToken)
 }
+
+// withMessageSchedule scales the pauses between the deliveries of a message: with 1
+// they are the platform's, with 0 there are none.
+func withMessageSchedule(scale float64) Option { return func(o *options) { o.messageScale = scale } }
+
+// connectionCount is how many connections the gateway has accepted so far.
+func (g *Gateway) connectionCount() int {
+	g.conns.mu.Lock()
+	defer g.conns.mu.Unlock()
+	return g.conns.accepted
+}
+
+// closeIdleConnections closes the connections that wait for a request, as a server
+// does after a while: a client that then takes one from its pool finds it dead.
+// HTTP/2 connections are closed within 20 ms.
+func (g *Gateway) closeIdleConnections() {
+	g.conns.mu.Lock()
+	defer g.conns.mu.Unlock()
+	for _, c := range g.conns.open {
+		if !c.idle.IsZero() {
+			g.conns.dropIdle(c)
+		}
+	}
+}

@@ -21,17 +21,13 @@ import (
 // it later, since a test's server often starts second.
 func WithMessagesTo(url string) Option { return func(o *options) { o.messagesTo = url } }
 
-// WithMessageSchedule scales the pauses between the deliveries of a message that
-// was not answered with success. With 1 they are the platform's: 2, 10 and 10
-// minutes, then 1, 2, 6 and 15 hours. The default is 1/1200, so that the first
-// three are 0.1, 0.5 and 0.5 seconds and the eighth delivery comes after 73
-// seconds. With 0 there are no pauses.
-func WithMessageSchedule(scale float64) Option { return func(o *options) { o.messageScale = scale } }
-
-// defaultMessageScale is that of [WithMessageSchedule].
+// defaultMessageScale shortens the pauses between the deliveries of a message: the
+// first three are 0.1, 0.5 and 0.5 seconds, and the eighth delivery comes after 73
+// seconds.
 const defaultMessageScale = 1.0 / 1200
 
-// messagePauses lie between the eight deliveries of a message.
+// messagePauses lie between the eight deliveries of a message that is not answered
+// with success, at the platform.
 var messagePauses = []time.Duration{
 	2 * time.Minute, 10 * time.Minute, 10 * time.Minute, time.Hour, 2 * time.Hour, 6 * time.Hour, 15 * time.Hour,
 }

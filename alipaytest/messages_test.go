@@ -130,7 +130,7 @@ func TestAMessageComesAgainUntilItIsAccepted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			address, received := merchantServer(t, test.answers...)
-			g := NewGateway(t, WithMessagesTo(address), WithMessageSchedule(0))
+			g := NewGateway(t, WithMessagesTo(address), withMessageSchedule(0))
 			openOrder(t, g, order(bizContent)).Agree()
 			sent := settled(g)
 			require.Len(t, sent, test.deliveries)
@@ -158,7 +158,7 @@ func TestAStatusOtherThan200AcceptsNothing(t *testing.T) {
 			w.WriteHeader(status)
 			_, _ = io.WriteString(w, "success")
 		}))
-		g := NewGateway(t, WithMessagesTo(server.URL), WithMessageSchedule(0))
+		g := NewGateway(t, WithMessagesTo(server.URL), withMessageSchedule(0))
 		openOrder(t, g, order(bizContent)).Decline()
 		sent := settled(g)
 		require.Len(t, sent, 8)
@@ -167,7 +167,7 @@ func TestAStatusOtherThan200AcceptsNothing(t *testing.T) {
 		server.Close()
 		elsewhere.Close()
 	}
-	g := NewGateway(t, WithMessagesTo("http://127.0.0.1:9/"), WithMessageSchedule(0))
+	g := NewGateway(t, WithMessagesTo("http://127.0.0.1:9/"), withMessageSchedule(0))
 	openOrder(t, g, order(bizContent)).Agree()
 	sent := settled(g)
 	require.Len(t, sent, 8)
@@ -223,7 +223,7 @@ func TestMessagesComeOnThePlatformsSchedule(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				opts := []Option{WithMessagesTo("http://merchant.example/")}
 				if scale > 0 {
-					opts = append(opts, WithMessageSchedule(scale))
+					opts = append(opts, withMessageSchedule(scale))
 				}
 				g, _, err := assemble(nil, opts)
 				require.NoError(t, err)
@@ -251,7 +251,7 @@ func TestMessagesComeOnThePlatformsSchedule(t *testing.T) {
 func TestASilentServerIsGivenTenSeconds(t *testing.T) {
 	skipBubbleUnderFIPS(t)
 	synctest.Test(t, func(t *testing.T) {
-		g, _, err := assemble(nil, []Option{WithMessagesTo("http://merchant.example/"), WithMessageSchedule(0)})
+		g, _, err := assemble(nil, []Option{WithMessagesTo("http://merchant.example/"), withMessageSchedule(0)})
 		require.NoError(t, err)
 		g.messages.client.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
 			<-ctx.Done()
@@ -270,7 +270,7 @@ func TestASilentServerIsGivenTenSeconds(t *testing.T) {
 
 func TestTheAddressForMessagesMayComeLater(t *testing.T) {
 	t.Parallel()
-	g := NewGateway(t, WithMessageSchedule(0))
+	g := NewGateway(t, withMessageSchedule(0))
 	opened := openOrder(t, g, order(bizContent))
 	opened.Agree()
 	require.Empty(t, settled(g), "nowhere to send it")
@@ -297,7 +297,7 @@ func TestDeliveriesFollowTheAddress(t *testing.T) {
 	second, received := merchantServer(t, "success")
 	first := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { g.SetMessagesTo(second) }))
 	defer first.Close()
-	g = NewGateway(t, WithMessagesTo(first.URL), WithMessageSchedule(0))
+	g = NewGateway(t, WithMessagesTo(first.URL), withMessageSchedule(0))
 	openOrder(t, g, order(bizContent)).Agree()
 	<-received
 	sent := settled(g)
@@ -326,7 +326,7 @@ func TestCloseAndResetEndMessages(t *testing.T) {
 				ended <- true
 			}))
 			defer server.Close()
-			g, err := StartGateway(WithMessagesTo(server.URL), WithMessageSchedule(1))
+			g, err := StartGateway(WithMessagesTo(server.URL), withMessageSchedule(1))
 			require.NoError(t, err)
 			defer g.Close()
 			opened := openOrder(t, g, order(bizContent))
@@ -354,7 +354,7 @@ func TestMessagesAreBoundedLikeRequests(t *testing.T) {
 	t.Parallel()
 	for limit, want := range map[int]int{0: 0, 3: 3, 100: 8} {
 		address, _ := merchantServer(t, "fail")
-		g := NewGateway(t, WithMessagesTo(address), WithMessageSchedule(0), WithHistory(limit))
+		g := NewGateway(t, WithMessagesTo(address), withMessageSchedule(0), WithHistory(limit))
 		openOrder(t, g, order(bizContent)).Agree()
 		sent := settled(g)
 		require.Len(t, sent, want)

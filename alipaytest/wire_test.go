@@ -278,7 +278,7 @@ func TestFaultsChangeTheirAnswerAndNotTheResult(t *testing.T) {
 	g.Inject(AlteredBody, 10)
 	g.Inject(scribble, 10)
 	g.Inject(FaultNamed("trailing garbage"), 10)
-	g.Inject(SizedAnswer(1000), 10)
+	g.Inject(sizedAnswer(1000), 10)
 	var wg sync.WaitGroup
 	for range 40 {
 		request := call{target: query("t")}.request(t, g)
@@ -353,7 +353,7 @@ func TestWhatIsLeftOutHasItsDefault(t *testing.T) {
 
 	g.Inject(BadGateway.When(nil), 1)
 	require.Equal(t, 502, call{target: query("u")}.do(t, g).StatusCode)
-	g.Inject(GzipBomb(-1), 1)
+	g.Inject(gzipBomb(-1), 1)
 	require.Empty(t, call{target: query("v")}.do(t, g).body)
 	g.Inject(FaultFunc("bare", func(w http.ResponseWriter, _ *http.Request, _ *Answer) {
 		assert.NoError(t, (&Answer{Body: []byte("bare")}).Send(w))

@@ -9,7 +9,7 @@
 //	export ALIPAY_APP_CERT_PATH=appCertPublicKey_….crt
 //	export ALIPAY_PUBLIC_CERT_PATH=alipayCertPublicKey_RSA2.crt
 //	export ALIPAY_ROOT_CERT_PATH=alipayRootCert.crt
-//	go run ./examples/certmode -live -once-token …
+//	go run ./examples/certmode -live -conn-key … -once-token … -query-type exact -identity-type 04 -service-id …
 package main
 
 import (
@@ -30,18 +30,29 @@ func run(args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("certmode", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	live := flags.Bool("live", false, "ask the gateway that the ALIPAY_… variables name, in place of an embedded one")
-	token := flags.String("once-token", "2f1c8e", "credential for one result")
+	params := alipay.QueryParams{ // what a real query has
+		ConnKey:      "uuid",
+		OnceToken:    "2f1c8e",
+		QueryType:    alipay.QueryTypeExact,
+		IdentityType: alipay.IdentityTypeTeacher,
+		ServiceID:    "2019120400000000000004450100",
+	}
+	flags.StringVar(&params.ConnKey, "conn-key", params.ConnKey, "out_agreement_no of the agreement")
+	flags.StringVar(&params.OnceToken, "once-token", params.OnceToken, "credential for one result")
+	flags.StringVar((*string)(&params.QueryType), "query-type", string(params.QueryType), "exact or dim")
+	flags.StringVar((*string)(&params.IdentityType), "identity-type", string(params.IdentityType), "04 for teachers")
+	flags.StringVar(&params.ServiceID, "service-id", params.ServiceID, "credit service id of the merchant")
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
-	if err := query(stdout, *live, *token); err != nil {
+	if err := query(stdout, *live, &params); err != nil {
 		fmt.Fprintln(stderr, err)
 		return 1
 	}
 	return 0
 }
 
-func query(out io.Writer, live bool, token string) error {
+func query(out io.Writer, live bool, params *alipay.QueryParams) error {
 	config, err := alipay.ConfigFromEnv()
 	if !live {
 		gateway, startErr := alipaytest.StartGateway()
@@ -61,7 +72,7 @@ func query(out io.Writer, live bool, token string) error {
 	if err != nil {
 		return err // a *alipay.ConfigError: the field and what to do
 	}
-	answer, err := client.ZhimaCustomerJobworthAuthentication.Query(context.Background(), &alipay.QueryParams{OnceToken: token})
+	answer, err := client.ZhimaCustomerJobworthAuthentication.Query(context.Background(), params)
 	if err != nil {
 		return err
 	}

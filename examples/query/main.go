@@ -8,7 +8,7 @@
 // alipay.ConfigFromEnv) and queries the real gateway, with the parameters that the
 // other flags give:
 //
-//	go run ./examples/query -live -once-token … -conn-key … -query-type exact
+//	go run ./examples/query -live -conn-key … -once-token … -query-type exact -identity-type 04 -service-id …
 package main
 
 import (

@@ -77,7 +77,13 @@ func run(out io.Writer, hangup chan os.Signal) error {
 		fmt.Fprintln(out, "reloaded")
 	}
 	query := func(token string) {
-		answer, err := client.ZhimaCustomerJobworthAuthentication.Query(ctx, &alipay.QueryParams{OnceToken: token})
+		answer, err := client.ZhimaCustomerJobworthAuthentication.Query(ctx, &alipay.QueryParams{
+			ConnKey:      "out-agreement-1",
+			OnceToken:    token,
+			QueryType:    alipay.QueryTypeExact,
+			IdentityType: alipay.IdentityTypeTeacher,
+			ServiceID:    "2019120400000000000004450100",
+		})
 		if err != nil {
 			fmt.Fprintln(out, token+":", err)
 			return

@@ -43,8 +43,13 @@ func run(out io.Writer) error {
 	}
 	// The defaults, from 1 s to 15 s, suit a person who is looking for a document.
 	policy := alipay.PollPolicy{Initial: 100 * time.Millisecond, Max: time.Second, Timeout: 30 * time.Second}
-	answer, err := client.ZhimaCustomerJobworthAuthentication.WaitForResult(context.Background(),
-		&alipay.QueryParams{OnceToken: "token-1"}, policy)
+	answer, err := client.ZhimaCustomerJobworthAuthentication.WaitForResult(context.Background(), &alipay.QueryParams{
+		ConnKey:      "out-agreement-1", // out_agreement_no of the agreement
+		OnceToken:    "token-1",
+		QueryType:    alipay.QueryTypeExact,
+		IdentityType: alipay.IdentityTypeTeacher,
+		ServiceID:    "2019120400000000000004450100",
+	}, policy)
 	switch alipay.OutcomeOf(err) {
 	case alipay.OutcomeSuccess:
 		fmt.Fprintln(out, "result:", answer.IdentityResult)

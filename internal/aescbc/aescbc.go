@@ -39,8 +39,8 @@ func (e KeyError) Error() string { return e.EN }
 // console shows it. Its error is a KeyError, and never shows any of the key.
 func New(base64Key string) (*Cipher, error) {
 	wrong := func(en, zh string, args ...any) (*Cipher, error) {
-		expected := bilingual.Text{EN: "expected standard base64 of 16, 24 or 32 bytes", ZH: "应为 16、24 或 32 字节的标准 base64"}
-		return nil, KeyError{bilingual.Text{EN: en, ZH: zh}.With(args...).Then(expected)}
+		expected := bilingual.Of("expected standard base64 of 16, 24 or 32 bytes", "应为 16、24 或 32 字节的标准 base64")
+		return nil, KeyError{bilingual.Of(en, zh, args...).Then(expected)}
 	}
 	text := strings.TrimSpace(base64Key)
 	if text == "" {

@@ -7,6 +7,14 @@ import "fmt"
 // Text says one thing in both languages. The zero value says nothing.
 type Text struct{ EN, ZH string }
 
+// Of makes a text, formatted as by With where there are arguments.
+func Of(en, zh string, args ...any) Text {
+	if len(args) == 0 {
+		return Text{en, zh}
+	}
+	return Text{en, zh}.With(args...)
+}
+
 // Same is a text that reads alike in both languages: a name, a number.
 func Same(s string) Text { return Text{s, s} }
 

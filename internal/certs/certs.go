@@ -70,8 +70,8 @@ func fromMaterial(m keys.Material) (c Certificate, err error) {
 	switch {
 	case m.Kind == keys.Empty:
 		return c, errNoneInText
-	case m.Defect != "":
-		return c, fmt.Errorf("%s: %s", m, m.Defect)
+	case m.Defect.EN != "":
+		return c, fmt.Errorf("%s: %s", m, m.Defect.EN)
 	case m.Kind != keys.Certificate:
 		return c, fmt.Errorf("%s instead of a certificate", m)
 	}

@@ -49,14 +49,14 @@ const (
 // unless it is a root: use IsSelfSigned.
 func CheckChain(leaf *x509.Certificate, intermediates, roots []Certificate, now time.Time) (ChainResult, bilingual.Text) {
 	if leaf == nil {
-		return Foreign, bilingual.Text{EN: "the certificate cannot be read", ZH: "证书无法读取"}
+		return Foreign, bilingual.Of("the certificate cannot be read", "证书无法读取")
 	}
 	s := search{intermediates: intermediates, roots: roots, now: now}
 	switch found, holds := s.climb([]*x509.Certificate{leaf}); {
 	case holds:
 		return Verified, bilingual.Text{}
 	case s.checks >= maxSignatureChecks:
-		return Foreign, bilingual.Text{EN: "too many certificates by one name to try them all", ZH: "同名证书过多，无法逐一尝试"}
+		return Foreign, bilingual.Of("too many certificates by one name to try them all", "同名证书过多，无法逐一尝试")
 	case found:
 		return Foreign, s.reason
 	default:
@@ -131,9 +131,9 @@ func (s *search) signs(issuer *x509.Certificate, path []*x509.Certificate, what 
 	if err == nil {
 		return true
 	}
-	subject := bilingual.Text{EN: "it", ZH: "它"}
+	subject := bilingual.Of("it", "它")
 	if len(path) > 1 {
-		subject = bilingual.Text{EN: "its intermediate certificate", ZH: "它的中间证书"}
+		subject = bilingual.Of("its intermediate certificate", "它的中间证书")
 	}
 	var insecure x509.InsecureAlgorithmError
 	if errors.As(err, &insecure) {
@@ -147,6 +147,6 @@ func (s *search) signs(issuer *x509.Certificate, path []*x509.Certificate, what 
 // failed keeps the reason of the attempt that came farthest.
 func (s *search) failed(path []*x509.Certificate, en, zh string, args ...any) {
 	if len(path) > s.depth {
-		s.depth, s.reason = len(path), bilingual.Text{EN: en, ZH: zh}.With(args...)
+		s.depth, s.reason = len(path), bilingual.Of(en, zh, args...)
 	}
 }

@@ -23,7 +23,7 @@ func (c Config) alipayKey(own *rsa.PublicKey) (*rsa.PublicKey, error) {
 		return nil, isPath(field)
 	case m.Kind == keys.PublicRSA && m.Bits > 0 && m.Bits < minKeyBits:
 		return nil, mistake(field, tooShort(m.Bits))
-	case m.Defect != "":
+	case m.Defect != (text{}):
 		advice = both("copy Alipay's public key (支付宝公钥) again from the console, whole", "请从控制台重新完整复制支付宝公钥")
 	case m.Kind == keys.PublicRSA && own.Equal(m.Public):
 		return nil, mistake(field, ownKeyGiven)

@@ -36,7 +36,7 @@ func TestWhatIsNotAlipaysPublicKeyIsCalledByItsName(t *testing.T) {
 		{"1024 bits", testpki.SPKI(rsaKey("testdata/vectors/rsa1024_private_pkcs8.pem").Public()), []string{"the RSA key has 1024 bits", "2048 bits or more"}},
 		{"cut short, bare", cutBare(alipayPublic), []string{"found an RSA public key (SPKI, base64), but base64 cut short", again}},
 		{"cut short, PEM", cutPEM(alipayPublic), []string{"found an RSA public key (SPKI, PEM), but base64 cut short", again}},
-		{"two concatenated, PEM", alipayPublic + ownPublic, []string{"two PEM blocks in one text", again}},
+		{"two concatenated, PEM", alipayPublic + ownPublic, []string{"2 PEM blocks in one text", again}},
 		{"two concatenated, bare", testpki.Bare(alipayPublic) + testpki.Bare(ownPublic), []string{"two keys or certificates concatenated in one base64 text", again}},
 		{"words", "correct horse battery staple", []string{"found", again}},
 	})

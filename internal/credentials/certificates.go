@@ -79,7 +79,7 @@ func loadCertificates(field, content, path string, belongs text) ([]certs.Certif
 	if m.Kind == keys.PathLike {
 		return nil, field, isPath(field)
 	}
-	if m.Kind != keys.Certificate || m.Defect != "" {
+	if m.Kind != keys.Certificate || m.Defect != (text{}) {
 		return nil, field, found(field, m, belongs)
 	}
 	list, err := certs.Parse(content)
@@ -109,9 +109,9 @@ func notValidAt(c certs.Certificate, now time.Time) text {
 	from, to := c.X509.NotBefore.UTC().Format(second), c.X509.NotAfter.UTC().Format(second)
 	switch {
 	case now.After(c.X509.NotAfter):
-		return both("the certificate expired on %[2]s, it was valid from %[1]s", "证书已于 %[2]s 过期，自 %[1]s 起有效").With(from, to)
+		return both("the certificate expired on %[2]s, it was valid from %[1]s", "证书已于 %[2]s 过期，自 %[1]s 起有效", from, to)
 	case now.Before(c.X509.NotBefore):
-		return both("the certificate is not valid before %s (until %s); check the clock of this machine", "证书自 %s 起才有效（至 %s）；请检查本机时钟").With(from, to)
+		return both("the certificate is not valid before %s (until %s); check the clock of this machine", "证书自 %s 起才有效（至 %s）；请检查本机时钟", from, to)
 	}
 	return text{}
 }
@@ -178,7 +178,7 @@ func (c Config) alipayCerts(r *Credentials, now time.Time) error {
 		}
 		if result, reason := certs.CheckChain(leaf.X509, intermediates, r.mode.roots, now); result == certs.Foreign {
 			return wrong(both("the certificate does not lead to the configured root bundle (支付宝根证书, RootCertContent), or that is another one: %s",
-				"证书链不到配置的支付宝根证书（RootCertContent），或根证书不对：%s").With(reason))
+				"证书链不到配置的支付宝根证书（RootCertContent），或根证书不对：%s", reason))
 		}
 		if _, twice := r.AlipayCerts[leaf.SN]; !twice {
 			r.mode.expiries = append(r.mode.expiries, Expiry{field, leaf.SN, leaf.X509.NotAfter})

@@ -48,7 +48,7 @@ func TestWhatIsNotTheApplicationsCertificateIsCalledByItsName(t *testing.T) {
 		{"not yet valid", future.PEM, and(dates(future), "the certificate is not valid before", "clock of this machine")},
 		{"cut short", cutPEM(p.app.PEM), []string{"found a certificate", "cut short", belongs}},
 		{"cut short, bare", cutBare(p.app.PEM), []string{"found a certificate", "cut short", belongs}},
-		{"key and certificate", pkcs8 + p.app.PEM, []string{"two PEM blocks in one text", belongs}},
+		{"key and certificate", pkcs8 + p.app.PEM, []string{"2 PEM blocks in one text", belongs}},
 		{"two concatenated, bare", testpki.Bare(p.app.PEM) + testpki.Bare(p.app.PEM), []string{"two keys or certificates concatenated", belongs}},
 	})
 }
@@ -95,7 +95,7 @@ func TestWhatIsNotAlipaysCertificateIsCalledByItsName(t *testing.T) {
 		{"1024 bits", issue(alipayName, small, p.class2).PEM, []string{"the RSA key has 1024 bits", asDownloaded}},
 		{"cut short", cutPEM(p.alipay.PEM), []string{"found a certificate", "cut short", belongs}},
 		{"second one cut short", p.alipay.PEM + cutPEM(p.class2.PEM), []string{"certificate 2 of 2", "cut short", belongs}},
-		{"certificate and key", p.alipay.PEM + vector("alipay_public.pem"), []string{"two PEM blocks in one text", belongs}},
+		{"certificate and key", p.alipay.PEM + vector("alipay_public.pem"), []string{"2 PEM blocks in one text", belongs}},
 		{"far too many", strings.Repeat(p.alipay.PEM, 201), []string{"more than 200 certificates", belongs}},
 	})
 

@@ -50,8 +50,7 @@ type Error struct {
 	Chinese string // Reason in Chinese
 }
 
-// both is a text in English and Chinese; it may have verbs, for With.
-func both(en, zh string) text { return text{EN: en, ZH: zh} }
+func both(en, zh string, args ...any) text { return bilingual.Of(en, zh, args...) }
 
 func mistake(field string, reason text) *Error { return &Error{field, reason.EN, reason.ZH} }
 

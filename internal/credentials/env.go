@@ -49,12 +49,12 @@ func FromEnv(getenv func(string) string) (Config, error) {
 		need("RootCertContent", either("ALIPAY_ROOT_CERT"), c.RootCertContent, c.RootCertPath)
 	}
 	if field != "" {
-		return c, mistake(field, both("not set in the environment: %s", "环境变量未设置：%s").With(missing))
+		return c, mistake(field, both("not set in the environment: %s", "环境变量未设置：%s", missing))
 	}
 	return c, nil
 }
 
 // either names a variable and the one that names a file.
 func either(variable string) text {
-	return both("%[1]s or %[1]s_PATH", "%[1]s 或 %[1]s_PATH").With(variable)
+	return both("%[1]s or %[1]s_PATH", "%[1]s 或 %[1]s_PATH", variable)
 }

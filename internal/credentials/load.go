@@ -26,18 +26,18 @@ func load(field, content, path string) (found, from string, err error) {
 	pathField := pathFields[field]
 	switch {
 	case strings.TrimSpace(content) != "" && path != "":
-		return "", field, mistake(field, both("%s is set too; leave one of the two empty", "%s 也设置了；两者只留一个").With(pathField))
+		return "", field, mistake(field, both("%s is set too; leave one of the two empty", "%s 也设置了；两者只留一个", pathField))
 	case path == "":
 		return strings.TrimSpace(content), field, nil
 	case keys.LooksLikeContent(path):
-		return "", pathField, mistake(pathField, both("this is the content itself, not the path of a file; put it into %s", "这是内容本身，不是文件路径；请放到 %s").With(field))
+		return "", pathField, mistake(pathField, both("this is the content itself, not the path of a file; put it into %s", "这是内容本身，不是文件路径；请放到 %s", field))
 	}
 	found, err = readFile(strings.TrimSpace(path))
 	if err != nil {
 		return "", pathField, mistake(pathField, whyUnreadable(err, field))
 	}
 	if strings.TrimSpace(found) == "" {
-		return "", pathField, mistake(pathField, both("the file is empty; put the content of %s into it", "文件是空的；请把 %s 的内容写进去").With(field))
+		return "", pathField, mistake(pathField, both("the file is empty; put the content of %s into it", "文件是空的；请把 %s 的内容写进去", field))
 	}
 	return found, pathField, nil
 }
@@ -61,7 +61,7 @@ func whyUnreadable(err error, field string) text {
 	case errors.Is(err, errDirectory):
 		return both("this is a directory; name the file in it", "这是目录；请写明其中的文件")
 	case errors.Is(err, errNotRegular):
-		return both("this is a pipe, socket or device; name a regular file, or put its content into %s", "这是管道、套接字或设备；请指定普通文件，或把内容放到 %s").With(field)
+		return both("this is a pipe, socket or device; name a regular file, or put its content into %s", "这是管道、套接字或设备；请指定普通文件，或把内容放到 %s", field)
 	case errors.Is(err, errTooLong):
 		return both("the file is larger than 1 MiB; no key or certificate is", "文件超过 1 MiB；密钥和证书没有这么大")
 	}
@@ -117,14 +117,14 @@ func isPath(field string) *Error {
 	if !ok {
 		return mistake(field, both("the file holds nothing but the path of a file; name that file here", "文件里只有另一个文件的路径；请在这里写那个文件"))
 	}
-	return mistake(field, both("this is the path of a file; set %s to read the file, or put its content here", "这是文件路径；请用 %s 读取文件，或把文件内容放在这里").With(pathField))
+	return mistake(field, both("this is the path of a file; set %s to read the file, or put its content here", "这是文件路径；请用 %s 读取文件，或把文件内容放在这里", pathField))
 }
 
 // found is the mistake of a field that contains something other than it should.
 func found(field string, m keys.Material, advice text) *Error {
-	what := both("found %s", "实际内容：%s").With(both(m.String(), m.Chinese()))
-	if m.Defect != "" {
-		what = both("%s, but %s", "%s，有误：%s").With(what, both(m.Defect, m.DefectChinese()))
+	what := both("found %s", "实际内容：%s", m.Text())
+	if m.Defect != (text{}) {
+		what = both("%s, but %s", "%s，有误：%s", what, m.Defect)
 	}
 	return mistake(field, what.Then(advice))
 }

@@ -11,7 +11,7 @@ import (
 const minKeyBits = 2048
 
 func tooShort(bits int) text {
-	return both("the RSA key has %d bits; the platform asks for RSA2 with %d bits or more", "RSA 密钥只有 %d 位；平台要求 %d 位以上的 RSA2 密钥").With(bits, minKeyBits)
+	return both("the RSA key has %d bits; the platform asks for RSA2 with %d bits or more", "RSA 密钥只有 %d 位；平台要求 %d 位以上的 RSA2 密钥", bits, minKeyBits)
 }
 
 // signer returns the Signer of requests, and its public key.
@@ -34,7 +34,7 @@ func (c Config) signer() (crypto.Signer, *rsa.PublicKey, error) {
 		return nil, nil, isPath(field)
 	case m.Kind == keys.PrivateRSA && m.Bits > 0 && m.Bits < minKeyBits:
 		return nil, nil, mistake(field, tooShort(m.Bits))
-	case m.Defect != "":
+	case m.Defect != (text{}):
 		advice = both("copy the application's private key (应用私钥) again, whole", "请重新完整复制应用私钥")
 	case m.Kind == keys.PrivateRSA:
 		return m.Private, m.Public, nil
@@ -73,9 +73,9 @@ func (c Config) givenSigner() (crypto.Signer, *rsa.PublicKey, error) {
 	case !ok || own == nil || own.N == nil:
 		return wrong(both("its public key is not an *rsa.PublicKey; the v3 protocol signs with RSA (RSA2, SHA256withRSA) only",
 			"它的公钥不是 *rsa.PublicKey；v3 协议只用 RSA 签名（RSA2，SHA256withRSA）"))
-	case keys.Defect(own) != "":
-		return wrong(both("of its public key: "+keys.Defect(own)+"; return the public half of the key pair from Public as the KMS or HSM shows it",
-			"它的公钥不是可用的 RSA 公钥；Public 应返回 KMS 或 HSM 显示的那把公钥"))
+	case keys.Defect(own) != (text{}):
+		return wrong(both("of its public key: %s; return the public half of the key pair from Public as the KMS or HSM shows it",
+			"它的公钥：%s；Public 应返回 KMS 或 HSM 显示的那把公钥", keys.Defect(own)))
 	case own.N.BitLen() < minKeyBits:
 		return wrong(tooShort(own.N.BitLen()))
 	}

@@ -1,29 +1,21 @@
 package delivery
 
 import (
-	"hash/maphash"
 	"net"
 	"reflect"
 	"sync"
 	"time"
 )
 
-// connections records which attempt holds each HTTP/1.1 connection in use.
-// net/http gives a connection to the next request as soon as the body of an answer
-// has been read, before the answer has been verified. So an attempt that gets a
-// connection waits until the previous attempt has accepted or refused its answer.
-// That takes the time of an RSA verification, and costs nothing if none waits.
+// connections records which attempt holds each HTTP/1.1 connection of a caller's
+// transport. net/http gives a connection to the next request as soon as the body
+// of an answer has been read, before the answer has been verified. So an attempt
+// that gets a connection waits until the previous attempt has accepted or refused
+// its answer. That takes the time of an RSA verification, and costs nothing if
+// none waits.
 var connections registry
 
-const registryShards = 64
-
 type registry struct {
-	seed   maphash.Seed
-	once   sync.Once
-	shards [registryShards]registryShard
-}
-
-type registryShard struct {
 	mu      sync.Mutex
 	holders map[net.Conn]*holding
 }
@@ -44,35 +36,29 @@ func isKnowable(conn net.Conn) bool {
 	return reflect.TypeOf(conn).Kind() == reflect.Pointer || reflect.ValueOf(conn).Comparable()
 }
 
-func (g *registry) shard(conn net.Conn) *registryShard {
-	g.once.Do(func() { g.seed = maphash.MakeSeed() })
-	return &g.shards[maphash.Comparable(g.seed, conn)%registryShards]
-}
-
 // acquire waits until conn is free and gives it to h. It returns false when the
 // connection was refused or done comes first: then it must not be used.
 func (g *registry) acquire(conn net.Conn, h *holding, done <-chan struct{}) bool {
-	s := g.shard(conn)
 	for {
-		s.mu.Lock()
-		before := s.holders[conn]
+		g.mu.Lock()
+		before := g.holders[conn]
 		if before == nil {
-			if s.holders == nil {
-				s.holders = make(map[net.Conn]*holding)
+			if g.holders == nil {
+				g.holders = make(map[net.Conn]*holding)
 			}
-			s.holders[conn] = h
-			s.mu.Unlock()
+			g.holders[conn] = h
+			g.mu.Unlock()
 			return true
 		}
 		if before.refused {
-			s.mu.Unlock()
+			g.mu.Unlock()
 			return false
 		}
 		if before.decided == nil {
 			before.decided = make(chan struct{})
 		}
 		decided := before.decided
-		s.mu.Unlock()
+		g.mu.Unlock()
 		select {
 		case <-decided:
 		case <-done:
@@ -87,21 +73,20 @@ func (g *registry) release(conn net.Conn, h *holding, refused bool) {
 	if refused {
 		closeAtOnce(conn)
 	}
-	s := g.shard(conn)
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	if h.decided != nil {
 		defer close(h.decided)
 	}
 	if !refused {
-		delete(s.holders, conn)
+		delete(g.holders, conn)
 		return
 	}
-	s.holders[conn] = &holding{refused: true}
+	g.holders[conn] = &holding{refused: true}
 	time.AfterFunc(keepRefused, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.holders, conn)
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		delete(g.holders, conn)
 	})
 }
 

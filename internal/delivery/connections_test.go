@@ -77,7 +77,7 @@ func TestARefusedConnectionIsClosedAndNobodys(t *testing.T) {
 		assert.False(t, g.acquire(conn, &third, nil), "who comes later")
 		time.Sleep(2 * keepRefused)
 		synctest.Wait()
-		assert.Empty(t, g.shard(conn).holders, "nothing stays behind")
+		assert.Empty(t, g.holders, "nothing stays behind")
 	})
 }
 
@@ -151,19 +151,4 @@ func BenchmarkAcquireAndRelease(b *testing.B) {
 			g.release(conn, &h, false)
 		}
 	})
-}
-
-func BenchmarkFramer(b *testing.B) {
-	answer := []byte("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nalipay-timestamp: 1795565802911\r\nalipay-nonce: 66947917437163c44c027d90e620a93c\r\n" +
-		"alipay-signature: mIHCnG++cT1KB63VjnPjUHCOT9m2M/RISjs0yAxuRzMgbZ70GwlB1ILqGfkM/KLueI8Ln5LtuT3XDzk4ylFkdfaYNHX0Qu9rT76kiSz6\r\nContent-Length: 70\r\n\r\n" +
-		`{"identity_result":"SUCCESS","token_status":"FINISH","user_id":"1-49"}`)
-	request := []byte("GET / HTTP/1.1\r\n")
-	var f framer
-	b.ReportAllocs()
-	for b.Loop() {
-		f.asked(request)
-		if f.came(answer) != len(answer) || f.state != nothingAsked {
-			b.Fatal("not framed")
-		}
-	}
 }

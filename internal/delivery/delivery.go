@@ -21,7 +21,7 @@ type Transport struct {
 
 // kind is what is known about a base transport.
 type kind struct {
-	own       bool // the library's own: it calls the hooks and speaks HTTP/1.1 only
+	own       bool // the library's own pool of HTTP/1.1 connections
 	netHTTP   bool // an *http.Transport: it does not retry if it cannot repeat the body
 	plainHTTP bool // an *http.Transport that speaks HTTP/1.1 to this origin for certain
 }
@@ -45,20 +45,20 @@ func NewTransport(client *http.Client, scheme string) (*Transport, error) {
 	if t == nil {
 		return nil, ErrNilTransport
 	}
-	if conf := t.TLSClientConfig; conf != nil {
+	settings := t.Clone() // which waits for the first request of another client, that changes t
+	if conf := settings.TLSClientConfig; conf != nil {
 		if conf.MinVersion != 0 && conf.MinVersion < tls.VersionTLS12 || conf.MaxVersion != 0 && conf.MaxVersion < tls.VersionTLS12 {
 			return nil, ErrOldTLS
 		}
 	}
-	plainHTTP2 := t.Protocols != nil && t.Protocols.UnencryptedHTTP2()
+	plainHTTP2 := settings.Protocols != nil && settings.Protocols.UnencryptedHTTP2()
 	return &Transport{t, kind{netHTTP: true, plainHTTP: scheme == "http" && !plainHTTP2}}, nil
 }
 
-// Own sends through a transport that [NewHTTPTransport] made, and that nobody
-// else can change.
+// Own sends through the connections of a transport that [NewHTTPTransport] made,
+// which nobody else may use or change.
 func Own(t *http.Transport) *Transport {
-	keepInStep(t)
-	return &Transport{t, kind{own: true, netHTTP: true, plainHTTP: true}}
+	return &Transport{newPool(t), kind{own: true, netHTTP: true}}
 }
 
 // NewHTTPTransport returns an http.Transport with the library's own settings. It
@@ -69,14 +69,9 @@ func Own(t *http.Transport) *Transport {
 func NewHTTPTransport() *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
-	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}
 	return &http.Transport{
-		Proxy: http.ProxyFromEnvironment,
-		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			ctx, cancel := whileWanted(ctx)
-			defer cancel()
-			return dialer.DialContext(ctx, network, addr)
-		},
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
 		TLSHandshakeTimeout:    5 * time.Second,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 		Protocols:              protocols,
@@ -188,6 +183,11 @@ func (t *Transport) Send(ctx context.Context, r Request, report *Report) (*http.
 	}
 	if resp.Body == nil {
 		resp.Body = http.NoBody
+	}
+	if report.connDead.Load() && !report.gotConn.Load() { // surplus of the previous answer
+		_ = resp.Body.Close()
+		report.cause = net.ErrClosed
+		return nil, net.ErrClosed
 	}
 	return resp, nil
 }

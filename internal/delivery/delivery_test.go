@@ -37,7 +37,7 @@ func TestWhatIsKnownOfACallersTransport(t *testing.T) {
 		want   kind
 		err    error
 	}{
-		"none":                      {nil, "https", kind{own: true, netHTTP: true, plainHTTP: true}, nil},
+		"none":                      {nil, "https", kind{own: true, netHTTP: true}, nil},
 		"another type":              {custom, "http", kind{}, nil},
 		"http":                      {&http.Transport{}, "http", kind{netHTTP: true, plainHTTP: true}, nil},
 		"https":                     {&http.Transport{}, "https", kind{netHTTP: true}, nil},

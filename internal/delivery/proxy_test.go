@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -15,8 +14,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -40,11 +37,16 @@ func tunnelling(connects *atomic.Int64) http.HandlerFunc {
 			panic(err)
 		}
 		_, _ = io.WriteString(conn, "HTTP/1.1 200 Connection established\r\n\r\n")
-		var both sync.WaitGroup
-		both.Go(func() { _, _ = io.Copy(target, conn); target.Close() })
-		both.Go(func() { _, _ = io.Copy(conn, target); conn.Close() })
-		both.Wait()
+		join(conn, target)
 	}
+}
+
+// join copies each of two connections to the other until both have ended.
+func join(a, b net.Conn) {
+	var both sync.WaitGroup
+	both.Go(func() { _, _ = io.Copy(b, a); b.Close() })
+	both.Go(func() { _, _ = io.Copy(a, b); a.Close() })
+	both.Wait()
 }
 
 // exchange sends one GET and returns the body.
@@ -137,67 +139,4 @@ func TestTheOwnTransportMakesTLSAsNetHTTPDoes(t *testing.T) {
 	_, err = exchange(t, transport, "https://other.example:"+port, t.Context())
 	var wrong x509.HostnameError
 	require.ErrorAs(t, err, &wrong, "the certificate is checked against the host that was asked for")
-}
-
-func TestADialThatFailsGivesNoConnection(t *testing.T) {
-	base, failed := NewHTTPTransport(), errors.New("failed")
-	base.DialContext = func(context.Context, string, string) (net.Conn, error) { return nil, failed }
-	keepInStep(base)
-	for _, dial := range []func(context.Context, string, string) (net.Conn, error){base.DialContext, base.DialTLSContext} {
-		conn, err := dial(t.Context(), "tcp", "gateway.example:443")
-		assert.ErrorIs(t, err, failed)
-		assert.Nil(t, conn)
-	}
-	conn, err := base.DialTLSContext(t.Context(), "tcp", "gateway.example")
-	var address *net.AddrError
-	assert.ErrorAs(t, err, &address)
-	assert.Nil(t, conn)
-}
-
-func TestNothingIsWrittenToAConnectionThatIsOutOfStep(t *testing.T) {
-	here, there := net.Pipe()
-	defer there.Close()
-	conn := &answerConn{Conn: here, socket: here}
-	go func() { _, _ = io.WriteString(there, "HTTP/1.1 408 Request Timeout\r\n\r\n") }()
-	n, err := conn.Read(make([]byte, 100))
-	assert.Zero(t, n)
-	assert.ErrorIs(t, err, io.EOF)
-	n, err = conn.Write([]byte("GET / HTTP/1.1\r\n"))
-	assert.Zero(t, n)
-	assert.ErrorIs(t, err, net.ErrClosed)
-}
-
-func TestAHandshakeIsBoundedWithoutACall(t *testing.T) {
-	silent, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer silent.Close()
-	base := NewHTTPTransport()
-	base.TLSHandshakeTimeout = 10 * time.Millisecond
-	keepInStep(base)
-	_, err = base.DialTLSContext(t.Context(), "tcp", silent.Addr().String())
-	require.ErrorIs(t, err, errHandshakeTimeout)
-	var timeout net.Error
-	require.ErrorAs(t, err, &timeout)
-	assert.True(t, timeout.Timeout())
-	//lint:ignore SA1019 it is part of net.Error
-	assert.True(t, timeout.Temporary())
-	assert.Contains(t, SafeCause(err).Error(), "TLS handshake timeout")
-}
-
-// TestADialEndsWithTheCallThatHasNoConnection: one that got another connection
-// leaves its own to later calls.
-func TestADialEndsWithTheCallThatHasNoConnection(t *testing.T) {
-	for _, gotAnother := range []bool{false, true} {
-		synctest.Test(t, func(t *testing.T) {
-			ctx, cancel := context.WithCancel(t.Context())
-			var report Report
-			defer report.Close()
-			dialling, stop := whileWanted(context.WithoutCancel(report.watch(ctx))) // as net/http detaches it
-			defer stop()
-			report.gotConn.Store(gotAnother)
-			cancel()
-			synctest.Wait()
-			assert.Equal(t, !gotAnother, dialling.Err() != nil)
-		})
-	}
 }

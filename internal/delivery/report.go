@@ -37,19 +37,17 @@ type Report struct {
 	sent  bool  // the request was given to the base transport
 	cause error // why Send failed
 
-	hooked        atomic.Bool  // the hooks are called: the RoundTripper does not hide them
-	askedForConn  atomic.Int32 // how often a connection was asked for
-	gotConn       atomic.Bool  // a connection was handed out to write to
-	gotFakeConn   atomic.Bool  // a connection to nowhere, as httputil.DumpRequestOut makes to see what a request looks like
-	connReused    atomic.Bool  // the connection had been used before
-	connIsHTTP1   atomic.Bool  // the connection speaks HTTP/1.1 for certain
-	connInsecure  atomic.Bool  // a connection was refused because of its TLS
-	wroteHeaders  atomic.Bool  // the head was written, perhaps only into a buffer
-	bodyRead      atomic.Bool  // the body was read while there was a connection
-	bodyReadEarly atomic.Bool  // the body was read before there was one: into memory
-	earlyAnswer   atomic.Bool  // a 1xx answer came: the server is processing the request
-	repeatStopped atomic.Bool  // a repetition was stopped
-	connDead      atomic.Bool  // a connection was handed out that must not be used, and was not
+	hooked        atomic.Bool // the hooks are called: the RoundTripper does not hide them
+	gotConn       atomic.Bool // a connection was handed out to write to
+	connReused    atomic.Bool // the connection had been used before
+	connIsHTTP1   atomic.Bool // the connection speaks HTTP/1.1 for certain
+	connInsecure  atomic.Bool // a connection was refused because of its TLS
+	wroteHeaders  atomic.Bool // the head was written, perhaps only into a buffer
+	bodyRead      atomic.Bool // the body was read while there was a connection
+	bodyReadEarly atomic.Bool // the body was read before there was one: into memory
+	earlyAnswer   atomic.Bool // a 1xx answer came: the server is processing the request
+	repeatStopped atomic.Bool // a repetition was stopped
+	connDead      atomic.Bool // a connection was handed out that must not be used, and was not
 
 	ctx     context.Context // of the call
 	sending reportContext   // of the attempt, so that a dial finds the report
@@ -59,8 +57,33 @@ type Report struct {
 
 	mu      sync.Mutex
 	closed  bool
-	conn    net.Conn // the one in use, over HTTP/1.1
+	conn    net.Conn // the one in use, over HTTP/1.1, of a caller's transport
 	holding holding  // of conn
+	lent    *pooled  // or that of the own transport
+	socket  *socket  // which is over the one that was dialled last
+}
+
+// reportContext is the context of an attempt. A dialler finds the report in it.
+type reportContext struct {
+	context.Context
+	report *Report
+}
+
+type reportKey struct{}
+
+func (c *reportContext) Value(key any) any {
+	if key == (reportKey{}) {
+		return c.report
+	}
+	return c.Context.Value(key)
+}
+
+// reportOf returns the report of an attempt, or one that nobody reads.
+func reportOf(ctx context.Context) *Report {
+	if r, ok := ctx.Value(reportKey{}).(*Report); ok {
+		return r
+	}
+	return new(Report)
 }
 
 // watch returns the context under which the request has to be sent. It ends with
@@ -68,13 +91,16 @@ type Report struct {
 func (r *Report) watch(ctx context.Context) context.Context {
 	r.ctx = ctx
 	ctx, r.cancel = context.WithCancel(ctx)
+	r.sending = reportContext{ctx, r}
+	if r.kind.own {
+		return &r.sending
+	}
 	r.trace = httptrace.ClientTrace{
 		GetConn:        r.onGetConn,
 		GotConn:        r.onGotConn,
 		WroteHeaders:   r.onWroteHeaders,
 		Got1xxResponse: r.onEarlyAnswer,
 	}
-	r.sending = reportContext{ctx, r}
 	return httptrace.WithClientTrace(&r.sending, &r.trace)
 }
 
@@ -98,10 +124,15 @@ func (r *Report) release(refused bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closed = true
-	if r.conn != nil {
+	switch {
+	case r.lent != nil && refused:
+		r.lent.drop()
+	case r.lent != nil:
+		r.lent.giveBack()
+	case r.conn != nil:
 		connections.release(r.conn, &r.holding, refused)
-		r.conn = nil
 	}
+	r.lent, r.conn = nil, nil
 }
 
 // hold waits until the previous answer on the connection is accepted, and keeps
@@ -178,16 +209,14 @@ func (r *Report) MaybeSent() bool {
 	case !r.hooked.Load(): // a RoundTripper that hides the hooks, and perhaps read the body into memory
 		return !r.kind.own && (r.bodyReadEarly.Load() || !isDialError(r.cause))
 	case !r.gotConn.Load(): // no connection that could carry it
-		return r.gotFakeConn.Load()
+		return r.bodyReadEarly.Load()
 	case r.ctx.Err() != nil: // a cancelled round trip returns while its writer may still write
 		return true
 	case r.kind.own: // HTTP/1.1, whose head is flushed before the body is read
 		return false
 	case r.kind.netHTTP: // HTTP/2 writes the head without touching the body
 		return r.wroteHeaders.Load() && !streamRefused
-	case r.connIsHTTP1.Load() && r.askedForConn.Load() <= 1: // one connection, and its writer was waited for
-		return r.wroteHeaders.Load()
-	default: // a RoundTripper over HTTP/2 may have returned while its writer still writes
+	default: // a RoundTripper may return while its writer still writes
 		return !streamRefused
 	}
 }
@@ -197,7 +226,6 @@ func (r *Report) maybeWritten() bool { return r.bodyRead.Load() || r.wroteHeader
 
 func (r *Report) onGetConn(string) {
 	r.hooked.Store(true)
-	r.askedForConn.Add(1)
 	if r.maybeWritten() {
 		r.stopRepetition()
 	}
@@ -205,7 +233,7 @@ func (r *Report) onGetConn(string) {
 
 func (r *Report) onGotConn(info httptrace.GotConnInfo) {
 	if !r.kind.netHTTP && (info.Conn == nil || info.Conn.RemoteAddr() == nil) {
-		r.gotFakeConn.Store(true)
+		r.bodyReadEarly.Store(true) // by httputil.DumpRequestOut, for one, to see what a request looks like
 		return
 	}
 	isHTTP1 := r.kind.plainHTTP

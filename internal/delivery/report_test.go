@@ -59,7 +59,7 @@ func fails(err error) func(*Report) { return func(r *Report) { r.cause = err } }
 
 // reported is what a report saw of an attempt over https.
 func reported(t *testing.T, kind kind, events ...func(*Report)) *Report {
-	r := &Report{kind: kind, https: !kind.plainHTTP || kind.own, sent: true}
+	r := &Report{kind: kind, https: !kind.plainHTTP, sent: true}
 	r.watch(t.Context())
 	t.Cleanup(r.Close)
 	for _, event := range events {
@@ -69,7 +69,7 @@ func reported(t *testing.T, kind kind, events ...func(*Report)) *Report {
 }
 
 var (
-	own     = kind{own: true, netHTTP: true, plainHTTP: true}
+	own     = kind{own: true, netHTTP: true}
 	netHTTP = kind{netHTTP: true}
 	others  = kind{}
 
@@ -86,31 +86,27 @@ func TestARequestCountsAsSentUnlessThereIsEvidenceThatItWasNot(t *testing.T) {
 		events []func(*Report)
 		sent   bool
 	}{
-		"own, nothing":                              {own, nil, false},
-		"own, no connection":                        {own, []func(*Report){asks}, false},
-		"own, a head in a buffer":                   {own, []func(*Report){asks, gets(http1()), heads}, false},
-		"own, the head on the socket":               {own, []func(*Report){asks, gets(http1()), heads, reads}, true},
-		"net/http, no connection":                   {netHTTP, []func(*Report){asks}, false},
-		"net/http, a connection":                    {netHTTP, []func(*Report){asks, gets(http2())}, false},
-		"net/http, a head":                          {netHTTP, []func(*Report){asks, gets(http2()), heads}, true},
-		"net/http, a refused head":                  {netHTTP, []func(*Report){asks, gets(http2()), heads, refused}, false},
-		"net/http, a body":                          {netHTTP, []func(*Report){asks, gets(http2()), reads}, true},
-		"net/http, a refused body":                  {netHTTP, []func(*Report){asks, gets(http2()), reads, refused}, false},
-		"net/http, refused after an early answer":   {netHTTP, []func(*Report){asks, gets(http2()), reads, early, refused}, true},
-		"net/http, refused after a repetition":      {netHTTP, []func(*Report){asks, gets(http2()), reads, repeats, refused}, true},
-		"hidden":                                    {others, nil, true},
-		"hidden, not dialled":                       {others, []func(*Report){fails(errDial)}, false},
-		"hidden, not dialled, and the body read":    {others, []func(*Report){reads, fails(errDial)}, true},
-		"hidden, not written":                       {others, []func(*Report){fails(&net.OpError{Op: "write", Err: errors.New("x")})}, true},
-		"another, no connection":                    {others, []func(*Report){asks}, false},
-		"another, none but one to nowhere":          {others, []func(*Report){asks, gets(nowhere{}), heads}, true},
-		"another, none but one that is nil":         {others, []func(*Report){asks, gets(nil)}, true},
-		"another over HTTP/1.1, a connection":       {others, []func(*Report){asks, gets(http1())}, false},
-		"another over HTTP/1.1, none negotiated":    {others, []func(*Report){asks, gets(over(tls.VersionTLS12, ""))}, false},
-		"another over HTTP/1.1, a head":             {others, []func(*Report){asks, gets(http1()), heads}, true},
-		"another over HTTP/1.1, that asked twice":   {others, []func(*Report){asks, asks, gets(http1())}, true},
-		"another over HTTP/2, a connection":         {others, []func(*Report){asks, gets(http2())}, true},
-		"another over HTTP/2, a connection refused": {others, []func(*Report){asks, gets(http2()), refused}, false},
+		"own, nothing":                            {own, nil, false},
+		"own, no connection":                      {own, []func(*Report){asks}, false},
+		"own, a head in a buffer":                 {own, []func(*Report){asks, gets(http1()), heads}, false},
+		"own, the head on the socket":             {own, []func(*Report){asks, gets(http1()), heads, reads}, true},
+		"net/http, no connection":                 {netHTTP, []func(*Report){asks}, false},
+		"net/http, a connection":                  {netHTTP, []func(*Report){asks, gets(http2())}, false},
+		"net/http, a head":                        {netHTTP, []func(*Report){asks, gets(http2()), heads}, true},
+		"net/http, a refused head":                {netHTTP, []func(*Report){asks, gets(http2()), heads, refused}, false},
+		"net/http, a body":                        {netHTTP, []func(*Report){asks, gets(http2()), reads}, true},
+		"net/http, a refused body":                {netHTTP, []func(*Report){asks, gets(http2()), reads, refused}, false},
+		"net/http, refused after an early answer": {netHTTP, []func(*Report){asks, gets(http2()), reads, early, refused}, true},
+		"net/http, refused after a repetition":    {netHTTP, []func(*Report){asks, gets(http2()), reads, repeats, refused}, true},
+		"hidden":                                  {others, nil, true},
+		"hidden, not dialled":                     {others, []func(*Report){fails(errDial)}, false},
+		"hidden, not dialled, and the body read":  {others, []func(*Report){reads, fails(errDial)}, true},
+		"hidden, not written":                     {others, []func(*Report){fails(&net.OpError{Op: "write", Err: errors.New("x")})}, true},
+		"another, no connection":                  {others, []func(*Report){asks}, false},
+		"another, none but one to nowhere":        {others, []func(*Report){asks, gets(nowhere{}), heads}, true},
+		"another, none but one that is nil":       {others, []func(*Report){asks, gets(nil)}, true},
+		"another, a connection":                   {others, []func(*Report){asks, gets(http1())}, true},
+		"another, a refused stream":               {others, []func(*Report){asks, gets(http2()), refused}, false},
 	} {
 		r := reported(t, tt.kind, tt.events...)
 		assert.Equal(t, tt.sent, r.MaybeSent(), name)

@@ -22,9 +22,6 @@ const Method = "alipay.open.app.alipaycert.download"
 // BizContent returns the parameters of the download. sn is hexadecimal.
 func BizContent(sn string) string { return `{"alipay_cert_sn":"` + sn + `"}` }
 
-// maxDead is how many connections may turn out dead with nothing written to them.
-const maxDead = 3
-
 // maxAnswer bounds the answer; a real one has about 5 kB.
 const maxAnswer = 128 << 10
 
@@ -32,22 +29,9 @@ const maxAnswer = 128 << 10
 // answer's signature is not checked, since it may be made with the very key that
 // is asked for. The error is safe to show.
 func Fetch(ctx context.Context, transport *delivery.Transport, request delivery.Request) (pem string, err error) {
-	for dead := 0; dead < maxDead; {
-		var report delivery.Report
-		pem, err = fetch(ctx, transport, request, &report)
-		switch {
-		case err == nil || ctx.Err() != nil || report.MaybeSent() || !report.DeadConnection():
-			return pem, err
-		case !report.Unused():
-			dead++
-		}
-	}
-	return pem, err
-}
-
-func fetch(ctx context.Context, transport *delivery.Transport, request delivery.Request, report *delivery.Report) (pem string, err error) {
+	var report delivery.Report
 	defer report.Close()
-	resp, err := transport.Send(ctx, request, report)
+	resp, err := transport.Send(ctx, request, &report)
 	if err != nil {
 		if cause := report.Cause(); cause != nil {
 			return "", cause

@@ -2,14 +2,10 @@ package download
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/base64"
-	"errors"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httptrace"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -137,52 +133,6 @@ func (c *closing) Close() error { c.closed = true; return nil }
 type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
-
-// keptAlive is a connection that speaks TLS 1.3 and leads nowhere.
-type keptAlive struct{ net.Conn }
-
-func (*keptAlive) ConnectionState() tls.ConnectionState {
-	return tls.ConnectionState{Version: tls.VersionTLS13}
-}
-func (*keptAlive) RemoteAddr() net.Addr { return &net.TCPAddr{} }
-func (*keptAlive) Close() error         { return nil }
-
-func TestADownloadIsRepeatedWhileNothingWasWritten(t *testing.T) {
-	broken := errors.New("broken")
-	for name, tt := range map[string]struct {
-		reused bool
-		cause  error
-		sent   bool
-		want   int // requests, when there may be ten
-	}{
-		"dead":                   {true, broken, false, 3},
-		"closed over the answer": {true, net.ErrClosed, false, 10},
-		"new":                    {false, broken, false, 1},
-		"sent":                   {true, broken, true, 1},
-	} {
-		requests := 0
-		var last context.Context
-		base := roundTripper(func(r *http.Request) (*http.Response, error) {
-			last = r.Context()
-			if requests++; requests == 10 {
-				return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, nil
-			}
-			trace := httptrace.ContextClientTrace(r.Context())
-			trace.GetConn("")
-			trace.GotConn(httptrace.GotConnInfo{Conn: &keptAlive{}, Reused: tt.reused})
-			if tt.sent {
-				_, _ = io.Copy(io.Discard, r.Body)
-			}
-			return nil, tt.cause
-		})
-		transport, err := delivery.NewTransport(&http.Client{Transport: base}, "https")
-		require.NoError(t, err)
-		_, err = Fetch(t.Context(), transport, delivery.Request{Method: http.MethodPost, URL: &url.URL{Scheme: "https", Host: "gateway"}, Header: http.Header{}})
-		require.Error(t, err, name)
-		assert.Equal(t, tt.want, requests, name)
-		assert.Error(t, last.Err(), "the attempt has ended")
-	}
-}
 
 // FuzzParse: whatever comes, a certificate's text or an error of few words.
 func FuzzParse(f *testing.F) {

@@ -7,19 +7,21 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf16"
+
+	"github.com/seed-39a49030/alipay/internal/bilingual"
 )
 
 // maxText bounds the work done for a text; a real one has a few kilobytes.
 const maxText = 1 << 20
 
-const (
-	defectAlphabet     = "it holds characters that are not base64"
-	defectPadding      = "an '=' in the middle of the base64: something is appended to it"
-	defectConcatenated = "two keys or certificates concatenated in one base64 text"
-	defectLength       = "base64 cut short: its last character is a lone one"
-	defectNoEnd        = "the -----END line is missing: the text was cut short"
-	defectNoBegin      = "the -----BEGIN line is missing or damaged"
-	defectNothing      = "nothing between the -----BEGIN and -----END lines"
+var (
+	defectAlphabet     = both("it holds characters that are not base64", "含有 base64 以外的字符")
+	defectPadding      = both("an '=' in the middle of the base64: something is appended to it", "base64 中间有 =，末尾接上了别的内容")
+	defectConcatenated = both("two keys or certificates concatenated in one base64 text", "一段 base64 里连着两个密钥或证书")
+	defectLength       = both("base64 cut short: its last character is a lone one", "base64 被截断：末尾多出一个字符")
+	defectNoEnd        = both("the -----END line is missing: the text was cut short", "缺少 -----END 行：内容被截断")
+	defectNoBegin      = both("the -----BEGIN line is missing or damaged", "-----BEGIN 行缺失或损坏")
+	defectNothing      = both("nothing between the -----BEGIN and -----END lines", "-----BEGIN 与 -----END 之间没有内容")
 )
 
 // block is one stretch of base64 found in a text.
@@ -28,7 +30,7 @@ type block struct {
 	label     string // of the PEM armour; a hint only, and never shown
 	encrypted bool   // Proc-Type: 4,ENCRYPTED
 	der       []byte
-	defect    string
+	defect    bilingual.Text
 }
 
 // split finds the pieces of base64 in text: its PEM blocks, or else the whole
@@ -59,7 +61,7 @@ func split(text string) []block {
 		}
 		body, _, ended := strings.Cut(body, end)
 		b := newBlock(true, label, body)
-		if !ended && (b.defect == "" || b.defect == defectNothing) {
+		if !ended && (b.defect == none || b.defect == defectNothing) {
 			b.defect = defectNoEnd
 		}
 		blocks = append(blocks, b)
@@ -89,7 +91,7 @@ func newBlock(pem bool, label, body string) block {
 		return b // what follows are the headers and a ciphertext
 	}
 	b.der, b.defect = decode(body)
-	if b.defect == "" && len(b.der) == 0 {
+	if b.defect == none && len(b.der) == 0 {
 		b.defect = defectNothing
 	}
 	return b
@@ -148,8 +150,8 @@ func unquote(text string) string {
 
 // decode reads base64, the URL-safe one too, with or without padding and with blanks
 // anywhere. If there is a defect, the DER is what came before it.
-func decode(text string) (der []byte, defect string) {
-	text = strings.Map(func(r rune) rune {
+func decode(base64Text string) (der []byte, defect bilingual.Text) {
+	plain := strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsSpace(r):
 			return -1
@@ -159,22 +161,22 @@ func decode(text string) (der []byte, defect string) {
 			return '/'
 		}
 		return r
-	}, text)
-	text = strings.TrimRight(text, "=")
-	if i := strings.IndexFunc(text, func(r rune) bool { return r != '=' && !inAlphabet(r) }); i >= 0 {
-		text, defect = text[:i], defectAlphabet
+	}, base64Text)
+	plain = strings.TrimRight(plain, "=")
+	if i := strings.IndexFunc(plain, func(r rune) bool { return r != '=' && !inAlphabet(r) }); i >= 0 {
+		plain, defect = plain[:i], defectAlphabet
 	}
-	if first, second, found := strings.Cut(text, "="); found {
-		text = first
-		if defect == "" {
+	if first, second, found := strings.Cut(plain, "="); found {
+		plain = first
+		if defect == none {
 			defect = defectPadding
 			if tail, _ := base64.RawStdEncoding.DecodeString(strings.TrimLeft(second, "=")); announced(tail) > 0 {
 				defect = defectConcatenated
 			}
 		}
 	}
-	der, err := base64.RawStdEncoding.DecodeString(text) // up to the first thing that is wrong
-	if err != nil && defect == "" {
+	der, err := base64.RawStdEncoding.DecodeString(plain) // up to the first thing that is wrong
+	if err != nil && defect == none {
 		defect = defectLength
 	}
 	return der, defect

@@ -5,12 +5,13 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/hex"
-	"fmt"
 	"maps"
 	"math"
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/seed-39a49030/alipay/internal/bilingual"
 )
 
 // shapes tells what a DER is by how it begins, so that a text which was cut short
@@ -72,18 +73,18 @@ func (b block) inspect() Material {
 	came := min(length, len(b.der))
 	rest := b.der[came:]
 	switch {
-	case came < length && (b.defect == "" || b.defect == defectLength || b.defect == defectNoEnd):
-		return m.defective(fmt.Sprintf("base64 cut short: the DER announces %d bytes, %d came", length, came))
-	case b.defect != "":
+	case came < length && (b.defect == none || b.defect == defectLength || b.defect == defectNoEnd):
+		return m.defective(both("base64 cut short: the DER announces %d bytes, %d came", "base64 被截断：应有 %d 字节，只有 %d 字节", length, came))
+	case b.defect != none:
 		return m.defective(b.defect)
 	case length == 0:
-		return m.defective("it decodes to something that is not the DER of a key or certificate")
+		return m.defective(both("it decodes to something that is not the DER of a key or certificate", "解码后不是密钥或证书"))
 	case len(rest) > 0 && announced(rest) == 0:
-		return m.defective(fmt.Sprintf("%d stray bytes after the end of the DER", len(rest)))
+		return m.defective(both("%d stray bytes after the end of the DER", "DER 末尾多出 %d 字节", len(rest)))
 	case len(rest) > 0:
 		return m.defective(defectConcatenated)
 	case !known:
-		return m.defective("its DER is neither a key nor a certificate")
+		return m.defective(both("its DER is neither a key nor a certificate", "DER 既不是密钥也不是证书"))
 	}
 	return m.parsed()
 }
@@ -151,10 +152,10 @@ var labels = []label{
 	{"CERTIFICATE", Certificate, ""},
 }
 
-const (
-	defectCorrupt    = "its DER is corrupt: characters were lost or changed on the way"
-	defectHuge       = "its RSA modulus is larger than any real key's"
-	defectImpossible = "its RSA modulus or exponent is not possible"
+var (
+	defectCorrupt    = both("its DER is corrupt: characters were lost or changed on the way", "DER 已损坏：有字符丢失或被改动")
+	defectHuge       = both("its RSA modulus is larger than any real key's", "RSA 模数大得不合理")
+	defectImpossible = both("its RSA modulus or exponent is not possible", "RSA 模数或指数不合法")
 )
 
 // parsed takes whole DER apart.
@@ -190,7 +191,7 @@ func (m Material) parsed() Material {
 		return m
 	}
 	m.Algorithm, m.Bits = "RSA", m.Public.N.BitLen()
-	if defect := Defect(m.Public); defect != "" {
+	if defect := Defect(m.Public); defect != none {
 		return m.defective(defect)
 	}
 	return m
@@ -201,17 +202,17 @@ func (m Material) parsed() Material {
 const maxBits = 16384
 
 // Defect says why key is not usable as an RSA public key, in fixed words that are
-// safe to show; "" if it is usable. It is for the key of a Signer, which Inspect has
+// safe to show; nothing if it is usable. It is for the key of a Signer, which Inspect has
 // not checked: with an exponent of 1 anyone can make a signature, and arithmetic
 // with a huge modulus takes seconds.
-func Defect(key *rsa.PublicKey) string {
+func Defect(key *rsa.PublicKey) bilingual.Text {
 	switch {
 	case key == nil || key.N == nil:
-		return "it holds no RSA modulus"
+		return both("it holds no RSA modulus", "没有 RSA 模数")
 	case key.N.Sign() <= 0 || key.N.Bit(0) == 0 || key.E < 3 || key.E&1 == 0 || key.E > math.MaxInt32:
 		return defectImpossible
 	case key.N.BitLen() > maxBits:
 		return defectHuge
 	}
-	return ""
+	return none
 }

@@ -104,8 +104,8 @@ func TestACutKeyHasANameAtEveryLength(t *testing.T) {
 		der := derOf(t, read(t, vectors+name))
 		for length := 30; length < len(der); length++ {
 			m := Inspect(base64Of(der[:length]))
-			if m.String() != want || !strings.HasPrefix(m.Defect, "base64 cut short: the DER announces ") {
-				t.Fatalf("%s, %d bytes: %s: %s", name, length, m, m.Defect)
+			if m.String() != want || !strings.HasPrefix(m.Defect.EN, "base64 cut short: the DER announces ") {
+				t.Fatalf("%s, %d bytes: %s: %s", name, length, m, m.Defect.EN)
 			}
 		}
 	}
@@ -113,24 +113,24 @@ func TestACutKeyHasANameAtEveryLength(t *testing.T) {
 
 func TestNumbersThatNoRSAKeyHasAreRefused(t *testing.T) {
 	e := integer(65537)
-	corrupt, impossible := defectCorrupt, defectImpossible
+	corrupt, impossible := defectCorrupt.EN, defectImpossible.EN
 	for what, tc := range map[string]struct{ der, defect string }{
 		"negative modulus": {seq(tlv(2, strings.Repeat("\xff\x01", 128)), e), corrupt}, "negative exponent": {seq(modulus2K, integer(-65537)), corrupt},
 		"exponent 0": {seq(modulus2K, integer(0)), corrupt}, "exponent 1": {seq(modulus2K, integer(1)), impossible}, "even exponent": {seq(modulus2K, integer(65536)), impossible},
 		"exponent of 32 bits": {seq(modulus2K, integer(1<<32-1)), corrupt}, "exponent of 65 bits": {seq(modulus2K, tlv(2, "\x01\x00\x00\x00\x00\x00\x00\x00\x03")), corrupt},
 		"no exponent": {seq(modulus2K), corrupt}, "another member": {seq(modulus2K, null), corrupt}, "even modulus": {seq(tlv(2, "\x7f"+strings.Repeat("\xfe", 255)), e), impossible},
-		"16,385 bits": {seq(tlv(2, "\x01"+strings.Repeat("\xff", maxBits/8)), e), defectHuge}, "private, and nothing else": {seq(integer(0), modulus2K, e), corrupt},
-		"more than any DER": {seq(integer(0), modulus2K, e, tlv(2, strings.Repeat("\x01", maxBits))), defectHuge},
+		"16,385 bits": {seq(tlv(2, "\x01"+strings.Repeat("\xff", maxBits/8)), e), defectHuge.EN}, "private, and nothing else": {seq(integer(0), modulus2K, e), corrupt},
+		"more than any DER": {seq(integer(0), modulus2K, e, tlv(2, strings.Repeat("\x01", maxBits))), defectHuge.EN},
 	} {
 		m := Inspect(base64Of([]byte(tc.der)))
-		assert.Equal(t, tc.defect, m.Defect, what)
+		assert.Equal(t, tc.defect, m.Defect.EN, what)
 		assert.Nil(t, m.Public, what)
 		m = Inspect(base64Of([]byte(seq(rsaID, tlv(3, "\x00"+tc.der)))))
 		assert.Nil(t, m.Public, what)
-		assert.NotEmpty(t, m.Defect, what)
+		assert.NotEmpty(t, m.Defect.EN, what)
 	}
 	m := Inspect(base64Of([]byte(seq(modulus2K, integer(1<<31-1)))))
-	assert.Empty(t, m.Defect)
+	assert.Empty(t, m.Defect.EN)
 	assert.Equal(t, 1<<31-1, m.Public.E)
 	assert.Equal(t, maxBits+1, Inspect(base64Of([]byte(seq(tlv(2, "\x01"+strings.Repeat("\xff", maxBits/8)), e)))).Bits, "its size can be told")
 }
@@ -151,23 +151,23 @@ func TestHowMuchCameIsSaidOfEveryTextThatWasCut(t *testing.T) {
 	public := base64Of(derOf(t, read(t, vectors+"app_public.pem")))
 	const begin, end = "-----BEGIN PUBLIC KEY-----\n", "\n-----END PUBLIC KEY-----"
 	for _, text := range []string{public[:200], public[:201], begin + public[:200], begin + public[:201], begin + public[:200] + end, begin + public[:201] + end} {
-		assert.Equal(t, "base64 cut short: the DER announces 294 bytes, 150 came", Inspect(text).Defect, text)
+		assert.Equal(t, "base64 cut short: the DER announces 294 bytes, 150 came", Inspect(text).Defect.EN, text)
 	}
-	assert.Equal(t, "1 stray bytes after the end of the DER", Inspect(base64Of(append(derOf(t, read(t, vectors+"app_public.pem")), 0))).Defect)
-	assert.Equal(t, defectNoEnd, Inspect(begin+public).Defect)
-	assert.Equal(t, defectAlphabet, Inspect(begin+public[:200]+"*"+end).Defect)
-	assert.Equal(t, defectNoBegin, Inspect(public[:200]+end).Defect)
+	assert.Equal(t, "1 stray bytes after the end of the DER", Inspect(base64Of(append(derOf(t, read(t, vectors+"app_public.pem")), 0))).Defect.EN)
+	assert.Equal(t, defectNoEnd.EN, Inspect(begin+public).Defect.EN)
+	assert.Equal(t, defectAlphabet.EN, Inspect(begin+public[:200]+"*"+end).Defect.EN)
+	assert.Equal(t, defectNoBegin.EN, Inspect(public[:200]+end).Defect.EN)
 }
 
 func TestSeveralBlocksAreListed(t *testing.T) {
 	public := read(t, vectors+"app_public.pem")
 	const one = "an RSA-2048 public key (SPKI, PEM)"
 	for n, want := range map[int]string{
-		2: "two PEM blocks in one text, and one belongs here: " + one + " and " + one,
+		2: "2 PEM blocks in one text, and one belongs here: " + one + " and " + one,
 		3: "3 PEM blocks in one text, and one belongs here: " + one + ", " + one + " and " + one,
 		4: "4 PEM blocks in one text, and one belongs here: " + one + ", " + one + " and others",
 	} {
-		assert.Equal(t, want, Inspect(strings.Repeat(public, n)).Defect)
+		assert.Equal(t, want, Inspect(strings.Repeat(public, n)).Defect.EN)
 	}
 }
 
@@ -176,10 +176,10 @@ func TestACertificateThatCryptoX509RefusesIsOne(t *testing.T) {
 	der[20] ^= 0xff // in the serial number or the algorithm
 	m := Inspect(testpki.Armour("CERTIFICATE", der[:len(der)-1]))
 	assert.Equal(t, Certificate, m.Kind)
-	assert.Contains(t, m.Defect, "cut short")
+	assert.Contains(t, m.Defect.EN, "cut short")
 	m = Inspect(base64Of([]byte(seq(seq(integer(7), rsaID, seq(), seq(), seq(), seq()), rsaID, tlv(3, "\x00x")))))
 	assert.Equal(t, "a certificate (X.509, base64)", m.String())
-	assert.Empty(t, m.Defect)
+	assert.Empty(t, m.Defect.EN)
 	assert.Nil(t, m.Public)
 }
 
@@ -199,7 +199,7 @@ func TestLabelsAreTheLastResort(t *testing.T) {
 		m := Inspect(armour(label, broken))
 		assert.Equal(t, want.kind, m.Kind, label)
 		assert.Equal(t, want.says, m.String(), label)
-		assert.Equal(t, want.defective, m.Defect != "", label)
+		assert.Equal(t, want.defective, m.Defect.EN != "", label)
 	}
 }
 
@@ -213,21 +213,21 @@ func TestTheArmourIsReadWithItsHeadersAndWithinBounds(t *testing.T) {
 		kind         Kind
 	}{
 		"a label of 64 characters":         {labelled(strings.Repeat("X", 64), public), "", PublicRSA},
-		"a label of 65 characters":         {labelled(strings.Repeat("X", 65), public), defectNoBegin, Unknown},
+		"a label of 65 characters":         {labelled(strings.Repeat("X", 65), public), defectNoBegin.EN, Unknown},
 		"a header":                         {labelled("PUBLIC KEY", "Comment: x\n\n"+public), "", PublicRSA},
 		"a header that is not about this":  {labelled("PUBLIC KEY", "Proc-Type: 4,MIC-CLEAR\n\n"+public), "", PublicRSA},
 		"the word alone":                   {labelled("PUBLIC KEY", "Comment: ENCRYPTED\n\n"+public), "", PublicRSA},
 		"encrypted":                        {labelled("EC PRIVATE KEY", "Proc-Type: 4,ENCRYPTED\n\n"+public), "", EncryptedPrivate},
-		"a header outside of armour":       {"Comment: x\n" + public, defectAlphabet, Unknown},
+		"a header outside of armour":       {"Comment: x\n" + public, defectAlphabet.EN, Unknown},
 		"parameters before it":             {labelled("EC PARAMETERS", "BggqhkjOPQMBBw==") + labelled("PUBLIC KEY", public), "", PublicRSA},
 		"parameters alone":                 {labelled("EC PARAMETERS", "BggqhkjOPQMBBw=="), "it decodes to something that is not the DER of a key or certificate", Unknown},
-		"no END line and nothing inside":   {"-----BEGIN PUBLIC KEY-----\n", defectNoEnd, PublicOther},
-		"no END line, and another mistake": {"-----BEGIN PUBLIC KEY-----\n*", defectAlphabet, PublicOther},
-		"BEGIN without its dashes":         {"BEGIN PUBLIC KEY\n" + public, defectNoBegin, Unknown},
-		"END alone":                        {public + "\n-----END PUBLIC KEY-----", defectNoBegin, PublicRSA},
+		"no END line and nothing inside":   {"-----BEGIN PUBLIC KEY-----\n", defectNoEnd.EN, PublicOther},
+		"no END line, and another mistake": {"-----BEGIN PUBLIC KEY-----\n*", defectAlphabet.EN, PublicOther},
+		"BEGIN without its dashes":         {"BEGIN PUBLIC KEY\n" + public, defectNoBegin.EN, Unknown},
+		"END alone":                        {public + "\n-----END PUBLIC KEY-----", defectNoBegin.EN, PublicRSA},
 	} {
 		m := Inspect(tc.text)
-		assert.Equal(t, tc.defect, m.Defect, what)
+		assert.Equal(t, tc.defect, m.Defect.EN, what)
 		assert.Equal(t, tc.kind, m.Kind, what)
 	}
 	assert.Equal(t, "a private key encrypted with a password (PEM)", Inspect(labelled("EC PRIVATE KEY", "Proc-Type: 4,ENCRYPTED\n\nAAAA")).String())
@@ -237,13 +237,13 @@ func TestTheArmourIsReadWithItsHeadersAndWithinBounds(t *testing.T) {
 func TestBase64IsDecodedUpToWhatIsWrong(t *testing.T) {
 	for in, want := range map[string]struct{ der, defect string }{
 		"AAEC": {"\x00\x01\x02", ""}, "A A\tE\nC": {"\x00\x01\x02", ""}, "AAE=": {"\x00\x01", ""}, "AAE": {"\x00\x01", ""}, "AA==": {"\x00", ""}, "": {"", ""}, "====": {"", ""},
-		"AAECA": {"\x00\x01\x02", defectLength}, "AAEC*AAA": {"\x00\x01\x02", defectAlphabet}, "AAE=AAEC": {"\x00\x01", defectPadding}, "AAE==MAA=": {"\x00\x01", defectConcatenated},
-		"AAE=AA*": {"\x00\x01", defectAlphabet}, "AZaz09+/": {"\x01\x96\xb3\xd3\xdf\xbf", ""}, "AA@A": {"\x00", defectAlphabet}, "AA[A": {"\x00", defectAlphabet}, "AA`A": {"\x00", defectAlphabet}, "AA{A": {"\x00", defectAlphabet}, "AA:A": {"\x00", defectAlphabet}, "AA.A": {"\x00", defectAlphabet},
+		"AAECA": {"\x00\x01\x02", defectLength.EN}, "AAEC*AAA": {"\x00\x01\x02", defectAlphabet.EN}, "AAE=AAEC": {"\x00\x01", defectPadding.EN}, "AAE==MAA=": {"\x00\x01", defectConcatenated.EN},
+		"AAE=AA*": {"\x00\x01", defectAlphabet.EN}, "AZaz09+/": {"\x01\x96\xb3\xd3\xdf\xbf", ""}, "AA@A": {"\x00", defectAlphabet.EN}, "AA[A": {"\x00", defectAlphabet.EN}, "AA`A": {"\x00", defectAlphabet.EN}, "AA{A": {"\x00", defectAlphabet.EN}, "AA:A": {"\x00", defectAlphabet.EN}, "AA.A": {"\x00", defectAlphabet.EN},
 		"AA-_": {"\x00\x0f\xbf", ""}, "-_+/": {"\xfb\xff\xbf\xff"[:3], ""},
 	} {
 		der, defect := decode(in)
 		assert.Equal(t, want.der, string(der), in)
-		assert.Equal(t, want.defect, defect, in)
+		assert.Equal(t, want.defect, defect.EN, in)
 	}
 }
 

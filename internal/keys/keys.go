@@ -15,6 +15,8 @@ import (
 	"io"
 	"regexp"
 	"strings"
+
+	"github.com/seed-39a49030/alipay/internal/bilingual"
 )
 
 // Kind is what a text turned out to be.
@@ -36,33 +38,26 @@ const (
 	OtherFormat                    // OpenSSH, PKCS#12, PKCS#7, Java keystore: Form says which
 )
 
-// String names the kind in plain words, with an article where one fits.
-func (k Kind) String() string {
-	switch k {
-	case Empty:
-		return "nothing at all"
-	case PathLike:
-		return "a file path instead of a file's content"
-	case PrivateRSA:
-		return "an RSA private key"
-	case PublicRSA:
-		return "an RSA public key"
-	case PrivateOther:
-		return "a private key that is not RSA"
-	case PublicOther:
-		return "a public key that is not RSA"
-	case EncryptedPrivate:
-		return "a private key encrypted with a password"
-	case Certificate:
-		return "a certificate"
-	case CertificateRequest:
-		return "a certificate request"
-	case OtherFormat:
-		return "key material in another format"
-	default:
-		return "neither a key nor a certificate"
-	}
+var kinds = [...]bilingual.Text{
+	Unknown:            both("neither a key nor a certificate", "既不是密钥也不是证书的内容"),
+	Empty:              both("nothing at all", "空内容"),
+	PathLike:           both("a file path instead of a file's content", "文件路径，而不是文件内容"),
+	PrivateRSA:         both("an RSA private key", "RSA 私钥"),
+	PublicRSA:          both("an RSA public key", "RSA 公钥"),
+	PrivateOther:       both("a private key that is not RSA", "不是 RSA 的私钥"),
+	PublicOther:        both("a public key that is not RSA", "不是 RSA 的公钥"),
+	EncryptedPrivate:   both("a private key encrypted with a password", "带密码的私钥"),
+	Certificate:        both("a certificate", "证书"),
+	CertificateRequest: both("a certificate request", "证书请求（CSR）"),
+	OtherFormat:        both("key material in another format", "其他格式的密钥文件"),
 }
+
+// String names the kind in plain words, with an article where one fits.
+func (k Kind) String() string { return kinds[k].EN }
+
+func both(en, zh string, args ...any) bilingual.Text { return bilingual.Of(en, zh, args...) }
+
+var none bilingual.Text
 
 // Material is the content of one text, or of one PEM block of it. It prints as its
 // String under every fmt verb and in JSON, so that no key can get into a log.
@@ -76,9 +71,9 @@ type Material struct {
 	Public    *rsa.PublicKey  // of the RSA private key, public key or certificate; nil if there is a Defect
 	DER       []byte          // as far as it could be decoded
 
-	// Defect is "" or says what is wrong with the material, in fixed words and
-	// numbers that are safe to show. Kind is then the best guess.
-	Defect string
+	// Defect says what is wrong with the material, in fixed words and numbers that
+	// are safe to show; the zero value for nothing. Kind is then the best guess.
+	Defect bilingual.Text
 }
 
 // Inspect says what text is. Several certificates in one text are one
@@ -91,12 +86,12 @@ func Inspect(text string) Material {
 	}
 	for _, m := range all {
 		if m.Kind != Certificate {
-			return first.defective(fmt.Sprintf("%s PEM blocks in one text, and one belongs here: %s", count(len(all)), enumerate(all)))
+			return first.defective(both("%d PEM blocks in one text, and one belongs here: %s", "一段文本里有 %d 个 PEM 块，这里只能放一个：%s", len(all), enumerate(all)))
 		}
 	}
 	for i, m := range all {
-		if m.Defect != "" {
-			return first.defective(fmt.Sprintf("certificate %d of %d: %s", i+1, len(all), m.Defect))
+		if m.Defect != none {
+			return first.defective(both("certificate %d of %d: %s", "第 %d 张证书（共 %d 张）：%s", i+1, len(all), m.Defect))
 		}
 	}
 	return first
@@ -106,7 +101,7 @@ func Inspect(text string) Material {
 // armour is one piece. There is always at least one Material.
 func InspectAll(text string) []Material {
 	if len(text) > maxText {
-		return []Material{{Defect: "longer than 1 MiB; no key or certificate is"}}
+		return []Material{{Defect: both("longer than 1 MiB; no key or certificate is", "超过 1 MiB；密钥和证书没有这么大")}}
 	}
 	if strings.HasPrefix(text, "\xfe\xed\xfe\xed") {
 		return []Material{{Kind: OtherFormat, Form: "Java keystore"}}
@@ -121,7 +116,7 @@ func InspectAll(text string) []Material {
 		return []Material{{Kind: OtherFormat, Form: "OpenSSH"}}
 	}
 	blocks := split(text)
-	if b := blocks[0]; !b.pem && b.defect == "" && announced(b.der) == 0 && encodedTwice(b.der) {
+	if b := blocks[0]; !b.pem && b.defect == none && announced(b.der) == 0 && encodedTwice(b.der) {
 		return InspectAll(string(b.der))
 	}
 	var all []Material
@@ -138,7 +133,7 @@ func encodedTwice(decoded []byte) bool {
 		return true
 	}
 	der, defect := decode(unquote(string(decoded)))
-	return announced(der) > 0 || defect == "" && len(der) > 0 && encodedTwice(der)
+	return announced(der) > 0 || defect == none && len(der) > 0 && encodedTwice(der)
 }
 
 // pathShape matches one line that begins as paths do, or ends in an extension
@@ -181,38 +176,38 @@ func (m Material) isKey() bool {
 
 // defective returns m with a Defect and without the keys, which must not be used
 // then.
-func (m Material) defective(why string) Material {
+func (m Material) defective(why bilingual.Text) Material {
 	m.Defect, m.Private, m.Public = why, nil, nil
 	return m
 }
 
-// String describes the material in plain words and never shows any of it:
+// Text describes the material in plain words and never shows any of it:
 // "an RSA-2048 private key (PKCS#8, PEM)".
-func (m Material) String() string {
+func (m Material) Text() bilingual.Text {
 	algorithm := m.Algorithm
 	if m.Bits > 0 {
 		algorithm = fmt.Sprintf("RSA-%d", m.Bits)
 	}
-	what := m.Kind.String()
+	what := kinds[m.Kind]
 	switch m.Kind {
 	case PrivateRSA, PublicRSA, PrivateOther, PublicOther:
-		half := "private key"
+		half := both("private key", "私钥")
 		if m.Kind == PublicRSA || m.Kind == PublicOther {
-			half = "public key"
+			half = both("public key", "公钥")
 		}
 		switch {
 		case algorithm != "":
-			what = article(algorithm) + " " + algorithm + " " + half
-		case m.Defect != "":
-			what = "a " + half // by its label: too damaged to tell of which kind
+			what = both("%s %s %s", "%[2]s %[3]s", article(algorithm), algorithm, half)
+		case m.Defect != none: // by its label: too damaged to tell of which kind
+			what = both("a %s", "%s", half)
 		}
 	case Certificate, CertificateRequest:
 		if algorithm != "" {
-			what += " with " + article(algorithm) + " " + algorithm + " key"
+			what = both("%s with %s %s key", "%s，密钥为 %[3]s", what, article(algorithm), algorithm)
 		}
 	case OtherFormat:
 		if m.Form != "" {
-			what = article(m.Form) + " " + m.Form + " file"
+			what = both("%s %s file", "%[2]s 文件", article(m.Form), m.Form)
 		}
 		return what
 	case Unknown, Empty, PathLike:
@@ -223,10 +218,13 @@ func (m Material) String() string {
 		armour = "PEM"
 	}
 	if m.Form != "" {
-		armour = m.Form + ", " + armour
+		return both("%s (%s, %s)", "%s（%s、%s）", what, m.Form, armour)
 	}
-	return what + " (" + armour + ")"
+	return both("%s (%s)", "%s（%s）", what, armour)
 }
+
+// String is Text in English.
+func (m Material) String() string { return m.Text().EN }
 
 // Fingerprint is the lower-case hex SHA-256 of the public key as SPKI, so both
 // halves of one pair and its certificate show the same; "" without a Public.
@@ -256,20 +254,13 @@ func article(noun string) string {
 	return "a"
 }
 
-func count(n int) string {
-	if n == 2 {
-		return "two"
-	}
-	return fmt.Sprint(n)
-}
-
-func enumerate(all []Material) string {
+func enumerate(all []Material) bilingual.Text {
 	if len(all) > 3 {
-		return fmt.Sprintf("%s, %s and others", all[0], all[1])
+		return both("%s, %s and others", "%s、%s等", all[0].Text(), all[1].Text())
 	}
-	words := make([]string, len(all))
-	for i, m := range all {
-		words[i] = m.String()
+	list := all[0].Text()
+	for _, m := range all[1 : len(all)-1] {
+		list = both("%s, %s", "%s、%s", list, m.Text())
 	}
-	return strings.Join(words[:len(words)-1], ", ") + " and " + words[len(words)-1]
+	return both("%s and %s", "%s和%s", list, all[len(all)-1].Text())
 }

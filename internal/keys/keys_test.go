@@ -151,7 +151,7 @@ func TestFilesThatOtherToolsMadeAreRead(t *testing.T) {
 		"invisible.txt":       "an RSA-2048 private key (PKCS#8, PEM)",
 	} {
 		m := Inspect(read(t, "testdata/"+name))
-		assert.Empty(t, m.Defect, name)
+		assert.Empty(t, m.Defect.EN, name)
 		assert.Equal(t, says, m.String(), name)
 		assert.Equal(t, "fb117b7bd47618635fc4602de57f7e9594480ce8c7f00bb4e13badc2bba6a13e", m.Fingerprint(), name)
 	}
@@ -173,7 +173,7 @@ func TestInspectAcceptsEveryFormOfAnRSAKey(t *testing.T) {
 		for form, text := range forms(t, tc.pem) {
 			t.Run(name+"/"+form, func(t *testing.T) {
 				m := Inspect(text)
-				require.Empty(t, m.Defect)
+				require.Empty(t, m.Defect.EN)
 				assert.Equal(t, tc.kind, m.Kind)
 				assert.Equal(t, tc.form, m.Form)
 				assert.Equal(t, "RSA", m.Algorithm)
@@ -213,7 +213,7 @@ func TestFingerprintIsThatOfThePair(t *testing.T) {
 
 func TestSmallRSAKeysShowTheirSize(t *testing.T) {
 	m := Inspect(read(t, vectors+"rsa1024_private_pkcs8.pem"))
-	assert.Empty(t, m.Defect)
+	assert.Empty(t, m.Defect.EN)
 	assert.Equal(t, "an RSA-1024 private key (PKCS#8, PEM)", m.String())
 	assert.NotNil(t, m.Private)
 
@@ -227,7 +227,7 @@ func TestSmallRSAKeysShowTheirSize(t *testing.T) {
 		"PKCS#1": x509.MarshalPKCS1PublicKey(&key.PublicKey),
 	} {
 		m = Inspect(base64Of(der))
-		assert.Empty(t, m.Defect, name)
+		assert.Empty(t, m.Defect.EN, name)
 		assert.Equal(t, "an RSA-512 public key ("+name+", base64)", m.String())
 	}
 }
@@ -292,7 +292,7 @@ func TestInspectCallsOtherMaterialByItsName(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := Inspect(tc.text)
-			assert.Empty(t, m.Defect)
+			assert.Empty(t, m.Defect.EN)
 			assert.Equal(t, tc.kind, m.Kind)
 			assert.Equal(t, tc.says, m.String())
 			assert.Nil(t, m.Private)
@@ -305,7 +305,7 @@ func TestCertificatesOfOtherAlgorithmsAreCertificates(t *testing.T) {
 	var algorithms []string
 	for _, m := range InspectAll(read(t, vectors+"root_bundle.crt")) {
 		assert.Equal(t, Certificate, m.Kind)
-		assert.Empty(t, m.Defect)
+		assert.Empty(t, m.Defect.EN)
 		algorithms = append(algorithms, m.Algorithm)
 	}
 	assert.Equal(t, []string{"SM2", "RSA", "EC", "RSA"}, algorithms)
@@ -347,12 +347,12 @@ func TestInspectSaysWhatIsWrong(t *testing.T) {
 		"PEM, nothing inside":           {"-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----", PrivateOther, "nothing between"},
 		"one extra character":           {strings.TrimRight(barePublic, "=") + "A", PublicRSA, "base64 cut short: its last character"},
 
-		"two PEM keys":                              {private + public, PrivateRSA, "two PEM blocks in one text, and one belongs here: an RSA-2048 private key (PKCS#8, PEM) and an RSA-2048 public key (SPKI, PEM)"},
-		"two PEM keys, no line end":                 {strings.TrimSpace(private) + public, PrivateRSA, "two PEM blocks in one text"},
-		"the same key twice":                        {private + private, PrivateRSA, "two PEM blocks in one text"},
+		"two PEM keys":                              {private + public, PrivateRSA, "2 PEM blocks in one text, and one belongs here: an RSA-2048 private key (PKCS#8, PEM) and an RSA-2048 public key (SPKI, PEM)"},
+		"two PEM keys, no line end":                 {strings.TrimSpace(private) + public, PrivateRSA, "2 PEM blocks in one text"},
+		"the same key twice":                        {private + private, PrivateRSA, "2 PEM blocks in one text"},
 		"three keys":                                {private + public + private, PrivateRSA, "3 PEM blocks in one text"},
-		"key and certificate":                       {private + cert, PrivateRSA, "two PEM blocks in one text, and one belongs here: an RSA-2048 private key (PKCS#8, PEM) and a certificate with an RSA-2048 key (X.509, PEM)"},
-		"certificate and key":                       {cert + private, Certificate, "two PEM blocks in one text"},
+		"key and certificate":                       {private + cert, PrivateRSA, "2 PEM blocks in one text, and one belongs here: an RSA-2048 private key (PKCS#8, PEM) and a certificate with an RSA-2048 key (X.509, PEM)"},
+		"certificate and key":                       {cert + private, Certificate, "2 PEM blocks in one text"},
 		"five of them":                              {strings.Repeat(private+cert, 3), PrivateRSA, "6 PEM blocks in one text"},
 		"two bare keys, padding":                    {bare + "\n" + barePublic, PrivateRSA, "two keys or certificates concatenated in one base64 text"},
 		"two bare keys, no padding":                 {unaligned, PublicRSA, "two keys or certificates concatenated in one base64 text"},
@@ -383,7 +383,7 @@ func TestInspectSaysWhatIsWrong(t *testing.T) {
 		"other DER, labelled CERTIFICATE REQUEST":   {armour("CERTIFICATE REQUEST", []byte{0x30, 3, 2, 1, 5}), CertificateRequest, "neither a key nor a certificate"},
 		"corrupt, labelled CERTIFICATE":             {armour("CERTIFICATE", []byte("not DER at all")), Certificate, "not the DER of a key"},
 		"other DER, labelled CERTIFICATE":           {armour("CERTIFICATE", []byte{0x30, 3, 2, 1, 5}), Certificate, "neither a key nor a certificate"},
-		"private exponent damaged":                  {patched(der, 600, der[600]^1), PrivateRSA, defectCorrupt},
+		"private exponent damaged":                  {patched(der, 600, der[600]^1), PrivateRSA, defectCorrupt.EN},
 		"private, inner DER damaged":                {patched(der, 26, 0x31), PrivateRSA, "corrupt"},
 		"modulus even":                              {patched(publicDER, len(publicDER)-6, 0), PublicRSA, "not possible"},
 		"exponent even":                             {patched(publicDER, len(publicDER)-1, 0), PublicRSA, "not possible"},
@@ -391,8 +391,8 @@ func TestInspectSaysWhatIsWrong(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := Inspect(tc.text)
-			assert.Equal(t, tc.kind, m.Kind, "%v: %s", m, m.Defect)
-			assert.Contains(t, m.Defect, tc.defect)
+			assert.Equal(t, tc.kind, m.Kind, "%v: %s", m, m.Defect.EN)
+			assert.Contains(t, m.Defect.EN, tc.defect)
 			assert.Nil(t, m.Private)
 			assert.Nil(t, m.Public)
 			assert.Empty(t, m.Fingerprint())
@@ -409,7 +409,7 @@ func TestHugeModulusIsRefusedBeforeAnyArithmetic(t *testing.T) {
 	}{n, 65537}))
 	m := Inspect(base64Of(der))
 	assert.Equal(t, PublicRSA, m.Kind)
-	assert.Contains(t, m.Defect, "larger than any real")
+	assert.Contains(t, m.Defect.EN, "larger than any real")
 	assert.Nil(t, m.Public)
 }
 
@@ -424,21 +424,21 @@ func TestDefectTellsWhatNoRSAKeyCanBe(t *testing.T) {
 	}{
 		"nil":                 {nil, "it holds no RSA modulus"},
 		"no modulus":          {&rsa.PublicKey{E: 3}, "it holds no RSA modulus"},
-		"modulus 0":           {&rsa.PublicKey{N: new(big.Int), E: 3}, defectImpossible},
-		"negative modulus":    {&rsa.PublicKey{N: new(big.Int).Neg(n), E: 3}, defectImpossible},
-		"even modulus":        {&rsa.PublicKey{N: new(big.Int).Lsh(n, 1), E: 3}, defectImpossible},
-		"exponent 0":          {&rsa.PublicKey{N: n}, defectImpossible},
-		"exponent 1":          {&rsa.PublicKey{N: n, E: 1}, defectImpossible},
-		"exponent 2":          {&rsa.PublicKey{N: n, E: 2}, defectImpossible},
-		"exponent 4":          {&rsa.PublicKey{N: n, E: 4}, defectImpossible},
-		"negative exponent":   {&rsa.PublicKey{N: n, E: -3}, defectImpossible},
-		"exponent of 32 bits": {&rsa.PublicKey{N: n, E: 1<<31 + 1}, defectImpossible},
-		"too many bits":       {&rsa.PublicKey{N: bits(maxBits + 1), E: 3}, defectHuge},
+		"modulus 0":           {&rsa.PublicKey{N: new(big.Int), E: 3}, defectImpossible.EN},
+		"negative modulus":    {&rsa.PublicKey{N: new(big.Int).Neg(n), E: 3}, defectImpossible.EN},
+		"even modulus":        {&rsa.PublicKey{N: new(big.Int).Lsh(n, 1), E: 3}, defectImpossible.EN},
+		"exponent 0":          {&rsa.PublicKey{N: n}, defectImpossible.EN},
+		"exponent 1":          {&rsa.PublicKey{N: n, E: 1}, defectImpossible.EN},
+		"exponent 2":          {&rsa.PublicKey{N: n, E: 2}, defectImpossible.EN},
+		"exponent 4":          {&rsa.PublicKey{N: n, E: 4}, defectImpossible.EN},
+		"negative exponent":   {&rsa.PublicKey{N: n, E: -3}, defectImpossible.EN},
+		"exponent of 32 bits": {&rsa.PublicKey{N: n, E: 1<<31 + 1}, defectImpossible.EN},
+		"too many bits":       {&rsa.PublicKey{N: bits(maxBits + 1), E: 3}, defectHuge.EN},
 		"as many as allowed":  {&rsa.PublicKey{N: bits(maxBits), E: 3}, ""},
 		"exponent 3":          {&rsa.PublicKey{N: n, E: 3}, ""},
 		"exponent of 31 bits": {&rsa.PublicKey{N: n, E: 1<<31 - 1}, ""},
 	} {
-		assert.Equal(t, tc.want, Defect(tc.key), name)
+		assert.Equal(t, tc.want, Defect(tc.key).EN, name)
 	}
 }
 
@@ -493,8 +493,8 @@ func TestNoPartOfTheInputIsEverShown(t *testing.T) {
 		"-----BEGIN " + strings.Repeat(secret, 40), "ssh-rsa " + secret, secret + "=" + secret, "MII" + secret + "\xff", base64Of([]byte("\x30\x10" + secret)),
 	} {
 		m := Inspect(text)
-		assert.NotContains(t, m.String()+m.Defect+m.Form+m.Algorithm, secret)
-		assert.Regexp(t, words, m.String()+m.Defect)
+		assert.NotContains(t, m.String()+m.Defect.EN+m.Form+m.Algorithm, secret)
+		assert.Regexp(t, words, m.String()+m.Defect.EN)
 	}
 }
 
@@ -525,13 +525,13 @@ func FuzzInspect(f *testing.F) {
 			text = testpki.Edit(text, at, remove, insert)
 		}
 		m := Inspect(text)
-		if shown := m.String() + m.Defect; len(shown) > 600 || !words.MatchString(shown) {
+		if shown := m.String() + m.Defect.EN; len(shown) > 600 || !words.MatchString(shown) {
 			t.Fatalf("unexpected words: %q", shown)
 		}
-		if m.Defect != "" && (m.Private != nil || m.Public != nil) {
+		if m.Defect.EN != "" && (m.Private != nil || m.Public != nil) {
 			t.Fatal("a defective key was handed out")
 		}
-		if m.Defect == "" {
+		if m.Defect.EN == "" {
 			switch m.Kind {
 			case Unknown:
 				t.Fatal("nothing is said about what it is")
@@ -545,8 +545,8 @@ func FuzzInspect(f *testing.F) {
 				}
 			}
 			if len(m.DER) > 0 && m.Kind != EncryptedPrivate && m.Kind != OtherFormat {
-				if again := Inspect(base64Of(m.DER)); again.Kind != m.Kind || again.Defect != "" || again.Fingerprint() != m.Fingerprint() {
-					t.Fatalf("its DER says otherwise: %v, %s", again, again.Defect)
+				if again := Inspect(base64Of(m.DER)); again.Kind != m.Kind || again.Defect.EN != "" || again.Fingerprint() != m.Fingerprint() {
+					t.Fatalf("its DER says otherwise: %v, %s", again, again.Defect.EN)
 				}
 			}
 		}

@@ -1,10 +1,11 @@
 package redact
 
 import (
-	"cmp"
 	"encoding/json"
+	"html"
 	"net/url"
-	"slices"
+	"regexp"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -16,91 +17,75 @@ const Masked = "***"
 // kilobytes; beyond these bounds a text is not searched but masked as a whole.
 const (
 	maxSent   = 256 << 10 // bytes that are looked for
-	maxValues = 4096      // values that are looked for
 	maxBody   = 1 << 20   // bytes of a JSON body that is read for values
 	maxValue  = 1 << 10   // bytes of a value that are looked for; what follows its beginning is masked
-	maxText   = 8 << 10   // bytes of a text that are looked through; what is longer is cut off
-	maxSteps  = 4 << 20   // of all searches together
+	maxText   = 8 << 10   // bytes of a text that are shown
+	maxSteps  = 32 << 20  // bytes that all searches together may look at
+	maxLayers = 6         // of nested escapes, the text itself included
+
+	// roomForEscapes is how much longer a value or text is read before its escapes
+	// are undone, so that enough of it is left.
+	roomForEscapes = 16 * maxValue
+
+	// shortValue is the number of characters up to which a value is masked only
+	// where it is a separate word.
+	shortValue = 3
 )
 
-// shortValue is the number of characters up to which a value is masked only where
-// it is a separate word. Otherwise a sent "0" would mask every zero in the text.
-const shortValue = 3
-
-// Mask masks what a call has sent in what the gateway says, also where the gateway
-// repeats it escaped for JSON, a URL or HTML, even several times over. Instead of
-// escaping each value in every way, it undoes the escapes of the text, layer by
-// layer, and looks for the values in each. Make one only when there is an error to
-// show: it costs more than a call that succeeds.
+// Mask masks what a call has sent in what the gateway says. A text in which the
+// gateway repeats a value escaped, for JSON, a URL or HTML and even several times
+// over, is masked as a whole. Values of one or two ASCII characters and names of
+// parameters stay: they identify nobody, and say what was wrong. Make a Mask only
+// when there is an error to show: it costs more than a call that succeeds.
 type Mask struct {
-	sent  int
-	blind bool // more was sent than can be looked for
-	steps int
-
-	values   []string // in lower case; sorted before the first search
-	prepared bool
-	first    [257]int // where the values with a first byte begin
+	values []string // folded
+	sent   int
+	steps  int
+	blind  bool // more was sent than can be looked for
 }
 
-// Add adds values to look for.
+// Add adds values to look for, and each with its own escapes undone: the text may
+// have it that way.
 func (m *Mask) Add(values ...string) {
 	for _, value := range values {
-		if m.sent += min(len(value), maxValue); m.sent > maxSent || len(m.values) >= maxValues {
+		if m.sent += min(len(value), maxValue); m.sent > maxSent {
 			m.blind = true
-		}
-		if m.blind {
 			return
 		}
-		m.addDecoded(value)
+		cut := len(value) > roomForEscapes
+		value = value[:min(len(value), roomForEscapes)]
+		for range maxLayers {
+			bare := strings.Trim(strings.TrimSpace(value), "+") // a plus at an end is easily lost
+			m.add(bare)
+			m.blind = m.blind || cut && len(bare) < maxValue // what follows would not be masked
+			undone := unescape(value)
+			if undone == value {
+				break
+			}
+			value = undone
+		}
 	}
 }
 
-// addDecoded adds a value, and the value with its own escapes undone: the text may
-// have it that way.
-func (m *Mask) addDecoded(value string) {
-	const mostEscaped = 4 * maxValue
-	cut := len(value) > mostEscaped
-	layer := plainLayer(value[:min(len(value), mostEscaped)])
-	for range maxLayers {
-		text := string(layer.text)
-		bare := strings.Trim(strings.TrimSpace(text), "+") // a plus at an end is easily lost
-		if cut && len(bare) < maxValue {
-			m.blind = true // what follows would not be masked
-			return
-		}
-		m.addFolded(fold(bare))
-		if strings.Trim(text, "+") == text {
-			m.addFolded(fold(text))
-		}
-		var changed bool
-		if layer, changed = layer.decoded(cut); !changed {
-			break
-		}
-	}
-	m.prepared = false
-}
-
-func (m *Mask) addFolded(value string) {
-	if value != "" {
-		m.values = append(m.values, value[:min(len(value), maxValue)])
+func (m *Mask) add(value string) {
+	value = fold(value[:min(len(value), maxValue)])
+	if len(value) > 2 || strings.ContainsFunc(value, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		m.values = append(m.values, value)
 	}
 }
 
-// AddQuery adds the values of a query, and those of its names that are not known.
+// AddQuery adds the values of a query, and names that are neither known nor like
+// those of parameters.
 func (m *Mask) AddQuery(query url.Values, known func(name string) bool) {
 	for name, values := range query {
-		if !known(name) {
-			m.Add(name)
-		}
+		m.addName(name, known)
 		for _, value := range values {
-			m.Add(value)
-			m.addNested(value, known)
+			m.addValue(value, known)
 		}
 	}
 }
 
-// AddJSON adds the values in a JSON text, and those of its names that are not
-// known.
+// AddJSON does the same with a JSON text.
 func (m *Mask) AddJSON(text []byte, known func(name string) bool) {
 	if len(text) > maxBody {
 		m.blind = true
@@ -114,21 +99,10 @@ func (m *Mask) AddJSON(text []byte, known func(name string) bool) {
 	}
 }
 
-// addNested adds the values inside a value that is JSON itself.
-func (m *Mask) addNested(value string, known func(name string) bool) {
-	if trimmed := strings.TrimSpace(value); strings.HasPrefix(trimmed, "{") || strings.HasPrefix(trimmed, "[") {
-		m.AddJSON([]byte(trimmed), known)
-	}
-}
-
-func (m *Mask) addLeaves(document any, known func(name string) bool) {
-	if m.blind {
-		return
-	}
+func (m *Mask) addLeaves(document any, known func(string) bool) {
 	switch v := document.(type) {
 	case string:
-		m.Add(v)
-		m.addNested(v, known)
+		m.addValue(v, known)
 	case json.Number:
 		m.Add(v.String())
 	case []any:
@@ -137,153 +111,92 @@ func (m *Mask) addLeaves(document any, known func(name string) bool) {
 		}
 	case map[string]any:
 		for name, item := range v {
-			if !known(name) {
-				m.Add(name)
-			}
+			m.addName(name, known)
 			m.addLeaves(item, known)
 		}
 	}
 }
 
-// Apply returns s, cut to so many bytes, with every value replaced by [Masked].
+// addValue also adds the values inside one that is JSON itself.
+func (m *Mask) addValue(value string, known func(string) bool) {
+	m.Add(value)
+	if trimmed := strings.TrimSpace(value); !m.blind && (strings.HasPrefix(trimmed, "{") || strings.HasPrefix(trimmed, "[")) {
+		m.AddJSON([]byte(trimmed), known)
+	}
+}
+
+// The key of a map may be anything, a telephone number for one.
+var parameterName = regexp.MustCompile(`^[A-Za-z_][A-Za-z_.\-]*[0-9]{0,3}[A-Za-z_.\-]*$`)
+
+func (m *Mask) addName(name string, known func(string) bool) {
+	if !known(name) && !parameterName.MatchString(name) {
+		m.Add(name)
+	}
+}
+
+// Apply returns s with every value replaced by [Masked], cut to so many bytes.
 func (m *Mask) Apply(s string, limit int) string {
 	limit = min(limit, maxText)
-	cut := len(s) > limit
-	if cut {
-		s = s[:limit]
-	}
-	m.prepare()
-	var found []span
-	layer := plainLayer(s)
-	for range maxLayers {
-		if m.blind {
+	masked, _ := m.masked(s[:min(len(s), limit+roomForEscapes)])
+	escaped := masked
+	for range maxLayers - 1 {
+		undone := unescape(escaped)
+		if undone == escaped {
 			break
 		}
-		found = m.search(layer, cut, found)
-		var changed bool
-		if layer, changed = layer.decoded(cut); !changed {
-			break
+		if _, found := m.masked(undone); found {
+			return Masked
 		}
+		escaped = undone
 	}
-	switch {
-	case m.blind && s != "":
+	if m.blind && s != "" {
 		return Masked
-	case len(found) == 0:
-		return s
 	}
-	return replaced(s, found)
+	return masked[:min(len(masked), limit)]
 }
 
-// span is a part of the text, in bytes.
-type span struct{ from, to int }
-
-// replaced replaces each span with Masked, overlapping spans with one.
-func replaced(s string, spans []span) string {
-	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.from, b.from) })
+// masked replaces the values that stand in a text as they are, adjacent ones by one
+// mask.
+func (m *Mask) masked(text string) (masked string, found bool) {
+	folded := fold(text)
+	covered := make([]bool, len(text)+1)
+	for _, value := range m.values {
+		if m.blind = m.blind || m.steps > maxSteps; m.blind {
+			return "", true
+		}
+		for at := 0; ; at++ {
+			next := strings.Index(folded[at:], value)
+			if m.steps += max(next, 0) + len(value); next < 0 {
+				m.steps += len(text) - at
+				break
+			}
+			at += next
+			to := at + len(value)
+			if utf8.RuneCountInString(value) <= shortValue && (at > 0 && IsWordByte(folded[at-1]) || to < len(text) && IsWordByte(folded[to])) {
+				continue
+			}
+			if len(value) == maxValue {
+				to = len(text)
+			}
+			found = true
+			for i := at; i < to; i++ {
+				covered[i] = true
+			}
+			if to == len(text) {
+				break
+			}
+		}
+	}
 	var b strings.Builder
-	at := 0
-	for i := 0; i < len(spans); {
-		whole := spans[i]
-		for i++; i < len(spans) && spans[i].from < whole.to; i++ {
-			whole.to = max(whole.to, spans[i].to)
-		}
-		b.WriteString(s[at:whole.from])
-		b.WriteString(Masked)
-		at = whole.to
-	}
-	b.WriteString(s[at:])
-	return b.String()
-}
-
-func (m *Mask) prepare() {
-	if m.prepared {
-		return
-	}
-	slices.Sort(m.values)
-	m.values = slices.Compact(m.values)
-	at := 0
-	for c := range 257 {
-		for at < len(m.values) && int(m.values[at][0]) < c {
-			at++
-		}
-		m.first[c] = at
-	}
-	m.prepared = true
-}
-
-// search finds the values in one layer of a text, also where they overlap.
-func (m *Mask) search(layer layer, cut bool, found []span) []span {
-	folded := fold(string(layer.text))
-	for i := range len(folded) {
-		length, rest := m.at(folded, i, cut)
-		if m.steps > maxSteps {
-			m.blind = true
-			return found
-		}
+	for i := range len(text) {
 		switch {
-		case rest:
-			return append(found, span{layer.from(i), layer.size})
-		case length > 0:
-			found = append(found, span{layer.from(i), layer.to(i + length)})
+		case !covered[i]:
+			b.WriteByte(text[i])
+		case !covered[i+1]:
+			b.WriteString(Masked)
 		}
 	}
-	return found
-}
-
-// at returns the length of the longest value that begins at position i, 0 for
-// none. rest says that everything from there on is part of a value: either the text
-// was cut off, where the beginning of a value counts too, or the value is longer
-// than the part that is looked for.
-func (m *Mask) at(folded string, i int, cut bool) (length int, rest bool) {
-	text := folded[i:]
-	low, high := m.first[text[0]], m.first[int(text[0])+1]
-	for depth := 1; low < high; depth++ { // the values in between share so many bytes with the text
-		m.steps++
-		if value := m.values[low]; len(value) == depth { // the shortest is the first
-			if m.counts(folded, i, value) {
-				length = depth
-				rest = depth == maxValue
-			}
-			low++
-		}
-		switch {
-		case low == high:
-			return length, rest
-		case depth == len(text):
-			return length, rest || cut
-		}
-		c := text[depth]
-		values := m.values
-		for bound := high; low < bound; { // the first that has c or more there
-			m.steps++
-			if middle := (low + bound) / 2; values[middle][depth] < c {
-				low = middle + 1
-			} else {
-				bound = middle
-			}
-		}
-		if low == high || values[low][depth] != c {
-			return length, rest
-		}
-		after := low
-		for bound := high; after < bound; { // the first that has more than c
-			m.steps++
-			if middle := (after + bound) / 2; values[middle][depth] <= c {
-				after = middle + 1
-			} else {
-				bound = middle
-			}
-		}
-		high = after
-	}
-	return length, rest
-}
-
-// counts reports whether a value at position i is to be masked there.
-func (m *Mask) counts(folded string, i int, value string) bool {
-	end := i + len(value)
-	return len(value) > shortValue*utf8.UTFMax || utf8.RuneCountInString(value) > shortValue ||
-		(i == 0 || !IsWordByte(folded[i-1])) && (end == len(folded) || !IsWordByte(folded[end]))
+	return b.String(), found
 }
 
 // fold removes differences that a gateway may make: the case of ASCII, such as the
@@ -304,4 +217,32 @@ func fold(s string) string {
 // IsWordByte reports whether c is an ASCII letter or digit.
 func IsWordByte(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+}
+
+// escapes are those of JSON and JavaScript, of URLs, and of HTML.
+var escapes = regexp.MustCompile(`(?:[\\%][uU][0-9a-fA-F]{4})+|(?:%|\\x)[0-9a-fA-F]{2}|\\["\\/'bfnrt]|&#(?:[xX][0-9a-fA-F]{1,6}|[0-9]{1,7});?|&[a-zA-Z0-9]{2,31};`)
+
+// unescape undoes one layer of escapes.
+func unescape(s string) string {
+	return escapes.ReplaceAllStringFunc(s, func(escape string) (plain string) {
+		hex, isHex := strings.CutPrefix(strings.ToLower(strings.Trim(escape, "&#;")), "x")
+		switch {
+		case strings.HasPrefix(escape, "&#"): // html.UnescapeString takes control characters for Windows-1252
+			base := 10
+			if isHex {
+				base = 16
+			}
+			n, _ := strconv.ParseInt(hex, base, 32)
+			return string(rune(n))
+		case escape[0] == '&':
+			return html.UnescapeString(escape)
+		case escape == `\'`:
+			return "'"
+		case escape[1] == 'x', escape[0] == '%' && len(escape) == 3:
+			plain, _ = url.PathUnescape("%" + escape[len(escape)-2:])
+		default:
+			_ = json.Unmarshal([]byte(`"`+strings.NewReplacer("%", `\`, "U", "u").Replace(escape)+`"`), &plain)
+		}
+		return plain
+	})
 }

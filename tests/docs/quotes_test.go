@@ -126,7 +126,7 @@ func TestErrorTextsAreWhatTheLibrarySays(t *testing.T) {
 		meeting(t, alipaytest.GatewayError(http.StatusForbidden, alipay.CodeIllegalClientIP, "非法的来源IP")),
 		meeting(t, alipaytest.FaultNamed("403 HTML")),
 		with(alipaytest.NewGateway(t, alipaytest.WithEncryptKey(aesKey)).Config(), func(c *alipay.AlipayConfig) { c.EncryptKey = "" }),
-		meeting(t, alipaytest.BadCiphertext, alipaytest.WithEncryptKey(aesKey)),
+		meeting(t, alipaytest.FaultNamed("bad ciphertext"), alipaytest.WithEncryptKey(aesKey)),
 	}
 	for _, file := range []string{"en/troubleshooting.md", "zh-CN/troubleshooting.md"} {
 		var quotes []string
@@ -190,16 +190,16 @@ func TestTheNetworkTableIsWhatTheLibrarySays(t *testing.T) {
 		{alipay.OutcomeUnknown, []error{meeting(t, alipaytest.FaultNamed("drop")), meeting(t, alipaytest.FaultNamed("drop by reset"))}},
 		{alipay.OutcomeUnknown, []error{meeting(t, alipaytest.Hang)}},
 		{alipay.OutcomeUnknown, []error{meeting(t, alipaytest.HalfAnswer)}},
-		{alipay.OutcomeUnknown, []error{meeting(t, alipaytest.BadGateway), meeting(t, alipaytest.SystemError(http.StatusBadRequest))}},
-		{alipay.OutcomeUnknown, []error{meeting(t, alipaytest.ProxyHTML)}},
+		{alipay.OutcomeUnknown, []error{meeting(t, alipaytest.BadGateway), meeting(t, alipaytest.FaultNamed("400 SYSTEM_ERROR, signed"))}},
+		{alipay.OutcomeUnknown, []error{meeting(t, alipaytest.FaultNamed("200 HTML"))}},
 		{alipay.OutcomeUnknown, []error{meeting(t, alipaytest.FaultNamed("foreign signature"))}},
 		{alipay.OutcomeUnknown, []error{meeting(t, alipaytest.FaultNamed("altered body"))}},
 		{alipay.OutcomeUnknown, []error{meeting(t, alipaytest.TimestampOff(-time.Hour))}},
 		{alipay.OutcomeUnknown, []error{rotated(t)}},
-		{alipay.OutcomeUnknown, []error{meeting(t, alipaytest.BadCiphertext, alipaytest.WithEncryptKey(aesKey))}},
+		{alipay.OutcomeUnknown, []error{meeting(t, alipaytest.FaultNamed("bad ciphertext"), alipaytest.WithEncryptKey(aesKey))}},
 		{alipay.OutcomeUnknown, []error{replayed, mistaken}},
-		{alipay.OutcomeUnknown, []error{meeting(t, alipaytest.Redirect(http.StatusFound, "http://127.0.0.1:9/"))}},
-		{alipay.OutcomeUnknown, []error{meeting(t, alipaytest.HugeBody(2<<20))}},
+		{alipay.OutcomeUnknown, []error{meeting(t, alipaytest.FaultNamed("redirect 302"))}},
+		{alipay.OutcomeUnknown, []error{meeting(t, alipaytest.FaultNamed("huge body, 8388608 bytes"))}},
 		{alipay.OutcomeRejected, []error{query(gateway.Config(), "spent")}},
 	}
 	sentinels := map[string]error{

@@ -25,7 +25,7 @@ type material struct {
 
 // whole reports whether it is of the expected kind, and undamaged.
 func (m *material) whole(kind keys.Kind) bool {
-	return m != nil && m.Kind == kind && m.Defect == "" && (kind != keys.Certificate || m.certs != nil)
+	return m != nil && m.Kind == kind && m.Defect == (text{}) && (kind != keys.Certificate || m.certs != nil)
 }
 
 // read returns nil where nothing is set or the file cannot be read, which
@@ -42,7 +42,7 @@ func read(field, content, path string) *material {
 		return nil
 	}
 	m := &material{field: field, Material: keys.Inspect(content)}
-	if m.Kind == keys.Certificate && m.Defect == "" {
+	if m.Kind == keys.Certificate && m.Defect == (text{}) {
 		m.certs, _ = certs.Parse(content)
 	}
 	return m
@@ -83,9 +83,9 @@ func (r *report) materials(c alipay.AlipayConfig, now time.Time) {
 }
 
 func (m *material) describe(now time.Time) text {
-	list := []text{{EN: m.Material.String(), ZH: m.Chinese()}}
-	if m.Defect != "" {
-		list = append(list, both("damaged: %s", "损坏：%s", text{EN: m.Defect, ZH: m.DefectChinese()}))
+	list := []text{m.Text()}
+	if m.Defect != (text{}) {
+		list = append(list, both("damaged: %s", "损坏：%s", m.Defect))
 	}
 	if m.certs == nil && m.Fingerprint() != "" {
 		list = append(list, both("fingerprint of the public key (SHA-256): %s", "公钥指纹（SHA-256）：%s", m.Fingerprint()))

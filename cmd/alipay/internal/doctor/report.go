@@ -14,15 +14,7 @@ import (
 
 type text = bilingual.Text
 
-// both is a text in English and Chinese, formatted with the arguments that there
-// are.
-func both(en, zh string, args ...any) text {
-	t := text{EN: en, ZH: zh}
-	if len(args) > 0 {
-		t = t.With(args...)
-	}
-	return t
-}
+func both(en, zh string, args ...any) text { return bilingual.Of(en, zh, args...) }
 
 // lines is a text of several lines.
 func lines(list ...text) (all text) {

@@ -386,7 +386,7 @@ func TestAnOrderIsOpenedAndAnswered(t *testing.T) {
 
 	post(t, i, "order", url.Values{"order": {strings.Replace(order, "out-", "oot-", 1)}}, nil)
 	html := until(next, "orders", `role="alert"`)
-	assert.Contains(t, html, "signature")
+	assert.Contains(t, html, "over another string than the gateway")
 	post(t, i, "order", url.Values{"order": {" " + order + "\n"}}, nil)
 	html = until(next, "orders", "out-&lt;1&gt;")
 	assert.Contains(t, html, "not answered")

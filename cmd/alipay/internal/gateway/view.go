@@ -105,7 +105,7 @@ var buttons = []button{
 	{alipaytest.Hang, "no answer at all", "一直不响应"},
 	{alipaytest.Slow(3 * time.Second), "3 s late", "延迟 3 秒"},
 	{alipaytest.RetryAfter(2 * time.Second), "throttled (429)", "限流（429）"},
-	{alipaytest.SystemError(http.StatusInternalServerError), "SYSTEM_ERROR", "SYSTEM_ERROR"},
+	{alipaytest.FaultNamed("500 SYSTEM_ERROR, signed"), "SYSTEM_ERROR", "SYSTEM_ERROR"},
 	{alipaytest.RawAnswer("bad gateway page", http.StatusBadGateway, "text/html", "<html><h1>502 Bad Gateway</h1></html>"), "a proxy's 502", "代理返回 502"},
 	{alipaytest.MissingSignature, "unsigned", "没有签名"},
 	{alipaytest.ForeignSignature, "another key's signature", "其他密钥的签名"},
