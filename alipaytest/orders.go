@@ -2,7 +2,6 @@ package alipaytest
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -84,15 +83,15 @@ func (g *Gateway) OpenOrder(orderString string) (*Order, error) {
 	if strings.HasPrefix(orderString, "http://") || strings.HasPrefix(orderString, "https://") {
 		address := g.baseURL + protocol.OldGatewayPath + "?"
 		if query = strings.TrimPrefix(orderString, address); query == orderString {
-			return nil, fmt.Errorf("alipaytest: OpenOrder: the URL of a page at this gateway begins with %s", address)
+			return nil, notOpened{said{"the URL of a page at this gateway begins with " + address, "本网关的页面 URL 以 " + address + " 开头"}}
 		}
 	}
 	form, err := url.ParseQuery(query)
 	if err != nil {
-		return nil, errors.New("alipaytest: OpenOrder: an order string is name=value joined by &, escaped as in a form, and this is not")
+		return nil, notOpened{said{"an order string is name=value joined by &, escaped as in a form, and this is not", "orderStr 是用 & 连接的 name=value，按表单编码，这里不是"}}
 	}
 	if method := form.Get("method"); method != "" && method != signMethod {
-		return nil, fmt.Errorf("alipaytest: OpenOrder: the method is %q, and the app here opens orders of %s only", method, signMethod)
+		return nil, notOpened{said{fmt.Sprintf("the method is %q, and the app here opens orders of %s only", method, signMethod), fmt.Sprintf("method 是 %q，而这里的 App 只打开 %s 的签约串", method, signMethod)}}
 	}
 	var order *Order
 	request, refused := g.checkOld(form)
@@ -103,10 +102,18 @@ func (g *Gateway) OpenOrder(orderString string) (*Order, error) {
 		refused = g.register(order)
 	}
 	if refused != nil {
-		return nil, fmt.Errorf("alipaytest: OpenOrder: %s", refused.said.en)
+		return nil, notOpened{refused.said}
 	}
 	return order, nil
 }
+
+// notOpened is why an order string was not opened.
+type notOpened struct{ said }
+
+func (e notOpened) Error() string { return "alipaytest: OpenOrder: " + e.en }
+
+// Chinese is the same in Chinese, for the gateway's page.
+func (e notOpened) Chinese() string { return e.zh }
 
 // readOrder checks biz_content, and changes nothing in the gateway.
 func (g *Gateway) readOrder(request *oldRequest) (*Order, *oldRefusal) {

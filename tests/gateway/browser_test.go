@@ -1,14 +1,15 @@
 package gateway
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -26,37 +27,6 @@ import (
 // screenshots is a directory for pictures of the page, for people to look at;
 // none are taken when it is not set.
 var screenshots = os.Getenv("SCREENSHOTS")
-
-// gateway is a running `alipay gateway`.
-type gateway struct {
-	config alipay.AlipayConfig
-	page   string
-}
-
-// start builds the command and runs it until the test ends.
-func start(t *testing.T) gateway {
-	t.Helper()
-	command := filepath.Join(t.TempDir(), "alipay")
-	build := exec.Command("go", "build", "-o", command, "github.com/seed-39a49030/alipay/cmd/alipay")
-	build.Stderr = os.Stderr
-	require.NoError(t, build.Run())
-	run := exec.Command(command, "gateway", "-json")
-	stdout, err := run.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, run.Start())
-	t.Cleanup(func() {
-		_ = run.Process.Signal(os.Interrupt)
-		_ = run.Wait()
-	})
-	line, err := bufio.NewReader(stdout).ReadBytes('\n')
-	require.NoError(t, err)
-	var members map[string]string
-	require.NoError(t, json.Unmarshal(line, &members))
-	return gateway{
-		alipay.AlipayConfig{BaseURL: members["base_url"], AppID: members["app_id"], PrivateKey: members["private_key"], AlipayPublicKey: members["alipay_public_key"]},
-		members["inspector_url"],
-	}
-}
 
 // rewriting signs one target and sends another, as a client does that encodes
 // its query twice.
@@ -255,6 +225,33 @@ func TestThePageShowsAMistakeLiveAndItsButtonsWork(t *testing.T) {
 			require.Empty(t, complaints())
 		})
 	}
+}
+
+// A row that is open is not cut off by the list around it, and not removed when
+// more requests come than the page shows.
+func TestARowThatIsReadStays(t *testing.T) {
+	g := start(t)
+	ctx, complaints := browser(t, "en")
+	require.NoError(t, chromedp.Run(ctx, chromedp.Navigate(g.page), shows("#live.on", "live")))
+	require.NoError(t, g.query(t, "first-token"))
+	require.NoError(t, chromedp.Run(ctx, shows("details.good", "first-token"), click("details.good > summary")))
+	client, err := alipay.NewClient(g.config)
+	require.NoError(t, err)
+	const more = 310 // the page shows 300
+	for range more {
+		_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), &alipay.QueryParams{OnceToken: "spent"})
+		if !errors.Is(err, alipay.CodeTokenInvalid) {
+			require.NoError(t, err)
+		}
+	}
+	var cut float64
+	require.NoError(t, chromedp.Run(ctx,
+		shows("#tokens", strconv.Itoa(more)),
+		shows("details[open]", "first-token"),
+		chromedp.Evaluate(`document.getElementById("requests").scrollHeight - document.getElementById("requests").clientHeight`, &cut),
+	))
+	require.LessOrEqual(t, cut, 1.0)
+	require.Empty(t, complaints())
 }
 
 // A page of another site cannot send the forms of this one.

@@ -18,8 +18,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/seed-39a49030/alipay/alipaytest"
 )
 
 // sdkVersion is the newest when this was written.
@@ -100,10 +98,9 @@ const (
 
 func TestOneWrongSettingOfTheOfficialSDKIsNamed(t *testing.T) {
 	dir, node := install(t)
-	plain, encrypted := alipaytest.NewGateway(t), alipaytest.NewGateway(t, alipaytest.WithEncryptKey(aesKey))
-	for _, g := range []*alipaytest.Gateway{plain, encrypted} {
-		g.Handle("POST", "/v3/test/echo", func(r alipaytest.ReceivedRequest) (int, any) { return 200, r.Body })
-	}
+	endpoints := filepath.Join(t.TempDir(), "endpoints.json")
+	require.NoError(t, os.WriteFile(endpoints, []byte(`[{"method": "POST", "path": "/v3/test/echo", "body": {"name": "张三"}}]`), 0o600))
+	plain, encrypted := start(t, "-endpoints", endpoints), start(t, "-endpoints", endpoints, "-encrypt-key", aesKey)
 
 	for name, tc := range map[string]struct {
 		cert, encrypt bool
@@ -132,7 +129,7 @@ func TestOneWrongSettingOfTheOfficialSDKIsNamed(t *testing.T) {
 			says: "the app_id is 2021000000000002; this gateway knows one application only"},
 		"appId of the merchant": {change: func(c *call) { c.Config["appId"] = "2088102146225135" },
 			says: "the app_id is a merchant's id (2088…, PID), not an APPID"},
-		"appId with a space": {change: func(c *call) { c.Config["appId"] = " " + alipaytest.AppID },
+		"appId with a space": {change: func(c *call) { c.Config["appId"] = " " + plain.config.AppID },
 			says: "the app_id has spaces around it"},
 		// #56
 		"appCertContent is Alipay's": {cert: true, change: func(c *call) { c.Config["appCertContent"] = c.Config["alipayPublicCertContent"] },
@@ -157,9 +154,9 @@ func TestOneWrongSettingOfTheOfficialSDKIsNamed(t *testing.T) {
 			if tc.encrypt {
 				g = encrypted
 			}
-			config, cert := g.Config(), g.CertConfig()
+			config, cert := g.config, g.cert
 			c := call{
-				Config: map[string]any{"endpoint": g.BaseURL(), "appId": config.AppID, "privateKey": bare(config.PrivateKey), "keyType": "PKCS8", "alipayPublicKey": bare(config.AlipayPublicKey)},
+				Config: map[string]any{"endpoint": config.BaseURL, "appId": config.AppID, "privateKey": bare(config.PrivateKey), "keyType": "PKCS8", "alipayPublicKey": bare(config.AlipayPublicKey)},
 				Method: "GET", Path: jobworth, Options: map[string]any{"query": map[string]any{"once_token": name}},
 			}
 			if tc.cert {
@@ -173,21 +170,21 @@ func TestOneWrongSettingOfTheOfficialSDKIsNamed(t *testing.T) {
 			if tc.change != nil {
 				tc.change(&c)
 			}
-			before := len(g.Requests())
+			before := len(g.rows(t))
 			answer := c.run(t, dir, node)
-			requests := g.Requests()[before:]
-			require.Len(t, requests, 1, "%+v", answer)
-			received := requests[0]
+			rows := g.rows(t)
+			require.Len(t, rows, before+1, "%+v", answer)
+			received := rows[0]
 			if tc.says == "" {
 				assert.Equal(t, 200, answer.Status, "%+v", answer)
 				assert.Empty(t, answer.Error)
-				assert.True(t, received.Verified)
-				assert.Empty(t, received.Diagnosis)
+				assert.Equal(t, "good", received.class)
+				assert.Empty(t, received.diagnosis)
 				return
 			}
 			assert.NotEmpty(t, answer.Error)
-			assert.Contains(t, strings.ToLower(received.Diagnosis), strings.ToLower(tc.says))
-			t.Logf("the SDK: %s %s; the gateway: %s", answer.Code, answer.Error, received.Diagnosis)
+			assert.Contains(t, strings.ToLower(received.diagnosis), strings.ToLower(tc.says))
+			t.Logf("the SDK: %s %s; the gateway: %s", answer.Code, answer.Error, received.diagnosis)
 		})
 	}
 }

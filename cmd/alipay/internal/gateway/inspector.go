@@ -39,7 +39,7 @@ type inspector struct {
 
 	mu          sync.Mutex
 	orders      []*alipaytest.Order
-	refused     string // why the last order string was not opened
+	refused     error  // why the last order string was not opened
 	to          string // where messages are sent
 	comparisons map[string]comparison
 }
@@ -276,11 +276,9 @@ func (i *inspector) openOrder(r *http.Request) {
 	order, err := i.gateway.OpenOrder(strings.TrimSpace(r.PostFormValue("order")))
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if err != nil {
-		i.refused = strings.TrimPrefix(err.Error(), "alipaytest: OpenOrder: ")
+	if i.refused = err; err != nil {
 		return
 	}
-	i.refused = ""
 	for n, known := range i.orders {
 		if known.OutAgreementNo == order.OutAgreementNo {
 			i.orders[n] = order
@@ -321,5 +319,5 @@ func (i *inspector) reset(*http.Request) {
 	i.gateway.Reset()
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.orders, i.refused = nil, ""
+	i.orders, i.refused = nil, nil
 }

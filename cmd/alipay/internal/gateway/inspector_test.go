@@ -258,7 +258,7 @@ func TestRowsSayWhatACodeMeans(t *testing.T) {
 	_, err = client.Do(t.Context(), &alipay.Request{Path: "/v3/alipay/trade/query"}, nil)
 	require.Error(t, err)
 	for lang, says := range map[string][]string{
-		"en": {"A real call has query_type, identity_type, service_id, too.", "The answer is encrypted, since this gateway has an AES key", "This once_token has given its result already", "A file named by -endpoints adds it."},
+		"en": {"A real call has query_type, identity_type, service_id, too.", "The answer is encrypted, since this gateway has an AES key", "This once_token has given its result already", "a file named by -endpoints adds them."},
 		"zh": {"真实调用还会带上 query_type、identity_type、service_id。", "因此响应是密文", "已经返回过结果", "可用 -endpoints 指定的文件添加"},
 	} {
 		_, _, body := get(t, i.url()+"?lang="+lang, nil)

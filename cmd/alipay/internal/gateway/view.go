@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/http"
 	"net/url"
@@ -54,6 +55,7 @@ type request struct {
 	alipaytest.ReceivedRequest
 	ID, Time           string
 	Good               bool
+	API                string // the method of the old gateway
 	Verdict, Diagnosis string
 	Expected, Signed   []segment
 	Parameters         []parameter // in their place, for the old gateway
@@ -161,7 +163,14 @@ func (i *inspector) view(lang string) view {
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	v.MessagesTo, v.OrderRefused = i.to, i.refused
+	v.MessagesTo = i.to
+	var chinese interface{ Chinese() string }
+	if i.refused != nil {
+		v.OrderRefused = strings.TrimPrefix(i.refused.Error(), "alipaytest: OpenOrder: ")
+		if lang == "zh" && errors.As(i.refused, &chinese) {
+			v.OrderRefused = chinese.Chinese()
+		}
+	}
 	for _, o := range slices.Backward(i.orders) {
 		v.Orders = append(v.Orders, order{tongue: v.tongue, Order: o, State: o.Status(), Content: indented(o.BizContent)})
 	}
@@ -232,6 +241,9 @@ func (v *view) request(r alipaytest.ReceivedRequest, c comparison) request {
 		Body: indented(r.Body),
 	}
 	shown.Notes = v.notes(r)
+	if r.Path == protocol.OldGatewayPath {
+		shown.API = r.Params.Get("method")
+	}
 	switch {
 	case r.Fault != "" && r.Code == "":
 		shown.Verdict = v.T("fault: ", "故障：") + v.fault(r.Fault)
@@ -268,7 +280,7 @@ func (t tongue) notes(r alipaytest.ReceivedRequest) (notes []string) {
 	case r.Code == alipay.CodeTokenInvalid:
 		notes = append(notes, t.T("This once_token has given its result already: it gives one. Set it again, or take another token.", "这个 once_token 已经返回过结果：每个 token 只返回一次。请重新设置它，或换一个 token。"))
 	case r.Code == alipay.CodeInvalidMethod:
-		notes = append(notes, t.T("Not found: this gateway has no such endpoint. A file named by -endpoints adds it.", "未找到：本网关没有这个接口。可用 -endpoints 指定的文件添加。"))
+		notes = append(notes, t.T("Not found: this gateway has the endpoints that it was given, and a few of its own. Outside of a Go test, a file named by -endpoints adds them.", "未找到：本网关只有自带的和添加的接口。Go 测试之外，可用 -endpoints 指定的文件添加。"))
 	case r.Diagnosis == "" && refused.Hint() != "":
 		notes = append(notes, t.T(refused.Hint(), refused.HintZH()))
 	}
