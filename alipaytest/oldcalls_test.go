@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -296,6 +297,24 @@ func TestRefusalsAreSignedAsThePlatformSignsThem(t *testing.T) {
 	}
 }
 
+// A refusal of the method's is encrypted like its answer, one of the gateway's not.
+func TestAMethodsRefusalIsEncrypted(t *testing.T) {
+	t.Parallel()
+	g := NewGateway(t, WithEncryptKey(testKey))
+	m := preconsultCall(string(g.cipher.Encrypt([]byte(`{}`))), "encrypt_type", "AES")
+	a := execute(t, g, m)
+	assert.Equal(t, "PARAM_ERROR", a.subCode)
+	assert.True(t, a.node != a.plain && a.verifies())
+	g.Inject(BusinessError(400, alipay.CodeSystemError, ""), 1)
+	a = execute(t, g, m)
+	assert.Equal(t, "20000", a.code)
+	assert.True(t, a.node != a.plain && a.verifies())
+	g.Inject(GatewayError(400, alipay.CodeUnknowError, ""), 1)
+	a = execute(t, g, m)
+	assert.Equal(t, "20000", a.code)
+	assert.True(t, a.node == a.plain && a.sign == "")
+}
+
 // The faults of the answer and of its signature are met at the old gateway as well.
 func TestFaultsMeetTheOldGateway(t *testing.T) {
 	t.Parallel()
@@ -434,12 +453,14 @@ func (r *recorder) Logf(format string, args ...any) {
 func TestATokenThatIsSignedAndNotSentIsFound(t *testing.T) {
 	t.Parallel()
 	g := NewGateway(t)
-	require.Equal(t, 200, call{target: query("t"), header: map[string]string{"alipay-app-auth-token": "202601BB"}}.do(t, g).StatusCode)
+	for n, token := range []string{"202601BB", "202601BC"} {
+		require.Equal(t, 200, call{target: query(strconv.Itoa(n)), header: map[string]string{"alipay-app-auth-token": token}}.do(t, g).StatusCode)
+	}
 	r := call{target: query("u"), header: map[string]string{"alipay-app-auth-token": "202601BB"}}.request(t, g)
 	r.Header.Del("alipay-app-auth-token")
 	delete(r.Header, "alipay-app-auth-token")
 	answer, err := exchangeOnce(g.HTTPClient(), r)
 	require.NoError(t, err)
 	require.Equal(t, 400, answer.StatusCode)
-	assert.Contains(t, g.Requests()[1].Diagnosis, "an app auth token was signed that is not sent as the header alipay-app-auth-token")
+	assert.Contains(t, g.Requests()[2].Diagnosis, "an app auth token was signed that is not sent as the header alipay-app-auth-token")
 }

@@ -128,8 +128,7 @@ func decompressed(body []byte, most int64) []original {
 		if err != nil {
 			continue
 		}
-		plain, _ := io.ReadAll(io.LimitReader(r, most+1))
-		if n := int64(len(plain)); n > 0 && n <= most {
+		if plain, _ := io.ReadAll(io.LimitReader(r, most)); len(plain) > 0 {
 			return []original{{plain, "compression"}}
 		}
 	}

@@ -158,6 +158,8 @@ func TestOtherChangesOfAnAnswerAreNamed(t *testing.T) {
 		{sampleAnswer, sampleAnswer, at + "000", "what changed is the unit of its timestamp"},
 		{sampleAnswer, strings.ReplaceAll(sampleAnswer, "SUCCESS", "FAILED"), at, "other content; look at"},
 		{sampleAnswer, "", at, "other content; look at"},
+		{`{"a":"` + strings.Repeat("x", maxRewritten-9) + `"}`, `{"a": "` + strings.Repeat("x", maxRewritten-9) + `"}`, at, json},
+		{`{"a":"` + strings.Repeat("x", maxRewritten-8) + `"}`, `{"a": "` + strings.Repeat("x", maxRewritten-8) + `"}`, at, "other content; look at"},
 		{sampleAnswer, sampleAnswer, "", "other content; look at"},
 		{sampleAnswer, "\x1f\x8b", at, "other content; look at"},
 		{sampleAnswer, " " + sampleAnswer, at, json},
