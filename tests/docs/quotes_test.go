@@ -173,8 +173,8 @@ func TestTheNetworkTableIsWhatTheLibrarySays(t *testing.T) {
 	_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), &alipay.QueryParams{OnceToken: "token-1"})
 	require.NoError(t, err)
 	_, replayed := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), &alipay.QueryParams{OnceToken: "token-2"})
-	gateway.Inject(alipaytest.SignedBody("another user", "application/json", `{"user_id":"somebody else"}`), 1)
-	_, mistaken := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), &alipay.QueryParams{OnceToken: "token-3", UserID: "somebody"})
+	gateway.Inject(alipaytest.SignedBody("another user", "application/json", `{"identity_result":"SUCCESS","user_id":"2088402562742106"}`), 1)
+	_, mistaken := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), &alipay.QueryParams{OnceToken: "token-3", UserID: "2088402562742105"})
 
 	rows := []struct {
 		outcome alipay.Outcome
