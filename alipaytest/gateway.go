@@ -57,7 +57,9 @@ func WithHTTP2() Option { return func(o *options) { o.tls, o.http2 = true, true 
 //
 // Every success answer is then encrypted, also to a GET without the header
 // alipay-encrypt-type, since not every official SDK sends it. Only a request
-// with a plain body gets a plain answer. Error answers are never encrypted.
+// with a plain body gets a plain answer. Error answers are never encrypted. At the
+// old gateway a call that has encrypt_type is answered encrypted, the method's
+// refusals too.
 func WithEncryptKey(key string) Option { return func(o *options) { o.encryptKey = key } }
 
 // WithClock sets the clock by which timestamps are checked and answers are

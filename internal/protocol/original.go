@@ -44,7 +44,7 @@ func (a *signedAnswer) explain(key *rsa.PublicKey, most int64) (found signed, by
 			h.Write([]byte{'\n'})
 			return bytes.Equal(h.Sum(nil), digest)
 		}
-		for body, damage := range originals(a.body, most) {
+		for body, damage := range Originals(a.body, most) {
 			if covers(a.timestamp, body) && verifyRaw(key, SignedContent(a.timestamp, a.nonce, body), signature) {
 				if strings.ContainsAny(a.signature, " \t") {
 					damage = and("blanks in the signature", damage)
@@ -88,10 +88,10 @@ type original struct {
 	damage string
 }
 
-// originals yields what may have been signed instead of a body that arrived, and
+// Originals yields what may have been signed instead of a body that arrived, and
 // the damage that was done to it since: first the body itself, then with each
-// usual damage undone, and with several.
-func originals(body []byte, most int64) iter.Seq2[[]byte, string] {
+// usual damage undone, and with several. Decompressed it has at most that many bytes.
+func Originals(body []byte, most int64) iter.Seq2[[]byte, string] {
 	return func(yield func([]byte, string) bool) {
 		var walk func(original, ...func([]byte) []original) bool
 		walk = func(o original, undo ...func([]byte) []original) bool {

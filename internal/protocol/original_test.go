@@ -249,7 +249,7 @@ func TestTheSearchForAnOriginalIsBounded(t *testing.T) {
 	for _, size := range []int{0, 1, 1 << 10, 1 << 20} {
 		body := bytes.Repeat([]byte("\n"), size)
 		n := 0
-		for range originals(body, 1<<20) {
+		for range Originals(body, 1<<20) {
 			n++
 		}
 		assert.LessOrEqual(t, n, 32, "each of which is hashed once, up to a limit")

@@ -175,34 +175,14 @@ func escaped(text string) (r rune, size int) {
 	return utf8.RuneError, 6
 }
 
-// charset covers UTF-8 that was mistaken for Latin-1 and encoded once more.
+// charset covers characters that an encoding could not hold.
 func (c *collector) charset() {
-	if once, ok := latin1(c.text); ok {
-		c.add(once, "in UTF-8", "encoded as UTF-8 once more", "是 UTF-8，到达的又被编码了一次（乱码）")
-	}
-	var twice []byte
-	for _, b := range []byte(c.text) {
-		twice = utf8.AppendRune(twice, rune(b))
-	}
-	c.add(string(twice), "encoded as UTF-8 twice", "encoded once", "被编码成两次 UTF-8（乱码），到达的只编码一次")
 	c.add(strings.Map(func(r rune) rune {
 		if r >= utf8.RuneSelf {
 			return '?'
 		}
 		return r
 	}, c.text), "with ? for each character beyond ASCII", "with the characters themselves", "非 ASCII 字符成了 ?（编码不对），到达的是字符本身")
-}
-
-// latin1 undoes one encoding too many.
-func latin1(text string) (string, bool) {
-	var once []byte
-	for _, r := range text {
-		if r > 0xff {
-			return "", false
-		}
-		once = append(once, byte(r))
-	}
-	return string(once), utf8.Valid(once)
 }
 
 // layout covers a JSON text that was parsed and written again.

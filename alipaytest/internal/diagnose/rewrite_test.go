@@ -48,8 +48,6 @@ func TestUsualChangesAreUndone(t *testing.T) {
 		{`{"a":"b\/c"}`, `{"a":"b/c"}`, `with / written as it is`},
 		{`{"a":"\"\/\n"}`, `{"a":"\"/\n"}`, `with / written as it is`},
 		{`<`, `\u003c`, "with <, > and & escaped"},
-		{`{"a":"å¼\u00a0"}`, "{\"a\":\"\xe5\xbc\xa0\"}", "in UTF-8 / encoded as UTF-8 once more"},
-		{`{"a":"张"}`, `{"a":"å¼` + "\u00a0" + `"}`, "encoded as UTF-8 twice"},
 		{`{"a":"张三"}`, `{"a":"??"}`, "with ? for each character"},
 		{`{"a": 1, "b": [1, 2]}`, `{"a":1,"b":[1,2]}`, "as JSON without spaces"},
 		{`{"a":"x:,y","b":[1,2]}`, `{"a": "x:,y", "b": [1, 2]}`, "with a space behind each comma and colon"},
@@ -72,11 +70,7 @@ func TestUsualChangesAreUndone(t *testing.T) {
 		{`{"a":"x\",:","b":2}`, `{"a": "x\",:", "b": 2}`, "with a space behind each comma and colon"},
 		{`{"b":1.50,"<":{"d":">","c":2}}`, `{"<":{"c":2,"d":">"},"b":1.50}`, "at every depth"},
 	} {
-		arrived := tc.arrived
-		if tc.says == "in UTF-8 / encoded as UTF-8 once more" {
-			arrived = "{\"a\":\"å¼\u00a0\"}"
-		}
-		assert.Contains(t, what(t, arrived, tc.signed), tc.says, tc.arrived)
+		assert.Contains(t, what(t, tc.arrived, tc.signed), tc.says, tc.arrived)
 	}
 }
 
@@ -90,8 +84,6 @@ func textsOf(text string) (texts []string) {
 
 func TestAnEmptyTextHasNoRewrites(t *testing.T) {
 	assert.Empty(t, textsOf(""))
-	assert.NotContains(t, textsOf("Ā"), "\x00", "which is no byte of Latin-1")
-	assert.NotContains(t, textsOf("Ā"), "")
 }
 
 func TestWhatIsCutOffBehindABackslashStays(t *testing.T) {
