@@ -28,10 +28,23 @@ const maxAnswer = 128 << 10
 // Fetch sends the request and returns the certificates in the answer, as PEM. The
 // answer's signature is not checked, since it may be made with the very key that
 // is asked for. The error is safe to show.
+//
+// A caller's transport may hand out connections that this client has just closed,
+// such as that of the answer which waits for the certificate. Nothing is sent on
+// them, and the next one is tried.
 func Fetch(ctx context.Context, transport *delivery.Transport, request delivery.Request) (pem string, err error) {
-	var report delivery.Report
+	for {
+		var report delivery.Report
+		pem, err = fetch(ctx, transport, request, &report)
+		if err == nil || ctx.Err() != nil || !report.Unused() {
+			return pem, err
+		}
+	}
+}
+
+func fetch(ctx context.Context, transport *delivery.Transport, request delivery.Request, report *delivery.Report) (pem string, err error) {
 	defer report.Close()
-	resp, err := transport.Send(ctx, request, &report)
+	resp, err := transport.Send(ctx, request, report)
 	if err != nil {
 		if cause := report.Cause(); cause != nil {
 			return "", cause

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -133,6 +134,51 @@ func (c *closing) Close() error { c.closed = true; return nil }
 type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// slowToClose is open until it is closed for the second time, as net/http's idle
+// connections are for a moment.
+type slowToClose struct {
+	net.Conn
+	closed atomic.Bool
+}
+
+func (c *slowToClose) Close() error {
+	if !c.closed.Swap(true) {
+		return nil
+	}
+	return c.Conn.Close()
+}
+
+// TestDownloadSkipsConnectionsThatThisClientClosed: net/http hands out for a moment
+// yet the connection of the answer that waits for the certificate.
+func TestDownloadSkipsConnectionsThatThisClientClosed(t *testing.T) {
+	var requests atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		requests.Add(1)
+		_, _ = io.WriteString(w, answerWith(`"code":"10000","alipay_cert_content":"`+base64.StdEncoding.EncodeToString([]byte(certificate))+`"`))
+	}))
+	defer server.Close()
+	base := &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+		return &slowToClose{Conn: conn}, err
+	}}
+	transport, err := delivery.NewTransport(&http.Client{Transport: base}, "http")
+	require.NoError(t, err)
+	defer transport.CloseIdleConnections()
+	target, err := url.Parse(server.URL)
+	require.NoError(t, err)
+	request := delivery.Request{Method: http.MethodPost, URL: target, Header: http.Header{}}
+	var waiting delivery.Report
+	resp, err := transport.Send(t.Context(), request, &waiting)
+	require.NoError(t, err)
+	_, _ = io.Copy(io.Discard, resp.Body)
+	waiting.Refuse()
+	pem, err := Fetch(t.Context(), transport, request)
+	require.NoError(t, err)
+	assert.Equal(t, certificate, pem)
+	assert.EqualValues(t, 2, requests.Load())
+	waiting.Close()
+}
 
 // FuzzParse: whatever comes, a certificate's text or an error of few words.
 func FuzzParse(f *testing.F) {
