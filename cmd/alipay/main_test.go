@@ -72,7 +72,7 @@ func TestUsageNamesEveryCommand(t *testing.T) {
 }
 
 // kept is an answer that came under a key which was copied wrongly.
-func kept(t *testing.T, gateway *alipaytest.Gateway) []byte {
+func kept(t *testing.T, gateway *alipaytest.Gateway, userID string) []byte {
 	t.Helper()
 	config := gateway.Config()
 	other, err := os.ReadFile("../../testdata/vectors/alipay_public.pem")
@@ -80,7 +80,7 @@ func kept(t *testing.T, gateway *alipaytest.Gateway) []byte {
 	config.AlipayPublicKey = string(other)
 	client, err := alipay.NewClient(config)
 	require.NoError(t, err)
-	_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), &alipay.QueryParams{OnceToken: "kept"})
+	_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), &alipay.QueryParams{OnceToken: "kept", UserID: userID})
 	var failed *alipay.CallError
 	require.True(t, errors.As(err, &failed) && failed.Answer != nil, "%v", err)
 	data, err := failed.Answer.MarshalBinary()
@@ -91,7 +91,7 @@ func kept(t *testing.T, gateway *alipaytest.Gateway) []byte {
 func TestAStoredAnswerIsOpenedUnderTheRightKeys(t *testing.T) {
 	gateway := alipaytest.NewGateway(t)
 	gateway.SetResult("kept", alipaytest.Result{IdentityResult: alipay.IdentityResultSuccess, MerchantIdentityID: "m-1"})
-	data := kept(t, gateway)
+	data := kept(t, gateway, "")
 	environment(t, gateway.Config())
 	file := filepath.Join(t.TempDir(), "answer.bin")
 	require.NoError(t, os.WriteFile(file, data, 0o600))
@@ -118,7 +118,7 @@ func TestAStoredAnswerIsOpenedUnderTheRightKeys(t *testing.T) {
 
 func TestWhatCannotBeOpenedIsSaidAndNothingIsPrinted(t *testing.T) {
 	gateway := alipaytest.NewGateway(t)
-	data := kept(t, gateway)
+	data := kept(t, gateway, "")
 	right := gateway.Config()
 	wrong, without := right, right
 	other, err := os.ReadFile("../../testdata/vectors/alipay_public.pem")
@@ -148,6 +148,21 @@ func TestWhatCannotBeOpenedIsSaidAndNothingIsPrinted(t *testing.T) {
 		assert.Empty(t, stdout, name)
 		assert.Contains(t, stderr, tc.says, name)
 	}
+}
+
+// Another person's answer is opened only when a person has decided so.
+func TestAnotherPersonsAnswerIsNotOpenedUnasked(t *testing.T) {
+	gateway := alipaytest.NewGateway(t)
+	gateway.SetResult("kept", alipaytest.Result{IdentityResult: alipay.IdentityResultSuccess, UserID: "2088000000000002", MerchantIdentityID: "m-2"})
+	data := kept(t, gateway, "2088000000000001")
+	environment(t, gateway.Config())
+	status, stdout, stderr := called(t, string(data), "open")
+	assert.Equal(t, cli.Failed, status)
+	assert.Empty(t, stdout)
+	assert.Contains(t, stderr, "-any-user")
+	status, stdout, stderr = called(t, string(data), "open", "-any-user")
+	assert.Equal(t, cli.OK, status, stderr)
+	assert.Contains(t, stdout, "m-2")
 }
 
 func TestSerialNumbersOfFiles(t *testing.T) {

@@ -43,6 +43,8 @@ func open(_ context.Context, c cli.IO, args []string) int {
 	flags := c.Flags("open", c.T("[flags] [file]", "[参数] [文件]"), c.T(openEN, openZH))
 	skew := flags.Duration("max-clock-skew", 10*time.Minute,
 		c.T("how far the answer's `time` may be from when it was received; more, if a clock was wrong then", "响应时间与收到时间允许相差多久；当时时钟不准就加大（`时长`）"))
+	anyUser := flags.Bool("any-user", false,
+		c.T("open also an answer about another user, agreement or application than was asked for: when a person has found out whose it is", "即使响应涉及的用户、协议或应用与请求的不同，也打开；仅在人工确认之后使用"))
 	if status, ok := c.Parse(flags, args); !ok {
 		return status
 	}
@@ -65,7 +67,14 @@ func open(_ context.Context, c cli.IO, args []string) int {
 	if err != nil {
 		return c.Fail(flags, err)
 	}
-	response, err := client.Open(answer, nil)
+	var opts []alipay.OpenOption
+	if *anyUser {
+		opts = append(opts, alipay.WithoutUserCheck())
+	}
+	response, err := client.Open(answer, nil, opts...)
+	if errors.Is(err, alipay.ErrResponseMismatch) {
+		err = fmt.Errorf("%w\n%s", err, c.T("If a person has decided that it is the right one: -any-user", "如果已由人工确认无误，可加 -any-user"))
+	}
 	if err != nil {
 		return c.Fail(flags, err)
 	}

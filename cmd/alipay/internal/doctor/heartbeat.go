@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -19,10 +18,11 @@ import (
 // heartbeat makes a call that every application may make: the platform checks the
 // signature and ignores the content.
 func (n network) heartbeat(ctx context.Context, r *report, c alipay.AlipayConfig) {
-	seen := &watcher{base: &http.Transport{
-		Proxy: n.proxy, DialContext: (&net.Dialer{Timeout: n.timeout, Resolver: n.resolver}).DialContext, TLSHandshakeTimeout: n.timeout,
-		TLSClientConfig: &tls.Config{RootCAs: n.roots, MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true,
-	}}
+	seen := &watcher{base: alipay.NewTransport()}
+	seen.base.Proxy = n.proxy
+	if n.roots != nil {
+		seen.base.TLSClientConfig = &tls.Config{RootCAs: n.roots, MinVersion: tls.VersionTLS12}
+	}
 	client, err := alipay.NewClient(c, alipay.WithTimeout(n.timeout), alipay.WithHTTPClient(&http.Client{Transport: seen}))
 	if err != nil { // it has accepted the configuration before
 		r.fail("", both(err.Error(), "NewClient 不接受这份配置"))
