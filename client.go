@@ -134,9 +134,9 @@ func (c *Client) Do(ctx context.Context, req *Request, out any, opts ...RequestO
 		return nil, err
 	}
 	began := time.Now()
-	ctx = c.settings.observers.callStart(ctx, call.CallInfo)
+	ctx = c.settings.callStart(ctx, call.CallInfo)
 	resp, err := c.doCall(ctx, began.Add(c.settings.timeout), call, out)
-	c.settings.observers.callDone(ctx, call.CallInfo, began, c.certificateExpires(ctx), resp, err)
+	c.settings.callDone(ctx, call.CallInfo, began, c.certificateExpires(ctx), resp, err)
 	return resp, err
 }
 
@@ -157,9 +157,10 @@ func (c *Client) doCall(ctx context.Context, deadline time.Time, call *call, out
 		began := time.Now()
 		x := c.newExchange(sendCtx, call, number)
 		resp, err := x.do(out)
+		c.settings.tellDamage(ctx, &call.CallInfo, x.answer.damage)
 		if err == nil {
 			c.budget.Succeeded()
-			c.settings.observers.attemptDone(ctx, x, began, false, 0, nil)
+			c.settings.attemptDone(ctx, x, began, false, 0, nil)
 			return resp, nil
 		}
 		again, pause := decide(report{
@@ -174,7 +175,7 @@ func (c *Client) doCall(ctx context.Context, deadline time.Time, call *call, out
 		if again && pause > 0 && !c.budget.Failed() {
 			again, pause = false, 0
 		}
-		c.settings.observers.attemptDone(ctx, x, began, again, pause, err)
+		c.settings.attemptDone(ctx, x, began, again, pause, err)
 		if !again {
 			return nil, err
 		}

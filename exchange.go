@@ -271,7 +271,8 @@ type answer struct {
 	raw       []byte    // the body as received
 	received  time.Time // by the clock of the client
 	brokenOff error     // why there may be less of the body than was sent
-	body      []byte    // the body once verified and decrypted
+	body      []byte    // what was signed, once it is verified; then decrypted
+	damage    string    // what had been done to it, and was undone
 }
 
 func (a *answer) traceID() string { return protocol.HeaderValue(a.header, protocol.HeaderTraceID) }
@@ -288,15 +289,24 @@ func (a *answer) response(requestID string, attempts int) *Response {
 }
 
 // verify checks the answer as received under the first of the key sets that
-// verifies it. Its error is that of the first set.
+// verifies it, and undoes damage that the signature proves. Its error is that of
+// the first set.
 func (a *answer) verify(sets ...*keySet) error {
-	err := sets[0].verifier.Verify(a.header, a.raw, a.received)
-	for _, keys := range sets[1:] {
-		if err == nil || keys != sets[0] && keys.verifier.Verify(a.header, a.raw, a.received) == nil {
+	var first error
+	for i, keys := range sets {
+		if i > 0 && keys == sets[0] {
+			continue
+		}
+		original, damage, err := keys.verifier.Recover(a.header, a.raw, a.received)
+		if err == nil {
+			a.body, a.damage = original, damage
 			return nil
 		}
+		if first == nil {
+			first = err
+		}
 	}
-	return err
+	return first
 }
 
 // decrypt decrypts a verified body, under the first of the key sets that can. A
@@ -304,8 +314,9 @@ func (a *answer) verify(sets ...*keySet) error {
 // cannot be decrypted of a refusal is left as it is: its status is known.
 func (a *answer) decrypt(sets ...*keySet) error {
 	var err error
+	signed := a.body
 	for i, keys := range sets {
-		body, failed := keys.decrypt(a.raw)
+		body, failed := keys.decrypt(signed)
 		if i == 0 || lenient.StartsObject(body) {
 			a.body, err = body, failed
 		}
@@ -317,7 +328,7 @@ func (a *answer) decrypt(sets ...*keySet) error {
 		err = errNoEncryptKey
 	}
 	if err != nil && a.status >= 400 {
-		refused := newRefusal(a.raw, err)
+		refused := newRefusal(signed, err)
 		refused.Verified = true
 		return refused
 	}
@@ -353,19 +364,21 @@ func (a *answer) decode(target *target, by acceptor, out any) error {
 		if err = own.decodeAnswer(object, target, by); err == errNoResult {
 			return a.refuse(by, err)
 		}
-		return err
 	case a.status != http.StatusOK:
 		return errNoSuccess
 	case isRefusal(object):
 		return a.refuse(by, nil)
+	case errors.Is(target.check(object), ErrResponseMismatch):
+		return ErrResponseMismatch
+	default:
+		if err = by.accept(); err == nil {
+			err = lenient.Decode(object, out)
+		}
 	}
-	if err := target.check(object); errors.Is(err, ErrResponseMismatch) {
-		return err
+	if errors.As(err, new(*lenient.Misfit)) {
+		return fmt.Errorf("the answer verifies, but %w", err)
 	}
-	if err := by.accept(); err != nil {
-		return err
-	}
-	return lenient.Decode(object, out)
+	return err
 }
 
 // refuse returns what the answer says as an *APIError, or the given error where it

@@ -31,7 +31,7 @@ func newKeySet(c *credentials.Credentials, s *settings) *keySet {
 	k := &keySet{
 		Credentials: c,
 		signer:      signer{appID: c.AppID, appCertSN: c.AppCertSN, key: c.Signer, clock: s.clock},
-		verifier:    protocol.Verifier{Key: c.AlipayKey, MaxSkew: s.maxClockSkew},
+		verifier:    protocol.Verifier{Key: c.AlipayKey, MaxSkew: s.maxClockSkew, MaxBytes: s.maxResponseBytes},
 		header: http.Header{
 			"Accept":                  {"application/json"},
 			"Cache-Control":           {"no-store"}, // an answer is for one request

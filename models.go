@@ -250,8 +250,10 @@ func decodeMembers(object []byte, member func(name []byte) *string, extra *map[s
 	return lenient.EachMember(object, func(name, value []byte) error {
 		if text := member(name); text != nil {
 			s, err := lenient.String(value)
-			*text = s
-			return err
+			if *text = s; err != nil {
+				return &lenient.Misfit{Member: string(name), Why: err.Error()}
+			}
+			return nil
 		}
 		if *extra == nil {
 			*extra = make(map[string]json.RawMessage)

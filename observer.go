@@ -3,6 +3,7 @@ package alipay
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -67,22 +68,36 @@ type CallResult struct {
 	CertificateExpires time.Time
 }
 
-// observers are called in the order in which the options gave them.
-type observers []Observer
+// guard calls foreign code: an Observer, or a log handler. A panic of it must not
+// take an answer away from the caller, so it is recovered, and logged once.
+func (s *settings) guard(ctx context.Context, foreign func()) {
+	defer func() {
+		if p := recover(); p != nil && s.panicked.CompareAndSwap(false, true) && s.logger != nil {
+			defer func() { _ = recover() }() // it may be the log handler that panics
+			s.logger.LogAttrs(ctx, slog.LevelError, "alipay: an Observer or a log handler panicked",
+				slog.String("panic", fmt.Sprintf("%T", p)), slog.String("advice", "the call went on; later panics are not logged"))
+		}
+	}()
+	foreign()
+}
 
-func (all observers) callStart(ctx context.Context, call CallInfo) context.Context {
-	for _, o := range all {
+// callStart and the next two call the observers in the order in which the options
+// gave them.
+func (s *settings) callStart(ctx context.Context, call CallInfo) context.Context {
+	for _, o := range s.observers {
 		if o.CallStart != nil {
-			if own := o.CallStart(ctx, call); own != nil {
-				ctx = own
-			}
+			s.guard(ctx, func() {
+				if own := o.CallStart(ctx, call); own != nil {
+					ctx = own
+				}
+			})
 		}
 	}
 	return ctx
 }
 
-func (all observers) attemptDone(ctx context.Context, x *exchange, began time.Time, again bool, pause time.Duration, err error) {
-	if len(all) == 0 {
+func (s *settings) attemptDone(ctx context.Context, x *exchange, began time.Time, again bool, pause time.Duration, err error) {
+	if len(s.observers) == 0 {
 		return
 	}
 	info := AttemptInfo{
@@ -90,15 +105,15 @@ func (all observers) attemptDone(ctx context.Context, x *exchange, began time.Ti
 		Code: shownCode(err), Outcome: OutcomeOf(err), Duration: time.Since(began), WillRetry: again, Pause: pause,
 		ConnectionReused: x.report.Reused(), Err: withoutAnswer(err),
 	}
-	for _, o := range all {
+	for _, o := range s.observers {
 		if o.AttemptDone != nil {
-			o.AttemptDone(ctx, info)
+			s.guard(ctx, func() { o.AttemptDone(ctx, info) })
 		}
 	}
 }
 
-func (all observers) callDone(ctx context.Context, info CallInfo, began, expires time.Time, resp *Response, err error) {
-	if len(all) == 0 {
+func (s *settings) callDone(ctx context.Context, info CallInfo, began, expires time.Time, resp *Response, err error) {
+	if len(s.observers) == 0 {
 		return
 	}
 	result := CallResult{
@@ -113,9 +128,9 @@ func (all observers) callDone(ctx context.Context, info CallInfo, began, expires
 	case nil:
 		result.Attempts, result.StatusCode = resp.Attempts, resp.StatusCode
 	}
-	for _, o := range all {
+	for _, o := range s.observers {
 		if o.CallDone != nil {
-			o.CallDone(ctx, result)
+			s.guard(ctx, func() { o.CallDone(ctx, result) })
 		}
 	}
 }
@@ -185,6 +200,22 @@ func logObserver(logger *slog.Logger) Observer {
 // warn logs what does not concern a single call.
 func (s *settings) warn(ctx context.Context, message string, attrs ...slog.Attr) {
 	if s.logger != nil {
-		s.logger.LogAttrs(ctx, slog.LevelWarn, message, attrs...)
+		s.guard(ctx, func() { s.logger.LogAttrs(ctx, slog.LevelWarn, message, attrs...) })
 	}
+}
+
+// tellDamage logs what had been done to an answer on its way and was undone, once
+// for each kind.
+func (s *settings) tellDamage(ctx context.Context, call *CallInfo, damage string) {
+	if damage == "" || s.logger == nil {
+		return
+	}
+	if _, told := s.damages.LoadOrStore(damage, true); told {
+		return
+	}
+	s.guard(ctx, func() {
+		s.logger.LogAttrs(ctx, slog.LevelInfo, "alipay: an answer was changed on its way", slog.String("app_id", call.AppID),
+			slog.String("host", call.Host), slog.String("path", call.Path), slog.String("change", damage),
+			slog.String("advice", "the signature proves what Alipay sent, and that was used; look at the proxies in between"))
+	})
 }

@@ -6,7 +6,8 @@ import (
 	"math"
 	"net/http"
 	"runtime"
-	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed-39a49030/alipay/internal/redact"
@@ -35,7 +36,9 @@ type Option func(*settings) error
 type settings struct {
 	httpClient       *http.Client
 	timeout          time.Duration
-	observers        observers
+	observers        []Observer   // in the order in which the options gave them
+	panicked         *atomic.Bool // an observer has
+	damages          *sync.Map    // that were logged
 	logger           *slog.Logger // nil for silence
 	retry            RetryPolicy
 	maxResponseBytes int64
@@ -48,6 +51,8 @@ type settings struct {
 
 func newSettings(opts []Option) (settings, error) {
 	s := settings{
+		panicked:         new(atomic.Bool),
+		damages:          new(sync.Map),
 		maxResponseBytes: defaultMaxResponseBytes,
 		maxClockSkew:     defaultMaxClockSkew,
 		clock:            time.Now,
@@ -378,21 +383,4 @@ func isRequestID(id string) bool {
 		}
 	}
 	return len(id) >= 1 && len(id) <= 32
-}
-
-func reservedHeader(key string) bool {
-	key = http.CanonicalHeaderKey(key)
-	switch key {
-	case "Authorization", "Host", "Connection", "Expect", "Idempotency-Key", "X-Idempotency-Key",
-		"Accept", "User-Agent", "Cache-Control", // the library sets these
-		"Accept-Encoding", // would switch decompression off, and verification with it
-		"Te", "Trailer", "Upgrade", "Keep-Alive":
-		return true
-	}
-	for _, prefix := range []string{"Alipay-", "Content-", "Transfer-", "Proxy-"} {
-		if strings.HasPrefix(strings.ReplaceAll(key, "_", "-"), prefix) { // some servers treat _ and - alike
-			return true
-		}
-	}
-	return false
 }

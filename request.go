@@ -340,3 +340,21 @@ func isVisibleASCII(s string) bool {
 func isToken(s string) bool {
 	return s != "" && isVisibleASCII(s) && !strings.ContainsAny(s, `"(),/:;<=>?@[\]{}`)
 }
+
+// reservedHeader reports whether a header is not the caller's to set.
+func reservedHeader(key string) bool {
+	key = http.CanonicalHeaderKey(key)
+	switch key {
+	case "Authorization", "Host", "Connection", "Expect", "Idempotency-Key", "X-Idempotency-Key",
+		"Accept", "User-Agent", "Cache-Control", // the library sets these
+		"Accept-Encoding", // would switch decompression off, and verification with it
+		"Te", "Trailer", "Upgrade", "Keep-Alive":
+		return true
+	}
+	for _, prefix := range []string{"Alipay-", "Content-", "Transfer-", "Proxy-"} {
+		if strings.HasPrefix(strings.ReplaceAll(key, "_", "-"), prefix) { // some servers treat _ and - alike
+			return true
+		}
+	}
+	return false
+}

@@ -71,7 +71,7 @@ var keptHeaders = [...]string{
 func (x *exchange) seal() *SealedAnswer {
 	kept := &keptAnswer{target: x.call.target, answer: x.answer, attempts: x.number, requestID: x.requestID}
 	kept.asked = kept.asked.sealed()
-	kept.header, kept.body, kept.brokenOff = make(http.Header, len(keptHeaders)), nil, nil
+	kept.header, kept.body, kept.brokenOff, kept.damage = make(http.Header, len(keptHeaders)), nil, nil, ""
 	for _, name := range keptHeaders {
 		if value := protocol.HeaderValue(x.answer.header, name); value != "" {
 			kept.header[name] = []string{value}
@@ -99,7 +99,12 @@ func (a answer) keeps(target *target, sets ...*keySet) keptState {
 	switch err := a.verify(sets...); {
 	case errors.Is(err, ErrResponseAltered):
 		return keepsDamaged
-	case err != nil && !errors.Is(err, ErrResponseStale), a.decrypt(sets...) != nil:
+	case errors.Is(err, ErrResponseStale):
+		a.body = a.raw
+	case err != nil:
+		return keepsUnknown
+	}
+	if a.decrypt(sets...) != nil {
 		return keepsUnknown
 	}
 	object, err := lenient.Object(a.body)

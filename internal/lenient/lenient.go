@@ -8,15 +8,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"reflect"
 )
 
 // Why an answer cannot be decoded.
 var (
-	ErrNotAnObject  = errors.New("the answer is not a JSON object")
-	ErrNotJSON      = errors.New("the answer is not valid JSON")
-	ErrNotAString   = errors.New("the answer has an object or array where a string belongs")
-	ErrNotDecodable = errors.New("the answer does not fit the Go value it should be decoded into")
+	ErrNotAnObject = errors.New("the answer is not a JSON object")
+	ErrNotJSON     = errors.New("the answer is not valid JSON")
+	ErrNotAString  = errors.New("an object or array where a string belongs")
 )
 
 // Object returns body as valid JSON if it is one JSON object and nothing else.
@@ -33,51 +31,6 @@ func Object(body []byte) ([]byte, error) {
 		return escaped, nil
 	}
 	return nil, ErrNotJSON
-}
-
-// Decode decodes an object, as [Object] returns it, into out, which may be nil.
-// On an error out is unchanged.
-func Decode(object []byte, out any) error {
-	if out == nil {
-		return nil
-	}
-	target := reflect.ValueOf(out).Elem()
-	fresh := reflect.New(decodedType(target))
-	if err := json.Unmarshal(object, fresh.Interface()); err != nil {
-		return fixedText(err)
-	}
-	if target.IsZero() {
-		target.Set(fresh.Elem())
-		return nil
-	}
-	// The caller's value is not empty. Decode over it, as encoding/json would, now
-	// that the answer is known to fit.
-	return fixedText(json.Unmarshal(object, out))
-}
-
-// decodedType is the type that encoding/json fills in for target: that of the
-// pointer an interface holds, if it holds one.
-func decodedType(target reflect.Value) reflect.Type {
-	if target.Kind() == reflect.Interface {
-		if held := target.Elem(); held.Kind() == reflect.Pointer && !held.IsNil() {
-			return held.Type().Elem()
-		}
-	}
-	return target.Type()
-}
-
-func fixedText(err error) error {
-	if err == nil {
-		return nil
-	}
-	var syntax *json.SyntaxError
-	switch {
-	case errors.As(err, &syntax):
-		return ErrNotJSON
-	case errors.Is(err, ErrNotAString):
-		return ErrNotAString
-	}
-	return ErrNotDecodable
 }
 
 // StartsObject reports whether the first byte that is not white space opens an

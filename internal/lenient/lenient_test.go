@@ -89,7 +89,7 @@ func TestDecodeLeavesOutAsItWasWithAnError(t *testing.T) {
 		B string
 	}
 	out := target{A: 1, B: "x"}
-	assert.Equal(t, ErrNotDecodable, Decode([]byte(`{"b":"y","a":"personal"}`), &out))
+	assert.EqualError(t, Decode([]byte(`{"b":"y","a":"personal"}`), &out), "its member A does not fit the Go value: a string where int belongs")
 	assert.Equal(t, target{A: 1, B: "x"}, out)
 	require.NoError(t, Decode([]byte(`{"b":"y"}`), &out))
 	assert.Equal(t, target{A: 1, B: "y"}, out, "over what it holds, as encoding/json does")
@@ -99,7 +99,7 @@ func TestDecodeLeavesOutAsItWasWithAnError(t *testing.T) {
 	var behind any = held
 	require.NoError(t, Decode([]byte(`{"b":"y"}`), &behind))
 	assert.Equal(t, &target{A: 7, B: "y"}, held, "into the pointer that an interface holds")
-	assert.Equal(t, ErrNotDecodable, Decode([]byte(`{"b":"z","a":"personal"}`), &behind))
+	assert.Error(t, Decode([]byte(`{"b":"z","a":"personal"}`), &behind))
 	assert.Equal(t, &target{A: 7, B: "y"}, held)
 	behind = (*target)(nil)
 	require.NoError(t, Decode([]byte(`{"b":"y"}`), &behind))
@@ -109,11 +109,106 @@ func TestDecodeLeavesOutAsItWasWithAnError(t *testing.T) {
 	assert.Equal(t, map[string]any{"b": "y"}, fresh)
 
 	var failing failing
-	assert.Equal(t, ErrNotAString, Decode([]byte(`{}`), &failing))
-	assert.Equal(t, ErrNotJSON, Decode([]byte(`{`), &out))
+	assert.EqualError(t, Decode([]byte(`{}`), &failing), "it does not fit the Go value: an object or array where a string belongs")
 	var once once
 	require.NoError(t, Decode([]byte(`{}`), &once), "an empty value is filled once")
-	assert.Equal(t, ErrNotDecodable, Decode([]byte(`{}`), &once))
+	assert.EqualError(t, Decode([]byte(`{}`), &once), "it does not fit the Go value: decoding ended with a *errors.errorString")
+}
+
+func TestNumbersStringsAndBooleansAreReadAsTheOtherKindWhereNothingIsLost(t *testing.T) {
+	type fields struct {
+		S  string          `json:"s"`
+		I  int64           `json:"i"`
+		U  uint8           `json:"u"`
+		F  float64         `json:"f"`
+		B  bool            `json:"b"`
+		N  json.Number     `json:"n"`
+		P  *int            `json:"p"`
+		L  []int           `json:"l"`
+		In struct{ I int } `json:"in"`
+		M  map[string]int64
+		A  any
+	}
+	five := 5
+	for object, want := range map[string]fields{
+		`{"i":"31536000"}`:                   {I: 31536000},
+		`{"s":2088402562742105}`:             {S: "2088402562742105"},
+		`{"s":1.50}`:                         {S: "1.50"},
+		`{"s":true,"b":"false"}`:             {S: "true"},
+		`{"b":"true"}`:                       {B: true},
+		`{"f":"0.1","u":"255"}`:              {F: 0.1, U: 255},
+		`{"n":"12","p":"5"}`:                 {N: "12", P: &five},
+		`{"l":["1", 2 ,"3"]}`:                {L: []int{1, 2, 3}},
+		`{"in":{"i":"-7"}}`:                  {In: struct{ I int }{-7}},
+		`{"M":{"a":"1","b":2}}`:              {M: map[string]int64{"a": 1, "b": 2}},
+		`{"A":2026112722001426251450957042}`: {A: json.Number("2026112722001426251450957042")},
+		`{ "x" : "y", "i" : "1" }`:           {I: 1},
+	} {
+		var got fields
+		require.NoError(t, Decode([]byte(object), &got), object)
+		assert.Equal(t, want, got, object)
+	}
+	for object, says := range map[string]string{
+		`{"i":"007"}`:                  "member i does not fit the Go value: a string where int64 belongs",
+		`{"i":"1.5"}`:                  "member i",
+		`{"i":1.5}`:                    "member i does not fit the Go value: a number where int64 belongs",
+		`{"i":""}`:                     "member i",
+		`{"i":"99999999999999999999"}`: "member i",
+		`{"u":"256"}`:                  "member u",
+		`{"u":"-1"}`:                   "member u",
+		`{"b":"yes"}`:                  "member b",
+		`{"b":1}`:                      "member b does not fit the Go value: a number where bool belongs",
+		`{"i":true}`:                   "member i",
+		`{"s":{"secret":1}}`:           "member s does not fit the Go value: a object where string belongs",
+		`{"in":{"i":"personal"}}`:      "member in.I",
+		`{"M":{"personal":"x"}}`:       "",
+	} {
+		got := fields{S: "before"}
+		err := Decode([]byte(object), &got)
+		require.Error(t, err, object)
+		assert.ErrorContains(t, err, says, object)
+		assert.NotContains(t, err.Error(), "personal")
+		assert.Equal(t, fields{S: "before"}, got, object)
+	}
+}
+
+// TestDecodingIsBounded: a list whose items are all of the other kind costs no more
+// than reading it some times.
+func TestDecodingIsBounded(t *testing.T) {
+	list := `{"l":[` + strings.Repeat(`"1",`, 100_000) + `"1"]}`
+	var got struct{ L []int }
+	before := testing.AllocsPerRun(1, func() { _ = Decode([]byte(list), &got) })
+	assert.Less(t, before, float64(10_000_000))
+	assert.Empty(t, got.L, "too many to try")
+}
+
+type panicking struct{}
+
+func (*panicking) UnmarshalJSON([]byte) error { panic("personal") }
+
+func TestAPanicOfAnUnmarshalJSONIsAnError(t *testing.T) {
+	err := Decode([]byte(`{}`), new(panicking))
+	assert.EqualError(t, err, "it does not fit the Go value: an UnmarshalJSON panicked with a string")
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Fuzz(func(t *testing.T, object []byte) {
+		var got struct {
+			S string
+			I int64
+			F float64
+			B bool
+			L []int
+			A any
+		}
+		valid, err := Object(object)
+		if err != nil {
+			return
+		}
+		if err := Decode(valid, &got); err != nil {
+			assert.ErrorAs(t, err, new(*Misfit))
+		}
+	})
 }
 
 type failing struct{}

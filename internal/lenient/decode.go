@@ -1,0 +1,160 @@
+package lenient
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// Misfit is an answer that does not fit the Go value it should be decoded into.
+type Misfit struct {
+	Member string // a path of names from Go types; "" where it is not known
+	Why    string // what is known beside it, "" for nothing
+}
+
+func (e *Misfit) Error() string {
+	text := "it does not fit the Go value"
+	if e.Member != "" {
+		text = "its member " + e.Member + " does not fit the Go value"
+	}
+	if e.Why != "" {
+		text += ": " + e.Why
+	}
+	return text
+}
+
+// Decode decodes an object, as [Object] returns it, into out, which may be nil.
+// Numbers that go into an any are of type [json.Number], and keep their digits. A
+// number, string or boolean is read as the other kind where nothing is lost. The
+// error is a *[Misfit]; it leaves out unchanged. A panic of an UnmarshalJSON is an
+// error as well.
+func Decode(object []byte, out any) (err error) {
+	if out == nil {
+		return nil
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = &Misfit{Why: fmt.Sprintf("an UnmarshalJSON panicked with a %T", p)}
+		}
+	}()
+	target := reflect.ValueOf(out).Elem()
+	fresh, object, err := decodeFresh(object, decodedType(target))
+	if err != nil {
+		return misfit(err)
+	}
+	if target.IsZero() {
+		target.Set(fresh)
+		return nil
+	}
+	// The caller's value is not empty. Decode over it, as encoding/json would, now
+	// that the answer is known to fit.
+	return misfit(unmarshal(object, out))
+}
+
+// maxWork bounds how many bytes are decoded again because a value is of another
+// kind.
+const maxWork = 8 << 20
+
+// decodeFresh decodes into a new value of a type. It returns the object as it fits.
+func decodeFresh(object []byte, t reflect.Type) (reflect.Value, []byte, error) {
+	for work := 0; ; work += len(object) {
+		fresh := reflect.New(t)
+		err := unmarshal(object, fresh.Interface())
+		var wrong *json.UnmarshalTypeError
+		if !errors.As(err, &wrong) || work > maxWork {
+			return fresh.Elem(), object, err
+		}
+		refitted, ok := refit(object, wrong)
+		if !ok {
+			return fresh.Elem(), object, err
+		}
+		object = refitted
+	}
+}
+
+func unmarshal(object []byte, out any) error {
+	decoder := json.NewDecoder(bytes.NewReader(object))
+	decoder.UseNumber()
+	return decoder.Decode(out)
+}
+
+// decodedType is the type that encoding/json fills in for target: that of the
+// pointer an interface holds, if it holds one.
+func decodedType(target reflect.Value) reflect.Type {
+	if target.Kind() == reflect.Interface {
+		if held := target.Elem(); held.Kind() == reflect.Pointer && !held.IsNil() {
+			return held.Type().Elem()
+		}
+	}
+	return target.Type()
+}
+
+// refit spells the value that does not fit as the other kind.
+func refit(object []byte, wrong *json.UnmarshalTypeError) ([]byte, bool) {
+	value, end := valueAt(object, int(wrong.Offset))
+	if len(value) == 0 {
+		return nil, false
+	}
+	var other string
+	switch kind := wrong.Type.Kind(); {
+	case kind == reflect.String && strings.IndexByte("-0123456789tf", value[0]) >= 0:
+		other = `"` + string(value) + `"`
+	case kind == reflect.Bool && (string(value) == `"true"` || string(value) == `"false"`),
+		kind >= reflect.Int && kind <= reflect.Float64 && value[0] == '"':
+		other = string(value[1 : len(value)-1])
+	}
+	if !json.Valid([]byte(other)) || other == string(value) {
+		return nil, false
+	}
+	return slices.Concat(object[:end-len(value)], []byte(other), object[end:]), true
+}
+
+// valueAt returns the scalar that begins or ends at an offset, or is around it, and
+// where it ends.
+func valueAt(object []byte, offset int) (value []byte, end int) {
+	decoder := json.NewDecoder(bytes.NewReader(object))
+	for decoder.InputOffset() < int64(offset) {
+		before := int(decoder.InputOffset())
+		token, err := decoder.Token()
+		if err != nil {
+			return nil, 0
+		}
+		end = int(decoder.InputOffset())
+		if _, isDelim := token.(json.Delim); !isDelim {
+			value = bytes.TrimLeft(object[before:end], " \t\r\n,:")
+		} else {
+			value = nil
+		}
+	}
+	return value, end
+}
+
+// misfit replaces the errors of encoding/json, whose texts may quote the answer.
+func misfit(err error) error {
+	var wrong *json.UnmarshalTypeError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, new(*Misfit)):
+		return err
+	case errors.Is(err, ErrNotAString):
+		return &Misfit{Why: ErrNotAString.Error()}
+	case errors.As(err, &wrong) && isNames(wrong.Field):
+		kind, _, _ := strings.Cut(wrong.Value, " ")
+		return &Misfit{Member: wrong.Field, Why: "a " + kind + " where " + wrong.Type.String() + " belongs"}
+	}
+	return &Misfit{Why: fmt.Sprintf("decoding ended with a %T", err)}
+}
+
+func isNames(path string) bool {
+	for _, c := range []byte(path) {
+		if !('a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9' || c == '_' || c == '.' || c == '-') {
+			return false
+		}
+	}
+	return len(path) <= 128
+}
