@@ -40,7 +40,7 @@ func sameUser(c *Check, response *alipay.QueryResponse) bool {
 // when that cannot be told. Two user ids can be compared only if both have the
 // platform's form, or neither.
 func compareIDs(a, b string, userIDs bool) int {
-	switch a, b = strings.TrimSpace(a), strings.TrimSpace(b); {
+	switch {
 	case !isPlain(a) || !isPlain(b) || userIDs && isMemberID(a) != isMemberID(b):
 		return 0
 	case a == b:
@@ -52,7 +52,11 @@ func compareIDs(a, b string, userIDs bool) int {
 // isPlain reports whether an id is as Alipay issues them, and not masked or a word
 // for none.
 func isPlain(id string) bool {
-	return isID(id) && id != "null" && id != "false" && strings.Trim(id, "-") != ""
+	switch strings.ToLower(id) {
+	case "null", "-", "false", "true", "none", "undefined":
+		return false
+	}
+	return isID(id)
 }
 
 // isMemberID reports whether an id has the form of an Ant member id.
