@@ -1025,11 +1025,12 @@ func TestSoakWithChangingKeys(t *testing.T) {
 		if answer != nil {
 			counts["kept"]++
 			got, err := told.client.ZhimaCustomerJobworthAuthentication.Open(stored(t, answer))
-			if strings.Contains(told.err.Error(), "broke off") { // not all of it came
-				require.ErrorIs(t, err, alipay.ErrResponseAltered)
-			} else if errors.Is(err, alipay.CodeTokenInvalid) {
+			switch {
+			case errors.Is(err, alipay.ErrResponseAltered):
+				counts["kept in part"]++ // the connection broke in it; the error may be about a later poll
+			case errors.Is(err, alipay.CodeTokenInvalid):
 				counts["kept refusals"]++
-			} else if assert.NoError(t, err, "%v", told.err) && got.IdentityResult == alipay.IdentityResultSuccess {
+			case assert.NoError(t, err, "%v", told.err) && got.IdentityResult == alipay.IdentityResultSuccess:
 				counts["kept results"]++
 			}
 		}
