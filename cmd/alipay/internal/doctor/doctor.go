@@ -72,7 +72,7 @@ func Run(ctx context.Context, c cli.IO, args []string) int {
 	if given.live {
 		r.begin("live", "The way to the gateway, and one signed call", "到网关的网络，以及一次签名调用")
 		if live {
-			way := network{resolver: net.DefaultResolver, proxy: http.ProxyFromEnvironment, roots: given.roots, timeout: stepTimeout, now: time.Now}
+			way := network{resolver: net.DefaultResolver, proxy: http.ProxyFromEnvironment, roots: given.roots, dialling: stepTimeout, waiting: stepTimeout, now: time.Now}
 			way.live(ctx, r, config)
 		} else {
 			r.note(both("not tried: correct the mistakes above first", "未尝试：请先改正以上错误"))

@@ -23,7 +23,7 @@ func (n network) heartbeat(ctx context.Context, r *report, c alipay.AlipayConfig
 	if n.roots != nil {
 		seen.base.TLSClientConfig = &tls.Config{RootCAs: n.roots, MinVersion: tls.VersionTLS12}
 	}
-	client, err := alipay.NewClient(c, alipay.WithTimeout(n.timeout), alipay.WithHTTPClient(&http.Client{Transport: seen}))
+	client, err := alipay.NewClient(c, alipay.WithTimeout(n.waiting), alipay.WithHTTPClient(&http.Client{Transport: seen}))
 	if err != nil { // it has accepted the configuration before
 		r.fail("", both(err.Error(), "NewClient 不接受这份配置"))
 		return

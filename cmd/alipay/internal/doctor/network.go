@@ -30,7 +30,8 @@ type network struct {
 	resolver *net.Resolver
 	proxy    func(*http.Request) (*url.URL, error)
 	roots    *x509.CertPool // nil for the system's
-	timeout  time.Duration  // of each step
+	dialling time.Duration  // bounds one connect
+	waiting  time.Duration  // bounds the wait for an answer, of each other step
 	now      func() time.Time
 }
 
@@ -99,7 +100,7 @@ func (n network) resolve(ctx context.Context, r *report, host string) (addresses
 	if net.ParseIP(host) != nil {
 		return []string{host}, true
 	}
-	ctx, cancel := context.WithTimeout(ctx, n.timeout)
+	ctx, cancel := context.WithTimeout(ctx, n.waiting)
 	defer cancel()
 	began := time.Now()
 	found, err := n.resolver.LookupHost(ctx, host)
@@ -143,7 +144,7 @@ func (n network) connect(ctx context.Context, r *report, addresses []string, por
 	for _, address := range addresses[:min(len(addresses), maxDialled)] {
 		at := net.JoinHostPort(address, port)
 		began := time.Now()
-		dialled, err := (&net.Dialer{Timeout: n.timeout}).DialContext(ctx, "tcp", at)
+		dialled, err := (&net.Dialer{Timeout: n.dialling}).DialContext(ctx, "tcp", at)
 		f := finding{section: r.section, took: time.Since(began)}
 		switch {
 		case err == nil:
@@ -183,7 +184,7 @@ func (n network) tunnel(ctx context.Context, r *report, conn net.Conn, proxy *ur
 		password, _ := proxy.User.Password()
 		request.Header.Set("Proxy-Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(proxy.User.Username()+":"+password)))
 	}
-	_ = conn.SetDeadline(time.Now().Add(n.timeout))
+	_ = conn.SetDeadline(time.Now().Add(n.waiting))
 	defer func() { _ = conn.SetDeadline(time.Time{}) }()
 	began := time.Now()
 	var response *http.Response
@@ -228,7 +229,7 @@ func (b *buffered) Read(p []byte) (int, error) { return b.reader.Read(p) }
 
 // tls makes a TLS connection and says whose certificate came.
 func (n network) tls(ctx context.Context, r *report, conn net.Conn, host string) (net.Conn, bool) {
-	ctx, cancel := context.WithTimeout(ctx, n.timeout)
+	ctx, cancel := context.WithTimeout(ctx, n.waiting)
 	defer cancel()
 	// The certificate is verified below, where more can be said of it than crypto/tls
 	// says. Nothing but the handshake is sent before.

@@ -34,7 +34,7 @@ func world(t *testing.T, names nameServer) network {
 	t.Helper()
 	return network{
 		resolver: names.start(t), proxy: func(*http.Request) (*url.URL, error) { return nil, nil },
-		timeout: time.Minute, now: func() time.Time { return at },
+		dialling: time.Minute, waiting: time.Minute, now: func() time.Time { return at },
 	}
 }
 
@@ -111,7 +111,7 @@ func TestANameThatDoesNotResolveIsNamed(t *testing.T) {
 	} {
 		n := world(t, answer)
 		if answer == silent {
-			n.timeout = 50 * time.Millisecond
+			n.waiting = 50 * time.Millisecond
 		}
 		out, ok := walk(t, n, "https://gateway.example")
 		assert.False(t, ok)
@@ -197,7 +197,7 @@ func TestWhatAProxySaysToCONNECTIsTold(t *testing.T) {
 			port := serve(t, tc.handle)
 			n := world(t, noSuchName) // the gateway's name is for the proxy to resolve
 			if name == "never" {
-				n.timeout = 50 * time.Millisecond
+				n.waiting = 50 * time.Millisecond
 			}
 			n.proxy = func(r *http.Request) (*url.URL, error) { return url.Parse("http://" + tc.user + "127.0.0.1:" + port) }
 			out, ok := walk(t, n, "https://gateway.example")
@@ -251,7 +251,6 @@ func TestWhatIsWrongWithTLSIsTold(t *testing.T) {
 		"other names": {trusted(func(c *x509.Certificate) { c.DNSNames = []string{"other.example", "*.another.example"} }),
 			"the certificate is for another name (other.example, *.another.example)"},
 		"no names": {trusted(func(c *x509.Certificate) { c.DNSNames = nil }), "the certificate is for another name (CN \"gateway\")"},
-		"silent":   {plain(silence), "gateway.example is silent during the handshake"},
 		"HTTP": {plain(func(conn net.Conn) { _, _ = io.WriteString(conn, "HTTP/1.1 400 Bad Request\r\n\r\n") }),
 			"gateway.example does not speak TLS on this port"},
 		"closed": {plain(func(conn net.Conn) { conn.Close() }), "closed during the handshake"},
@@ -264,9 +263,6 @@ func TestWhatIsWrongWithTLSIsTold(t *testing.T) {
 			n := world(t, loopbackOnly)
 			port, ca := tc.server(t)
 			n.roots = ca
-			if name == "silent" {
-				n.timeout = 100 * time.Millisecond
-			}
 			out, ok := walk(t, n, "https://gateway.example:"+port)
 			assert.Equal(t, name == "well", ok)
 			assert.Contains(t, out, "ok    DNS: gateway.example is 127.0.0.1\n")
@@ -274,6 +270,14 @@ func TestWhatIsWrongWithTLSIsTold(t *testing.T) {
 			assert.Contains(t, out, tc.says)
 		})
 	}
+}
+
+func TestSilenceDuringTheHandshakeIsTold(t *testing.T) {
+	n := world(t, noSuchName)
+	n.waiting = 50 * time.Millisecond
+	out, ok := walk(t, n, "https://127.0.0.1:"+serve(t, silence))
+	assert.False(t, ok)
+	assert.Contains(t, out, "FAIL  TLS: 127.0.0.1 is silent during the handshake")
 }
 
 // Through a proxy that connects, TLS is examined as without one.

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -12,10 +13,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -25,40 +24,42 @@ import (
 	"github.com/seed-39a49030/alipay/cmd/alipay/internal/cli"
 )
 
-// output is what run prints, readable while it runs.
-type output struct {
-	mu     sync.Mutex
-	buffer bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buffer.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buffer.String()
-}
-
-// serving runs the command until the test ends and returns what it printed.
+// serving runs the command until the test ends and returns what it printed, up to
+// the line that begins with or ends in last.
 func serving(t *testing.T, last string, args ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	var stdout output
+	reader, writer := io.Pipe()
 	done := make(chan int, 1)
-	go func() { done <- Run(ctx, cli.IO{Stdout: &stdout, Stderr: io.Discard}, args) }()
+	go func() {
+		done <- Run(ctx, cli.IO{Stdout: writer, Stderr: io.Discard}, args)
+		writer.Close()
+	}()
 	t.Cleanup(func() {
 		cancel()
 		assert.Zero(t, <-done)
 	})
-	require.Eventually(t, func() bool {
-		text := stdout.String()
-		return strings.Contains(text, last) && strings.HasSuffix(text, "\n")
-	}, 5*time.Second, time.Millisecond)
-	return stdout.String()
+	var printed strings.Builder
+	lines := bufio.NewReaderSize(reader, 64<<10) // all that is printed comes in one piece
+	for !strings.Contains(printed.String(), last) {
+		line, err := lines.ReadString('\n')
+		printed.WriteString(line)
+		if err != nil {
+			break
+		}
+	}
+	for { // a value may have several lines; the command does not print anything else
+		if lines.Buffered() == 0 {
+			break
+		}
+		line, err := lines.ReadString('\n')
+		printed.WriteString(line)
+		if err != nil {
+			break
+		}
+	}
+	go func() { _, _ = io.Copy(io.Discard, lines) }()
+	return printed.String()
 }
 
 func query(t *testing.T, config alipay.AlipayConfig, token string) {
