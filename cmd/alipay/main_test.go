@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -19,6 +20,7 @@ import (
 	"github.com/seed-39a49030/alipay"
 	"github.com/seed-39a49030/alipay/alipaytest"
 	"github.com/seed-39a49030/alipay/cmd/alipay/internal/cli"
+	"github.com/seed-39a49030/alipay/internal/testpki"
 )
 
 // called runs a command to its end.
@@ -185,6 +187,12 @@ func TestSerialNumbersOfFiles(t *testing.T) {
 		require.NoError(t, err)
 		assert.Contains(t, lines[i], want)
 	}
+	// A root certificate is that of an authority.
+	self := filepath.Join(t.TempDir(), "self.crt")
+	require.NoError(t, os.WriteFile(self, []byte(testpki.Issue(testpki.Name("self"), testpki.ECKey(), nil, time.Now()).PEM), 0o600))
+	status, stdout, _ = called(t, "", "sn", self)
+	assert.Equal(t, cli.OK, status)
+	assert.Contains(t, stdout, "cert ")
 	for _, args := range [][]string{{"/nowhere"}, {dir + "app_private_key.pem"}, {"main.go", files[0]}} {
 		status, stdout, stderr = called(t, "", append([]string{"sn"}, args...)...)
 		assert.Equal(t, cli.Failed, status)

@@ -151,6 +151,9 @@ func TestEveryMistakeIsToldOnce(t *testing.T) {
 		"the halves of the own pair swapped": {good, func(c *alipay.AlipayConfig) {
 			c.PrivateKey, c.AlipayPublicKey = read1(t, vectors+"app_public.pem"), other
 		}, []string{"FAIL  PrivateKey: the two are swapped", "FAIL  AlipayPublicKey: this is the application's own public key"}, nil, "2 of"},
+		"a private key given twice": {good, func(c *alipay.AlipayConfig) {
+			c.PrivateKey, c.AlipayPublicKey = "words", c.PrivateKey
+		}, []string{"FAIL  PrivateKey: found", "FAIL  AlipayPublicKey: found"}, []string{"swapped"}, "2 of"},
 		"certificate of another key": {certs, func(c *alipay.AlipayConfig) { c.PrivateKey = other },
 			[]string{"FAIL  AppCertContent: the certificate does not match"}, []string{"FAIL  AlipayPublicCertContent"}, "One of"},
 		"private key missing in certificate mode": {certs, func(c *alipay.AlipayConfig) { c.PrivateKey = "" },

@@ -171,11 +171,21 @@ func silence(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }
 // answering reads the header of a request and answers it.
 func answering(answer string) func(net.Conn) {
 	return func(conn net.Conn) {
-		if r, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
-			fmt.Fprintf(conn, answer, r.Header.Get("Proxy-Authorization"))
+		if _, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
+			_, _ = io.WriteString(conn, answer)
 		}
 		conn.Close()
 	}
+}
+
+// knowing is a proxy that knows one user.
+func knowing(conn net.Conn) {
+	answer := "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
+	if r, err := http.ReadRequest(bufio.NewReader(conn)); err == nil && r.Header.Get("Proxy-Authorization") == "Basic dXNlcjpzZWNyZXQ=" {
+		answer = "HTTP/1.1 200 OK\r\n\r\n"
+	}
+	_, _ = io.WriteString(conn, answer)
+	conn.Close()
 }
 
 func TestWhatAProxySaysToCONNECTIsTold(t *testing.T) {
@@ -184,14 +194,15 @@ func TestWhatAProxySaysToCONNECTIsTold(t *testing.T) {
 		user   string
 		says   string
 	}{
-		"407":         {answering("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n%.0s"), "", "answered 407 to CONNECT gateway.example:443: it asks for a user and password"},
-		"407 again":   {answering("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n%.0s"), "user:secret@", "answered 407 to CONNECT gateway.example:443: it does not accept the user and password in HTTPS_PROXY"},
-		"403":         {answering("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n%.0s"), "", "answered 403 to CONNECT gateway.example:443: it does not allow this host"},
-		"502":         {answering("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n%.0s"), "", "answered 502 to CONNECT gateway.example:443: it could not connect to the gateway"},
-		"no HTTP":     {answering("SSH-2.0-server\r\n%.0s"), "", "does not answer as an HTTP proxy does"},
-		"hangs up":    {func(conn net.Conn) { conn.Close() }, "", "does not answer as an HTTP proxy does"},
-		"never":       {silence, "", "does not answer\n"},
-		"credentials": {answering("HTTP/1.1 200 %s\r\n\r\n"), "user:secret@", "ok    proxy: "},
+		"407":          {answering("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"), "", "answered 407 to CONNECT gateway.example:443: it asks for a user and password"},
+		"407 again":    {answering("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"), "user:secret@", "answered 407 to CONNECT gateway.example:443: it does not accept the user and password in HTTPS_PROXY"},
+		"403":          {answering("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"), "", "answered 403 to CONNECT gateway.example:443: it does not allow this host"},
+		"502":          {answering("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n"), "", "answered 502 to CONNECT gateway.example:443: it could not connect to the gateway"},
+		"no HTTP":      {answering("SSH-2.0-server\r\n"), "", "does not answer as an HTTP proxy does"},
+		"hangs up":     {func(conn net.Conn) { conn.Close() }, "", "does not answer as an HTTP proxy does"},
+		"never":        {silence, "", "does not answer\n"},
+		"credentials":  {knowing, "user:secret@", "ok    proxy: "},
+		"another user": {knowing, "other:secret@", "it does not accept the user and password"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			port := serve(t, tc.handle)

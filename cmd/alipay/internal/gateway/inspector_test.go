@@ -244,6 +244,17 @@ func TestAFaultIsAimedAtOnePath(t *testing.T) {
 	require.Empty(t, gateway.PendingFaults())
 }
 
+// A client that says that it encrypts expects an encrypted answer.
+func TestAnEncryptedAnswerThatIsExpectedIsNotNoted(t *testing.T) {
+	gateway, i := inspected(t, alipaytest.WithEncryptKey("AAECAwQFBgcICQoLDA0ODw=="))
+	client, err := alipay.NewClient(gateway.Config())
+	require.NoError(t, err)
+	_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), &alipay.QueryParams{OnceToken: "t"})
+	require.NoError(t, err)
+	_, _, body := get(t, i.url(), nil)
+	assert.NotContains(t, body, "The answer is encrypted, since")
+}
+
 // A row says what its code means, and what a real call has.
 func TestRowsSayWhatACodeMeans(t *testing.T) {
 	gateway, i := inspected(t, alipaytest.WithEncryptKey("AAECAwQFBgcICQoLDA0ODw=="))
@@ -288,6 +299,9 @@ func TestStringsOfTheOldGatewayAreComparedByParameter(t *testing.T) {
 	assert.Equal(t, []string{"app_id|1|1", `biz_content|{"a":"b&[c]"}|{"a":"b&[d]"}`, "charset|[UTF-8]|", "method|m|m", "sign_type||[RSA2]"}, lines)
 	assert.True(t, list[0].Same)
 	assert.False(t, list[1].Same)
+	twice := compareParameters("a=1&a=2", "a=1&a=2&a=3")
+	require.Len(t, twice, 3)
+	assert.True(t, twice[0].Same && twice[1].Same && twice[2].Expected == nil)
 }
 
 func TestARequestToTheOldGatewayShowsItsParameters(t *testing.T) {
