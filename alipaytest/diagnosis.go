@@ -272,7 +272,8 @@ func (d *diagnosed) timestamp() said {
 			fmt.Sprintf("timestamp 比网关时钟%s %d 小时：时区算错了；1970 年以来的毫秒数与时区无关", wayZH, hours/time.Hour),
 		}
 	}
-	far, farZH := behind.String(), behind.String()
+	far := behind.String()
+	farZH := strings.NewReplacer("h", " 小时 ", "m", " 分 ", "s", " 秒").Replace(far)
 	if days := behind / (24 * time.Hour); days > 1 {
 		far, farZH = fmt.Sprintf("%d days", days), fmt.Sprintf("%d 天", days)
 	}
