@@ -67,7 +67,7 @@ func (n network) way(ctx context.Context, r *report, base *url.URL) bool {
 		conn, ok = n.connect(ctx, r, addresses, hopPort)
 	}
 	if !ok {
-		if proxy == nil {
+		if proxy == nil && !credentials.IsLoopback(host) {
 			r.note(both("no proxy is configured: where the network has one, set HTTPS_PROXY", "没有配置代理：如果网络需要代理，请设置 HTTPS_PROXY"))
 		}
 		return false
