@@ -1,6 +1,7 @@
 package alipay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -120,22 +121,39 @@ func NewTransport() *http.Transport { return delivery.NewHTTPTransport() }
 // the gateway answered no, the outcome is unknown, or nothing was delivered. On
 // any error the Response is nil and out is unchanged.
 func (c *Client) Do(ctx context.Context, req *Request, out any, opts ...RequestOption) (*Response, error) {
-	if c == nil || c.transport == nil {
+	return c.perform(ctx, out, func() (*call, error) { return c.encode(req, opts) })
+}
+
+// Heartbeat makes a signed call that does nothing (monitor.heartbeat.syn): without
+// an error, address, keys and clock are right. It is meant for readiness probes, and
+// fetches a new certificate of Alipay's like any call.
+func (c *Client) Heartbeat(ctx context.Context) error {
+	_, err := c.Do(ctx, &Request{Method: http.MethodPost, Path: "/v3/monitor/heartbeat/syn", Body: map[string]string{"biz_content": "{}"}}, nil)
+	return err
+}
+
+// perform makes the call that encode returns.
+func (c *Client) perform(ctx context.Context, out any, encode func() (*call, error)) (*Response, error) {
+	switch {
+	case c == nil || c.transport == nil:
 		return nil, errArgument("Client", "this Client was not made by NewClient")
-	}
-	if ctx == nil {
+	case ctx == nil:
 		return nil, errArgument("ctx", "the context is nil")
-	}
-	if !decodable(out) {
+	case !decodable(out):
 		return nil, errArgument("out", "out is not a non-nil pointer")
 	}
-	call, err := c.encode(req, opts)
+	call, err := encode()
 	if err != nil {
 		return nil, err
 	}
+	return c.observed(ctx, c.settings.timeout, call, out)
+}
+
+// observed makes a call, and tells the observers of it.
+func (c *Client) observed(ctx context.Context, timeout time.Duration, call *call, out any) (*Response, error) {
 	began := time.Now()
 	ctx = c.settings.callStart(ctx, call.CallInfo)
-	resp, err := c.doCall(ctx, began.Add(c.settings.timeout), call, out)
+	resp, err := c.doCall(ctx, began.Add(timeout), call, out)
 	c.settings.callDone(ctx, call.CallInfo, began, c.certificateExpires(ctx), resp, err)
 	return resp, err
 }
@@ -182,6 +200,41 @@ func (c *Client) doCall(ctx context.Context, deadline time.Time, call *call, out
 		if !backoff.Sleep(sendCtx, pause) {
 			return nil, x.endedBeforeRetry(err)
 		}
+	}
+}
+
+// RetryPolicy says how often an attempt that certainly had no effect is retried:
+// no connection was made, no complete request was sent, or the gateway refused it
+// because of load (HTTP 429, app-call-limited, method-call-limited). Nothing else
+// is retried. Each pause is between half and all of its step, and no shorter than
+// the gateway's Retry-After.
+//
+// To prevent retry storms, all calls of a client share one budget, as in gRPC's
+// retry throttling: it starts full with MaxTokens, a failed attempt takes one, a
+// success gives TokenRatio back, and a retry needs more than half to be left. A
+// failure that is not retried takes nothing. A retry on another connection is free
+// if nothing was written to the first, dead one.
+//
+// With the defaults and a call per second, a minute in which the gateway refuses
+// everything costs 1.05 attempts per call, instead of 3 without a budget. When it
+// refuses one attempt in ten at random, more than 98 % of the calls succeed.
+//
+// The zero value of each member means its default.
+type RetryPolicy struct {
+	MaxAttempts int           // attempts in all; default 3, and 1 means no retry
+	BaseDelay   time.Duration // the first step, doubling with each; default 200 ms
+	MaxDelay    time.Duration // the longest step; default 2 s
+	MaxTokens   float64       // of the budget; default 10, negative for no budget
+	TokenRatio  float64       // what a success gives back; default 0.1
+}
+
+func (p RetryPolicy) withDefaults() RetryPolicy {
+	return RetryPolicy{
+		MaxAttempts: cmp.Or(p.MaxAttempts, 3),
+		BaseDelay:   cmp.Or(p.BaseDelay, 200*time.Millisecond),
+		MaxDelay:    cmp.Or(p.MaxDelay, 2*time.Second),
+		MaxTokens:   cmp.Or(p.MaxTokens, 10),
+		TokenRatio:  cmp.Or(p.TokenRatio, 0.1),
 	}
 }
 

@@ -437,3 +437,51 @@ func TestDoChangesOutOnlyOnSuccess(t *testing.T) {
 	require.ErrorIs(t, err, alipay.ErrOutcomeUnknown)
 	assert.Equal(t, 7, held.A, "nor behind an interface")
 }
+
+func TestHeartbeatMakesASignedCallThatDoesNothing(t *testing.T) {
+	s, last := checking(t, "", `{"pid":"2088"}`)
+	client := newClient(t, s.URL)
+	require.NoError(t, client.Heartbeat(t.Context()))
+	assert.Equal(t, "POST /v3/monitor/heartbeat/syn", last().method+" "+last().target)
+	assert.JSONEq(t, `{"biz_content":"{}"}`, last().body)
+	refused := newClient(t, serve(t, unsigned(401, `{"code":"invalid-signature"}`)).URL)
+	require.ErrorIs(t, refused.Heartbeat(t.Context()), alipay.CodeInvalidSignature)
+	assertArgument(t, new(alipay.Client).Heartbeat(t.Context()), "Client")
+
+	gateway := alipaytest.NewGateway(t)
+	rotated := certClient(t, gateway)
+	gateway.RotateCertificate()
+	form := gateway.SignNotification(message())
+	_, err := rotated.VerifyNotification(form)
+	require.ErrorIs(t, err, alipay.ErrUnknownCertificate)
+	require.NoError(t, rotated.Heartbeat(t.Context()))
+	_, err = rotated.VerifyNotification(form)
+	require.NoError(t, err, "any call fetches the new certificate")
+}
+
+func TestRequestDefaultsAreForEveryCallAndACallsOwnWin(t *testing.T) {
+	s, last := checking(t, "", `{}`)
+	client := newClient(t, s.URL,
+		alipay.WithRequestDefaults(alipay.WithAppAuthToken("default"), alipay.WithHeader("X-Tenant", "1"), nil),
+		alipay.WithRequestDefaults(alipay.WithQueryParam("a", "1"), alipay.WithQueryParam("b", "1")))
+	_, err := client.Do(t.Context(), &alipay.Request{Path: "/v3/x"}, nil)
+	require.NoError(t, err)
+	assert.Equal(t, "default", last().header.Get("alipay-app-auth-token"))
+	assert.Equal(t, "1", last().header.Get("X-Tenant"))
+	assert.Equal(t, "/v3/x?a=1&b=1", last().target)
+	_, err = client.Do(t.Context(), &alipay.Request{Path: "/v3/x"}, nil, alipay.WithAppAuthToken(""), alipay.WithHeader("X-Tenant", "2"), alipay.WithQueryParam("b", "2"))
+	require.NoError(t, err)
+	assert.Empty(t, last().header.Values("alipay-app-auth-token"))
+	assert.Equal(t, "2", last().header.Get("X-Tenant"))
+	assert.Equal(t, "/v3/x?a=1&b=2", last().target)
+
+	for reason, opt := range map[string]alipay.RequestOption{
+		"WithHeader: this header cannot be set by the caller": alipay.WithHeader("Authorization", "secret"),
+		"a request id belongs to one call":                    alipay.WithRequestID("x"),
+	} {
+		_, err := alipay.NewClient(testConfig(t, s.URL), alipay.WithRequestDefaults(opt))
+		var mistake *alipay.ConfigError
+		require.ErrorAs(t, err, &mistake)
+		assert.Equal(t, alipay.ConfigError{Field: "WithRequestDefaults", Reason: reason}, *mistake)
+	}
+}

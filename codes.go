@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"errors"
+	"strings"
 
 	"github.com/seed-39a49030/alipay/internal/hints"
 	"github.com/seed-39a49030/alipay/internal/lenient"
@@ -109,14 +110,31 @@ func (c ErrorCode) Error() string { return string(c) }
 // Known reports whether the code is one of the constants. Codes come from outside,
 // so a metric labelled with codes should give all unknown ones the same label:
 // otherwise the number of its labels has no bound.
-func (c ErrorCode) Known() bool { return hints.Known(string(c)) }
+func (c ErrorCode) Known() bool { return hints.Known(string(c)) || hints.Known(string(c.bare())) }
+
+// The codes of the old gateway itself that mean something to a caller.
+const (
+	oldSuccess     ErrorCode = "10000"
+	oldUnavailable ErrorCode = "20000"
+	oldCallLimited ErrorCode = "40005"
+)
+
+// bare is the code as v3 spells it: the old gateway puts isv., isp. or aop. in front.
+func (c ErrorCode) bare() ErrorCode {
+	for _, prefix := range []string{"isv.", "isp.", "aop."} {
+		if bare, ok := strings.CutPrefix(string(c), prefix); ok {
+			return ErrorCode(bare)
+		}
+	}
+	return c
+}
 
 // outcome is what the code alone implies.
 func (c ErrorCode) outcome() Outcome {
-	switch c {
-	case CodeSystemError, CodeUnknowError:
+	switch bare := string(c.bare()); {
+	case strings.HasSuffix(bare, string(CodeSystemError)), bare == string(CodeUnknowError), c == oldUnavailable: // ACQ.SYSTEM_ERROR and the like
 		return OutcomeUnknown
-	case CodeAppCallLimited, CodeMethodCallLimited:
+	case strings.HasSuffix(bare, "call-limited"), c == oldCallLimited:
 		return OutcomeNotDelivered
 	}
 	return OutcomeRejected
@@ -150,7 +168,22 @@ func newRefusal(body []byte, unread error) *APIError {
 		}
 		return nil
 	})
-	e.Code, e.Message = ErrorCode(cmp.Or(subCode, code)), cmp.Or(message, subMsg, msg)
+	e.gateway, e.Code, e.Message = ErrorCode(code), ErrorCode(cmp.Or(strings.TrimSpace(subCode), code)), cmp.Or(message, subMsg, msg)
+	return e
+}
+
+// newUnsignedRefusal reads an answer that nobody has signed, decrypted for its code
+// where that can be done. unread is why there may be more of it.
+func newUnsignedRefusal(a *answer, unread error, sets ...*keySet) *APIError {
+	body := a.old.content(a.raw)
+	for _, keys := range sets {
+		if plain, err := keys.decrypt(body); err == nil && lenient.StartsObject(plain) {
+			body = plain
+			break
+		}
+	}
+	e := newRefusal(body, unread)
+	e.old = a.old != nil
 	return e
 }
 

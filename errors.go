@@ -86,9 +86,11 @@ type APIError struct {
 	Body       []byte      // body of the answer
 	Verified   bool        // the answer was signed, and the signature verified
 
-	info      CallInfo // of the call
-	shownCode string   // Code with the values that were sent masked, where that differs
-	cause     error    // why the body could not be read, where it could not
+	info      CallInfo  // of the call
+	gateway   ErrorCode // code, where Code is sub_code
+	old       bool      // from the old gateway, whose refusals have status 200
+	shownCode string    // Code with the values that were sent masked, where that differs
+	cause     error     // why the body could not be read, where it could not
 }
 
 // Error says what the gateway answered, with the ids that Alipay's support asks
@@ -116,10 +118,11 @@ func (e *APIError) brief() string {
 	return text
 }
 
-// Is reports whether target is the error's code, or the sentinel of its outcome.
+// Is reports whether target is the error's code, with or without the prefix that the
+// old gateway gives it, or the sentinel of its outcome.
 func (e *APIError) Is(target error) bool {
 	if code, ok := target.(ErrorCode); ok {
-		return code == e.Code
+		return code == e.Code || code == e.Code.bare()
 	}
 	sentinel := e.outcome().sentinel()
 	return sentinel != nil && target == sentinel
@@ -134,10 +137,13 @@ func (e *APIError) Unwrap() error { return e.cause }
 // would be a success.
 func (e *APIError) outcome() Outcome {
 	byCode := e.Code.outcome()
+	if byCode == OutcomeRejected {
+		byCode = e.gateway.outcome()
+	}
 	switch status := e.StatusCode; {
-	case byCode == OutcomeUnknown:
+	case byCode == OutcomeUnknown, e.gateway == oldUnavailable:
 		return OutcomeUnknown
-	case e.Verified && status >= 200 && status < 300:
+	case (e.Verified || e.old) && status >= 200 && status < 300:
 		return byCode
 	case status >= 500, status == http.StatusRequestTimeout, status >= 100 && status < 400:
 		return OutcomeUnknown
@@ -165,10 +171,21 @@ func (e *APIError) shown() shownError {
 
 // Hint says what the error means and what to do about it, "" when nothing
 // useful is known.
-func (e *APIError) Hint() string { return hints.For(string(e.Code), e.StatusCode).EN }
+func (e *APIError) Hint() string { return e.hint().EN }
 
 // HintZH is Hint in Chinese.
-func (e *APIError) HintZH() string { return hints.For(string(e.Code), e.StatusCode).ZH }
+func (e *APIError) HintZH() string { return e.hint().ZH }
+
+func (e *APIError) hint() hints.Text {
+	code, status := e.Code, e.StatusCode
+	if !hints.Known(string(code)) {
+		code = code.bare()
+	}
+	if e.old && status == http.StatusOK { // which says nothing
+		status = 0
+	}
+	return hints.For(string(code), status)
+}
 
 // of says which answer of which call the error is.
 func (e *APIError) of(info *CallInfo, a *answer, requestID string, attempts int) *APIError {

@@ -787,3 +787,79 @@ func ExampleClient_Do_upload() {
 	fmt.Println(uploaded.FileID)
 	// Output: picture.png, 7 bytes
 }
+
+// Execute calls a method that exists only at the old gateway (gateway.do), under the
+// same rules as Do.
+func ExampleClient_Execute() {
+	gateway, client := newGatewayAndClient()
+	defer gateway.Close()
+	gateway.HandleMethod("alipay.trade.query", func(bizContent json.RawMessage) (any, error) { // the platform's part
+		return map[string]string{"trade_status": "TRADE_SUCCESS", "total_amount": "88.88"}, nil
+	})
+
+	var trade struct {
+		TradeStatus string `json:"trade_status"`
+		TotalAmount string `json:"total_amount"`
+	}
+	_, err := client.Execute(context.Background(), &alipay.ExecuteRequest{
+		Method:     "alipay.trade.query",
+		BizContent: map[string]string{"out_trade_no": "20261121010101001"},
+	}, &trade)
+	if err != nil {
+		log.Fatal(alipay.OutcomeOf(err), " ", err)
+	}
+	fmt.Println(trade.TradeStatus, trade.TotalAmount)
+	// Output: TRADE_SUCCESS 88.88
+}
+
+// Preconsult asks, before the user is sent to Alipay, whether the check can succeed.
+func ExampleZhimaCustomerJobworthAuthentication_Preconsult() {
+	gateway, client := newGatewayAndClient()
+	defer gateway.Close()
+	gateway.SetPreconsult("once-token-1", false, "USER_NOT_AUTHORIZE")
+
+	answer, err := client.ZhimaCustomerJobworthAuthentication.Preconsult(context.Background(), &alipay.PreconsultParams{
+		OutAgreementNo: "out-agreement-no-1",
+		OnceToken:      "once-token-1",
+		IdentityType:   alipay.IdentityTypeTeacher,
+		QueryType:      alipay.QueryTypeExact,
+		ZmServiceID:    "2019120400000000000004450100",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(answer.PreCheckSuccess, answer.Reason)
+	// Output: false USER_NOT_AUTHORIZE
+}
+
+// Unsign ends an agreement, for a user who withdraws consent. It needs Zhima's number
+// of the agreement, so keep that from the query or the message.
+func ExampleZhimaCreditPayafteruseCreditagreement_Unsign() {
+	gateway, client := newGatewayAndClient()
+	defer gateway.Close()
+	ctx := context.Background()
+	service := client.ZhimaCreditPayafteruseCreditagreement
+	orderString, err := service.Sign(ctx, &alipay.CreditAgreementSignParams{OutAgreementNo: "out-agreement-no-1", ZmServiceID: "2019120400000000000004450100"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	order, err := gateway.OpenOrder(orderString) // what Alipay's app does
+	if err != nil {
+		log.Fatal(err)
+	}
+	order.Agree()
+
+	agreement, err := service.Query(ctx, &alipay.CreditAgreementQueryParams{OutAgreementNo: "out-agreement-no-1"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := service.Unsign(ctx, &alipay.CreditAgreementUnsignParams{CreditAgreementID: agreement.CreditAgreementID}); err != nil {
+		log.Fatal(alipay.OutcomeOf(err), " ", err)
+	}
+	agreement, err = service.Query(ctx, &alipay.CreditAgreementQueryParams{OutAgreementNo: "out-agreement-no-1"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(agreement.AgreementStatus)
+	// Output: INVALID
+}

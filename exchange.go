@@ -34,7 +34,7 @@ type exchange struct {
 }
 
 func (c *Client) newExchange(ctx context.Context, call *call, number int) *exchange {
-	x := &exchange{client: c, ctx: ctx, call: call, keys: c.keys.Load(), number: number, requestID: call.requestID}
+	x := &exchange{client: c, ctx: ctx, call: call, keys: c.keys.Load(), number: number, requestID: call.requestID, answer: answer{old: call.order.answer()}}
 	if x.requestID == "" {
 		x.requestID = protocol.NewID()
 	}
@@ -80,8 +80,7 @@ func (x *exchange) read(resp *http.Response) error {
 	if a.status < 200 { // after 101 no context ends a read of the body
 		return errNoSuccess
 	}
-	signed := protocol.IsSigned(a.header)
-	if isRedirect(a.status) && !signed {
+	if isRedirect(a.status) && !protocol.IsSigned(a.header) && a.old == nil {
 		x.report.Drain(resp.Body)
 		return ErrRedirect
 	}
@@ -94,9 +93,10 @@ func (x *exchange) read(resp *http.Response) error {
 	case err != nil:
 		err = delivery.BrokenOff(x.ctx, err)
 	}
+	a.old.read(a.raw)
 	switch {
-	case a.status >= 400 && !signed:
-		return newRefusal(raw, err)
+	case a.status >= 400 && !a.isSigned():
+		return newUnsignedRefusal(a, err, x.client.keys.Load(), x.keys)
 	case isRedirect(a.status):
 		return ErrRedirect
 	case tooLarge:
@@ -110,9 +110,8 @@ func (x *exchange) read(resp *http.Response) error {
 // that the exchange began with. If its certificate is not configured, the answer is
 // held while the certificate is downloaded.
 func (x *exchange) verify() error {
-	header := x.answer.header
 	// A cache in front of the gateway sends Age: 0 with what it has just fetched.
-	if age := header.Get("Age"); protocol.IsSigned(header) && (age != "" && age != "0" || !x.report.OnTheWire()) {
+	if age := x.answer.header.Get("Age"); x.answer.isSigned() && (age != "" && age != "0" || !x.report.OnTheWire()) {
 		return protocol.ErrFromCache
 	}
 	err := x.answer.verify(x.client.keys.Load(), x.keys)
@@ -194,7 +193,7 @@ func (x *exchange) failed(reason error) error {
 	switch {
 	case !x.accepted && identified && x.client.seen.Has(id):
 		reason = protocol.ErrSeenBefore // nothing is lost: a call was given it
-	case x.answer.raw != nil && protocol.IsSigned(x.answer.header):
+	case x.answer.raw != nil && x.answer.isSigned():
 		e.Answer, e.keeps = x.seal(), x.answer.keeps(&x.call.target, x.client.keys.Load(), x.keys)
 	}
 	if broken := x.answer.brokenOff; broken != nil {
@@ -214,7 +213,7 @@ func (x *exchange) refused(e *APIError) error {
 		x.report.Refuse()
 	}
 	e.of(&x.call.CallInfo, a, x.requestID, x.number).TraceID = x.shownTraceID()
-	if e.Code == CodeInvalidSignature {
+	if e.Code.bare() == CodeInvalidSignature {
 		e.cause = x.keys.signer.diagnose(x.signed)
 	}
 	e.Message = x.masked(e.Message, maxMessage)
@@ -228,9 +227,7 @@ func (x *exchange) refused(e *APIError) error {
 }
 
 func (x *exchange) callError(what string) *CallError {
-	e := &CallError{
-		StatusCode: x.answer.status, Attempts: x.number, TraceID: x.shownTraceID(), RequestID: x.requestID, what: what,
-	}
+	e := &CallError{StatusCode: x.answer.status, Attempts: x.number, TraceID: x.shownTraceID(), RequestID: x.requestID, what: what}
 	return e.at(&x.call.CallInfo)
 }
 
@@ -268,18 +265,21 @@ var (
 type answer struct {
 	status    int // 0 before an answer
 	header    http.Header
-	raw       []byte    // the body as received
-	received  time.Time // by the clock of the client
-	brokenOff error     // why there may be less of the body than was sent
-	body      []byte    // what was signed, once it is verified; then decrypted
-	damage    string    // what had been done to it, and was undone
+	raw       []byte     // the body as received
+	old       *oldAnswer // the same, taken apart; nil for v3
+	received  time.Time  // by the clock of the client
+	brokenOff error      // why there may be less of the body than was sent
+	body      []byte     // what was signed, once it is verified; then decrypted
+	damage    string     // what had been done to it, and was undone
 }
 
-func (a *answer) traceID() string { return protocol.HeaderValue(a.header, protocol.HeaderTraceID) }
+func (a *answer) traceID() string { return a.old.traceID(a.header) }
+
+func (a *answer) isSigned() bool { return a.old.isSigned(a.header) }
 
 // isForeign reports whether an answer is not the gateway's, but one of a proxy. The
 // gateway's own may still follow on the same connection.
-func (a *answer) isForeign() bool { return a.traceID() == "" && !protocol.IsSigned(a.header) }
+func (a *answer) isForeign() bool { return a.traceID() == "" && !a.isSigned() }
 
 func (a *answer) response(requestID string, attempts int) *Response {
 	return &Response{
@@ -297,7 +297,7 @@ func (a *answer) verify(sets ...*keySet) error {
 		if i > 0 && keys == sets[0] {
 			continue
 		}
-		original, damage, err := keys.verifier.Recover(a.header, a.raw, a.received)
+		original, damage, err := a.old.recover(a, keys)
 		if err == nil {
 			a.body, a.damage = original, damage
 			return nil
@@ -327,7 +327,7 @@ func (a *answer) decrypt(sets ...*keySet) error {
 	if err == nil && aescbc.LooksEncrypted(a.body) {
 		err = errNoEncryptKey
 	}
-	if err != nil && a.status >= 400 {
+	if err != nil && a.status >= 400 && a.old == nil {
 		refused := newRefusal(signed, err)
 		refused.Verified = true
 		return refused
@@ -353,7 +353,10 @@ type ownAnswer interface {
 func (a *answer) decode(target *target, by acceptor, out any) error {
 	object, err := lenient.Object(a.body)
 	own, typed := out.(ownAnswer)
+	err = a.old.check(a, object, err, typed, by)
 	switch {
+	case err != nil && a.old != nil:
+		return err
 	case a.status >= 400 && target.check(object) == nil: // the status is not signed
 		return a.refuse(by, errNoSuccess)
 	case a.status >= 400:
@@ -361,7 +364,7 @@ func (a *answer) decode(target *target, by acceptor, out any) error {
 	case err != nil:
 		return err
 	case typed && a.status >= 200 && a.status < 300:
-		if err = own.decodeAnswer(object, target, by); err == errNoResult {
+		if err = own.decodeAnswer(object, target, by); err == errNoResult && a.old == nil {
 			return a.refuse(by, err)
 		}
 	case a.status != http.StatusOK:

@@ -2,9 +2,7 @@ package alipay
 
 import (
 	"bytes"
-	"cmp"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"html"
@@ -14,10 +12,11 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/seed-39a49030/alipay/internal/delivery"
+	"github.com/seed-39a49030/alipay/internal/lenient"
 	"github.com/seed-39a49030/alipay/internal/protocol"
 )
 
@@ -118,52 +117,70 @@ func (c *Client) signOrder(ctx context.Context, req *ExecuteRequest) (params map
 	case ctx == nil:
 		return nil, "", errArgument("ctx", "the context is nil")
 	}
-	order, err := newOrder(req)
+	call, err := c.encodeOrder(req, c.settings.defaults, nil)
 	if err != nil {
 		return nil, "", err
 	}
 	keys := c.keys.Load()
-	params = keys.orderParams(order, cmp.Or(req.AppAuthToken, keys.AppAuthToken), c.settings.clock())
+	params = keys.orderParams(call.order, call.merchant(keys), c.settings.clock())
 	ctx, cancel := context.WithTimeout(ctx, c.settings.timeout)
 	defer cancel()
-	if sign, err = keys.signParams(ctx, params); err != nil {
-		e := &CallError{what: "signing " + req.Method, appID: c.appID, reasons: []error{err}, permanent: ctx.Err() == nil, outcome: OutcomeNotDelivered}
-		return nil, "", e
+	if sign, err = keys.sign(ctx, protocol.OldContent(params, "sign")); err != nil {
+		return nil, "", &CallError{what: "signing " + req.Method, appID: c.appID, reasons: []error{err}, permanent: ctx.Err() == nil, outcome: OutcomeNotDelivered}
 	}
 	return params, sign, nil
 }
 
-// signParams signs parameters of the old gateway. Its error is safe to show.
-func (k *keySet) signParams(ctx context.Context, params map[string]string) (string, error) {
-	return k.sign(ctx, protocol.OldContent(params, "sign"))
+// Execute calls a method of the old gateway (gateway.do), for an API that v3 has not
+// taken over, under the same rules as [Client.Do]: at most one delivery, and nothing
+// unverified is returned. What the method answers, the members beside code and msg
+// included, is decoded into out.
+//
+// A refusal is an *[APIError] with the sub_code as its Code, or the code where there
+// is none; errors.Is finds the constant of v3 for it, which has no prefix (isv.,
+// isp., aop.). Nothing in an answer of the old gateway names the request or the
+// time: an earlier answer to the same method that is sent again cannot be told from
+// a new one.
+func (c *Client) Execute(ctx context.Context, req *ExecuteRequest, out any, opts ...RequestOption) (*Response, error) {
+	return c.perform(ctx, out, func() (*call, error) { return c.encodeOrder(req, c.settings.defaults, opts) })
 }
 
-// sign signs a text. Its error is safe to show.
-func (k *keySet) sign(ctx context.Context, content []byte) (string, error) {
-	signature, err := protocol.SignContext(ctx, k.Signer, content)
-	if ended := ctx.Err(); ended != nil {
-		return "", ended
-	}
+// encodeOrder turns an ExecuteRequest into what is signed, or sent by every attempt.
+func (c *Client) encodeOrder(req *ExecuteRequest, defaults, opts []RequestOption) (*call, error) {
+	order, err := newOrder(req)
 	if err != nil {
-		return "", &signerError{err}
+		return nil, err
 	}
-	return base64.StdEncoding.EncodeToString(signature), nil
-}
-
-// commonParams returns the parameters that every request of the old gateway has.
-func (k *keySet) commonParams(method string, at time.Time) map[string]string {
-	return map[string]string{
-		"method":              method,
-		"app_id":              k.AppID,
-		"timestamp":           protocol.FormatOldTime(at),
-		"format":              "json",
-		"version":             "1.0",
-		"alipay_sdk":          "alipay-go-" + Version,
-		"charset":             "UTF-8",
-		"sign_type":           "RSA2",
-		"app_cert_sn":         k.AppCertSN,  // certificate mode only; one that is empty is left out
-		"alipay_root_cert_sn": k.RootCertSN, // certificate mode only
+	call := &call{order: order, source: [2]any{req.BizContent}}
+	if err := call.apply(defaults); err != nil {
+		return nil, err
 	}
+	if req.AppAuthToken != "" {
+		call.otherMerchant, call.appAuthToken = true, req.AppAuthToken
+	}
+	if err := call.apply(opts); err != nil {
+		return nil, err
+	}
+	for _, p := range call.extraQuery {
+		if err := order.add("WithQueryParam", p[0], p[1]); err != nil {
+			return nil, err
+		}
+	}
+	ids := url.Values{}
+	if order.bizContent != nil {
+		_ = lenient.EachMember(order.bizContent, func(name, value []byte) error {
+			text, _ := lenient.String(value)
+			ids.Set(string(name), text)
+			return nil
+		})
+	}
+	origin := c.transport.origin
+	call.url = &url.URL{
+		Scheme: origin.Scheme, Host: origin.Host,
+		Path: origin.Path + protocol.OldGatewayPath, RawPath: origin.RawPath + protocol.OldGatewayPath,
+	}
+	call.target = target{CallInfo{AppID: c.appID, Host: origin.Host, Method: http.MethodPost, Path: protocol.OldGatewayPath}, req.Method, askedBy(ids)}
+	return call, nil
 }
 
 // reservedParams are set by the library, and refused in ExecuteRequest.Params.
@@ -179,6 +196,7 @@ type order struct {
 	method     string
 	bizContent []byte            // before encryption; nil for none
 	params     map[string]string // notify_url, return_url and the further ones
+	download   bool              // of a certificate: never encrypted, and checked by what it brings
 }
 
 func newOrder(req *ExecuteRequest) (*order, error) {
@@ -194,59 +212,166 @@ func newOrder(req *ExecuteRequest) (*order, error) {
 	if err != nil {
 		return nil, err
 	}
-	params := make(map[string]string, len(req.Params)+2)
+	o := &order{method: req.Method, bizContent: bizContent, params: make(map[string]string, len(req.Params)+2)}
 	for name, value := range req.Params {
-		switch {
-		case reservedParams[name]:
-			return nil, errArgument("ExecuteRequest.Params", "one of them is set by the library: "+name)
-		// Beyond ASCII, Go and Java sort names differently.
-		case name == "" || strings.ContainsAny(name, "=&") || !isVisibleASCII(name):
-			return nil, errArgument("ExecuteRequest.Params", "the name of one is empty, is not visible ASCII, or holds = or &")
-		// The gateway replaces what is not UTF-8, and then the signature does not verify.
-		case hasControl(value) || !utf8.ValidString(value):
-			return nil, errArgument("ExecuteRequest.Params", "the value of one holds a control character, or is not UTF-8")
-		}
-		if !isBlank(value) {
-			params[name] = value
+		if err := o.add("ExecuteRequest.Params", name, value); err != nil {
+			return nil, err
 		}
 	}
-	if params["notify_url"] = req.NotifyURL; req.NotifyURL != "" && !isLink(req.NotifyURL, false) {
+	if o.params["notify_url"] = req.NotifyURL; req.NotifyURL != "" && !isLink(req.NotifyURL, false) {
 		return nil, errArgument("ExecuteRequest.NotifyURL", "it is not an absolute URL with http or https, or holds a control character")
 	}
-	if params["return_url"] = req.ReturnURL; req.ReturnURL != "" && !isLink(req.ReturnURL, true) {
+	if o.params["return_url"] = req.ReturnURL; req.ReturnURL != "" && !isLink(req.ReturnURL, true) {
 		return nil, errArgument("ExecuteRequest.ReturnURL", "it is not an absolute URL with http, https or an app's own scheme, or holds a control character")
 	}
-	return &order{req.Method, bizContent, params}, nil
+	return o, nil
 }
 
-// isLink reports whether the platform may be given a link. An app's own scheme will
-// do only where the link is opened on the user's device, and none that runs or reads
-// something there.
-func isLink(link string, appScheme bool) bool {
-	u, err := url.Parse(link)
-	if err != nil || strings.ContainsFunc(link, unicode.IsControl) || !utf8.ValidString(link) {
-		return false
+// add adds a further parameter.
+func (o *order) add(argument, name, value string) error {
+	switch {
+	case reservedParams[name]:
+		return errArgument(argument, "one of them is set by the library: "+name)
+	// Beyond ASCII, Go and Java sort names differently.
+	case name == "" || strings.ContainsAny(name, "=&") || !isVisibleASCII(name):
+		return errArgument(argument, "the name of one is empty, is not visible ASCII, or holds = or &")
+	// The gateway replaces what is not UTF-8, and then the signature does not verify.
+	case hasControl(value) || !utf8.ValidString(value):
+		return errArgument(argument, "the value of one holds a control character, or is not UTF-8")
 	}
-	switch u.Scheme { // in lower case
-	case "http", "https":
-		return u.Hostname() != ""
-	case "", "javascript", "vbscript", "data", "file", "blob":
-		return false
+	if !isBlank(value) {
+		o.params[name] = value
 	}
-	return appScheme && (u.Host != "" || u.Path != "")
+	return nil
 }
 
-// orderParams returns the parameters of an order.
-func (k *keySet) orderParams(o *order, appAuthToken string, at time.Time) map[string]string {
-	params := k.commonParams(o.method, at)
-	maps.Copy(params, o.params)
-	params["app_auth_token"] = appAuthToken
-	params["biz_content"] = string(o.bizContent)
-	if o.bizContent != nil && k.Cipher != nil {
-		params["biz_content"] = string(k.Cipher.Encrypt(o.bizContent))
-		params["encrypt_type"] = "AES"
+// build is what [call.build] does for a call of the old gateway. Its own parameters
+// stand in the URL, and what is the caller's in the body, which proxies do not log.
+func (o *order) build(c *call, keys *keySet, requestID string, r *outgoing) {
+	params := keys.orderParams(o, c.merchant(keys), keys.signer.clock())
+	r.content, r.query = protocol.OldContent(params, "sign"), make(map[string]string, len(params))
+	form := url.Values{}
+	for name, value := range params {
+		switch own := reservedParams[name] && name != "biz_content" && name != "app_auth_token"; {
+		case own:
+			r.query[name] = value
+		case value != "":
+			form.Set(name, value)
+		}
 	}
-	return params
+	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded;charset=UTF-8"}, protocol.HeaderRequestID: {requestID}}
+	for _, name := range []string{"Accept", "Cache-Control", "User-Agent"} {
+		header[name] = keys.header[name]
+	}
+	maps.Copy(header, c.header)
+	target := *c.url // whose query is filled in by the signing transport
+	r.Request = delivery.Request{Method: c.Method, URL: &target, Header: header, Body: []byte(form.Encode())}
+}
+
+// oldAnswer is an answer of the old gateway, taken apart as far as it can be read. It
+// is nil for one of v3, and each of its methods then does what v3 asks for.
+type oldAnswer struct {
+	protocol.OldAnswer
+	method  string
+	trusted bool  // whoever asked checks what came
+	err     error // why it cannot be read
+}
+
+// answer is what an answer to the order is read into.
+func (o *order) answer() *oldAnswer {
+	if o == nil || o.method == "" {
+		return nil
+	}
+	return &oldAnswer{method: o.method, trusted: o.download}
+}
+
+func (o *oldAnswer) read(raw []byte) {
+	if o != nil {
+		o.OldAnswer, o.err = protocol.ReadOldAnswer(o.method, raw)
+	}
+}
+
+func (o *oldAnswer) traceID(h http.Header) string {
+	id := protocol.HeaderValue(h, protocol.HeaderTraceID)
+	if id == "" && o != nil {
+		id = protocol.HeaderValue(h, protocol.HeaderOldTraceID)
+	}
+	return id
+}
+
+func (o *oldAnswer) isSigned(h http.Header) bool {
+	if o != nil {
+		return o.Sign != ""
+	}
+	return protocol.IsSigned(h)
+}
+
+// content is what may be encrypted of an answer with that body.
+func (o *oldAnswer) content(raw []byte) []byte {
+	if o == nil || o.err != nil {
+		return raw
+	}
+	return o.Content()
+}
+
+// recover checks an answer under these keys, and returns what was signed and what had
+// been done to it. Without a signature it is a refusal at most.
+func (o *oldAnswer) recover(a *answer, keys *keySet) (signed []byte, damage string, err error) {
+	switch {
+	case o == nil:
+		return keys.verifier.Recover(a.header, a.raw, a.received)
+	case o.trusted:
+		err = o.err
+	case o.Sign == "":
+		err = ErrResponseUnsigned
+		if e := newUnsignedRefusal(a, nil, keys); o.err == nil && a.status == http.StatusOK && e.Code != "" && e.gateway != oldSuccess {
+			err = e
+		}
+	case o.err != nil:
+		err = o.err
+	default:
+		err = o.Verify(&keys.verifier, a.received)
+	}
+	return o.content(nil), "", err
+}
+
+// check returns nil for a success. The status is not signed, so it makes none; and a
+// success stands under the method's own name. unread is why there is no object.
+func (o *oldAnswer) check(a *answer, object []byte, unread error, typed bool, by acceptor) error {
+	if o == nil || unread != nil {
+		return unread
+	}
+	e := newRefusal(a.body, nil)
+	e.old, e.Verified = true, !o.trusted
+	switch {
+	case a.status < 200, a.status >= 300, !typed && a.status != http.StatusOK:
+		return errNoSuccess
+	case e.Code != e.gateway, e.Code != "" && e.Code != oldSuccess:
+		if err := by.accept(); err != nil {
+			return err
+		}
+		return e
+	case !o.Own:
+		return protocol.ErrNoNode
+	case e.Code == "" && !hasOwnMembers(object):
+		return errNoResult
+	}
+	return nil
+}
+
+// isCommon reports whether a member is one that every answer of the old gateway may
+// have.
+func isCommon(name []byte) bool {
+	switch string(name) {
+	case "code", "msg", "sub_code", "sub_msg":
+		return true
+	}
+	return false
+}
+
+func hasOwnMembers(object []byte) (has bool) {
+	_ = lenient.EachMember(object, func(name, _ []byte) error { has = has || !isCommon(name); return nil })
+	return has
 }
 
 // isBlank reports whether s is empty or only white space.
@@ -254,34 +379,19 @@ func isBlank(s string) bool { return strings.TrimSpace(s) == "" }
 
 // encodeBizContent returns a JSON object without the white space around its
 // members: a browser would change the line ends in it, and turns some control
-// characters into others, so these are escaped. Nil, also as a pointer or a map, is
-// none.
+// characters into others, so these are escaped. Nil means none.
 func encodeBizContent(content any) ([]byte, error) {
-	var encoded []byte
-	var err error
-	switch v := content.(type) {
-	case string:
-		encoded, err = compactJSON([]byte(v))
-	case []byte:
-		return encodeBizContent(json.RawMessage(v))
-	case json.RawMessage:
-		if v == nil {
-			return nil, nil
-		}
-		encoded, err = compactJSON(v)
-	case io.Reader: // which would encode to an empty object
-	default:
-		if encoded, err = encodeJSON(v); string(encoded) == "null" {
-			return nil, nil
-		}
+	object, err := encodeObject("ExecuteRequest.BizContent", content)
+	if object == nil || err != nil {
+		return nil, err
 	}
-	if err != nil || !bytes.HasPrefix(encoded, []byte("{")) || !utf8.Valid(encoded) {
-		return nil, errArgument("ExecuteRequest.BizContent", "it is not a JSON object in UTF-8, and does not encode to one")
-	}
-	if bytes.ContainsFunc(encoded, unicode.IsControl) {
+	var compact bytes.Buffer
+	_ = json.Compact(&compact, object)
+	object = compact.Bytes()
+	if bytes.ContainsFunc(object, unicode.IsControl) {
 		for r := rune(0x7f); r <= 0x9f; r++ {
-			encoded = bytes.ReplaceAll(encoded, []byte(string(r)), fmt.Appendf(nil, `\u%04X`, r))
+			object = bytes.ReplaceAll(object, []byte(string(r)), fmt.Appendf(nil, `\u%04X`, r))
 		}
 	}
-	return encoded, nil
+	return object, nil
 }

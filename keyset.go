@@ -2,7 +2,10 @@ package alipay
 
 import (
 	"context"
+	"encoding/base64"
+	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -10,8 +13,6 @@ import (
 	"time"
 
 	"github.com/seed-39a49030/alipay/internal/credentials"
-	"github.com/seed-39a49030/alipay/internal/delivery"
-	"github.com/seed-39a49030/alipay/internal/download"
 	"github.com/seed-39a49030/alipay/internal/lenient"
 	"github.com/seed-39a49030/alipay/internal/protocol"
 )
@@ -67,6 +68,43 @@ func (k *keySet) decrypt(raw []byte) ([]byte, error) {
 		return nil, ErrDecrypt
 	}
 	return plain, nil
+}
+
+// sign signs a text. Its error is safe to show.
+func (k *keySet) sign(ctx context.Context, content []byte) (string, error) {
+	signature, err := protocol.SignContext(ctx, k.Signer, content)
+	if ended := ctx.Err(); ended != nil {
+		return "", ended
+	}
+	if err != nil {
+		return "", &signerError{err}
+	}
+	return base64.StdEncoding.EncodeToString(signature), nil
+}
+
+// orderParams returns the parameters of a request to the old gateway. Those that are
+// empty are neither signed nor sent.
+func (k *keySet) orderParams(o *order, appAuthToken string, at time.Time) map[string]string {
+	params := map[string]string{
+		"method":              o.method,
+		"app_id":              k.AppID,
+		"timestamp":           protocol.FormatOldTime(at),
+		"format":              "json",
+		"version":             "1.0",
+		"alipay_sdk":          "alipay-go-" + Version,
+		"charset":             "UTF-8",
+		"sign_type":           "RSA2",
+		"app_cert_sn":         k.AppCertSN,  // certificate mode only
+		"alipay_root_cert_sn": k.RootCertSN, // certificate mode only
+		"app_auth_token":      appAuthToken,
+		"biz_content":         string(o.bizContent),
+	}
+	maps.Copy(params, o.params)
+	if o.bizContent != nil && k.Cipher != nil && !o.download {
+		params["biz_content"] = string(k.Cipher.Encrypt(o.bizContent))
+		params["encrypt_type"] = "AES"
+	}
+	return params
 }
 
 // resolve checks a config as NewClient and Reload do.
@@ -159,6 +197,28 @@ func (c *Client) certificateExpires(ctx context.Context) time.Time {
 	return time.Time{}
 }
 
+// downloadMethod is the API of the old gateway that returns a certificate.
+const downloadMethod = "alipay.open.app.alipaycert.download"
+
+// downloadError is why a certificate cannot be had. It leads to the causes of the
+// download's error and not to the error itself, whose outcome is not that of the
+// call that waits.
+type downloadError struct {
+	text   string
+	causes []error
+}
+
+func newDownloadError(err error) *downloadError {
+	e := &downloadError{text: briefly(err)}
+	if failed, ok := errors.AsType[*CallError](err); ok {
+		e.causes = failed.reasons
+	}
+	return e
+}
+
+func (e *downloadError) Error() string   { return e.text }
+func (e *downloadError) Unwrap() []error { return e.causes }
+
 // fetchedCert is a downloaded and trusted certificate of Alipay's.
 type fetchedCert struct{ sn, pem string }
 
@@ -193,29 +253,24 @@ func (c *Client) fetchCertificate(ctx context.Context, sn string) (*keySet, erro
 	})
 }
 
-// downloadCertificate asks the old gateway for a certificate, under the same rules
-// as any call. Nothing of the call that waits for it is sent.
+// downloadCertificate asks the old gateway for a certificate. Nothing of the call
+// that waits for it is sent. The answer's signature is not checked, since it may be
+// made with the very key that is asked for.
 func (c *Client) downloadCertificate(ctx context.Context, sn string) (pem string, err error) {
-	keys := c.keys.Load()
-	params := keys.commonParams(download.Method, c.settings.clock())
-	params["biz_content"] = download.BizContent(sn)
-	sign, err := keys.signParams(ctx, params)
+	call, err := c.encodeOrder(&ExecuteRequest{Method: downloadMethod, BizContent: map[string]string{"alipay_cert_sn": sn}}, nil, nil)
 	if err != nil {
 		return "", err
 	}
-	body := url.Values{"biz_content": {params["biz_content"]}}.Encode()
-	delete(params, "biz_content")
-	origin := c.transport.origin
-	return download.Fetch(ctx, c.transport.delivery, delivery.Request{
-		Method: http.MethodPost,
-		URL: &url.URL{
-			Scheme: origin.Scheme, Host: origin.Host, RawQuery: protocol.OrderString(params, sign),
-			Path: origin.Path + protocol.OldGatewayPath, RawPath: origin.RawPath + protocol.OldGatewayPath,
-		},
-		Header: http.Header{
-			"Accept": keys.header["Accept"], "User-Agent": keys.header["User-Agent"],
-			"Content-Type": {"application/x-www-form-urlencoded; charset=UTF-8"},
-		},
-		Body: []byte(body),
-	})
+	call.otherMerchant, call.order.download = true, true
+	var answer struct {
+		Content string `json:"alipay_cert_content"`
+	}
+	if _, err = c.observed(ctx, downloadTimeout, call, &answer); err != nil {
+		return "", newDownloadError(err)
+	}
+	content, err := base64.StdEncoding.DecodeString(strings.TrimSpace(answer.Content)) // it ignores line ends inside
+	if err != nil || len(content) == 0 {
+		return "", errors.New("the answer to the download holds no certificate")
+	}
+	return string(content), nil
 }

@@ -213,7 +213,7 @@ func (r *QueryResponse) decodeAnswer(object []byte, target *target, by acceptor)
 	return err
 }
 
-func (*QueryResponse) answers(target *target) bool { return target.Path == jobworthPath }
+func (*QueryResponse) answers(target *target) bool { return target.endpoint() == jobworthPath }
 
 func (r *QueryResponse) pending() bool { return r.IdentityResult == IdentityResultWaitingVerify }
 

@@ -2,10 +2,12 @@ package alipay
 
 import (
 	"cmp"
+	"errors"
 	"log/slog"
 	"math"
 	"net/http"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -47,6 +49,7 @@ type settings struct {
 	userAgent        string
 	insecureHTTP     bool
 	noDownload       bool
+	defaults         []RequestOption // of every call
 }
 
 func newSettings(opts []Option) (settings, error) {
@@ -156,41 +159,6 @@ func WithObserver(observer Observer) Option {
 	}
 }
 
-// RetryPolicy says how often an attempt that certainly had no effect is retried:
-// no connection was made, no complete request was sent, or the gateway refused it
-// because of load (HTTP 429, app-call-limited, method-call-limited). Nothing else
-// is retried. Each pause is between half and all of its step, and no shorter than
-// the gateway's Retry-After.
-//
-// To prevent retry storms, all calls of a client share one budget, as in gRPC's
-// retry throttling: it starts full with MaxTokens, a failed attempt takes one, a
-// success gives TokenRatio back, and a retry needs more than half to be left. A
-// failure that is not retried takes nothing. A retry on another connection is free
-// if nothing was written to the first, dead one.
-//
-// With the defaults and a call per second, a minute in which the gateway refuses
-// everything costs 1.05 attempts per call, instead of 3 without a budget. When it
-// refuses one attempt in ten at random, more than 98 % of the calls succeed.
-//
-// The zero value of each member means its default.
-type RetryPolicy struct {
-	MaxAttempts int           // attempts in all; default 3, and 1 means no retry
-	BaseDelay   time.Duration // the first step, doubling with each; default 200 ms
-	MaxDelay    time.Duration // the longest step; default 2 s
-	MaxTokens   float64       // of the budget; default 10, negative for no budget
-	TokenRatio  float64       // what a success gives back; default 0.1
-}
-
-func (p RetryPolicy) withDefaults() RetryPolicy {
-	return RetryPolicy{
-		MaxAttempts: cmp.Or(p.MaxAttempts, 3),
-		BaseDelay:   cmp.Or(p.BaseDelay, 200*time.Millisecond),
-		MaxDelay:    cmp.Or(p.MaxDelay, 2*time.Second),
-		MaxTokens:   cmp.Or(p.MaxTokens, 10),
-		TokenRatio:  cmp.Or(p.TokenRatio, 0.1),
-	}
-}
-
 // WithRetryPolicy sets how attempts that certainly had no effect are retried.
 func WithRetryPolicy(policy RetryPolicy) Option {
 	return func(s *settings) error {
@@ -290,6 +258,28 @@ func WithCertificateDownload(enabled bool) Option {
 	}
 }
 
+// WithRequestDefaults gives every call these options, the order strings of Sign,
+// SDKExecute and PageExecute too: [WithAppAuthToken], [WithHeader] and
+// [WithQueryParam]. A call's own options, and the AppAuthToken of an
+// [ExecuteRequest], win over them.
+func WithRequestDefaults(opts ...RequestOption) Option {
+	return func(s *settings) error {
+		var tried callOptions
+		err := tried.apply(opts)
+		var mistake *ArgumentError
+		switch {
+		case errors.As(err, &mistake):
+			return &ConfigError{"WithRequestDefaults", mistake.Argument + ": " + mistake.Reason}
+		case err != nil:
+			return &ConfigError{"WithRequestDefaults", "an option that is not of this package failed"}
+		case tried.requestID != "":
+			return &ConfigError{"WithRequestDefaults", "a request id belongs to one call"}
+		}
+		s.defaults = slices.Concat(s.defaults, opts)
+		return nil
+	}
+}
+
 // RequestOption changes one call.
 type RequestOption func(*callOptions) error
 
@@ -301,8 +291,8 @@ type callOptions struct {
 	extraQuery    [][2]string
 }
 
-func (o *callOptions) apply(opts []RequestOption) error {
-	for _, opt := range opts {
+func (o *callOptions) apply(lists ...[]RequestOption) error {
+	for _, opt := range slices.Concat(lists...) {
 		if opt == nil {
 			continue
 		}

@@ -281,6 +281,7 @@ func TestMaskingALargeRequestIsBounded(t *testing.T) {
 	t.Parallel()
 	echo := func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
+		body = bytes.TrimPrefix(body, []byte(`{"a":`))
 		unsigned(400, `{"code":"X","message":`+string(body[:min(len(body), 900_000)])+`"}`)(w, r)
 	}
 	client := newClient(t, serve(t, echo).URL)
@@ -289,7 +290,7 @@ func TestMaskingALargeRequestIsBounded(t *testing.T) {
 		"many small ones":      make([]int, 100_000),
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := client.Do(t.Context(), &alipay.Request{Method: "POST", Path: "/v3/x", Body: body}, nil)
+			_, err := client.Do(t.Context(), &alipay.Request{Method: "POST", Path: "/v3/x", Body: map[string]any{"a": body}}, nil)
 			assert.Equal(t, "answered", meaning(t, err))
 			assert.NotContains(t, err.Error(), "AAAA")
 		})

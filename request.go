@@ -14,13 +14,16 @@ import (
 	"net/textproto"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/google/go-querystring/query"
 
 	"github.com/seed-39a49030/alipay/internal/delivery"
+	"github.com/seed-39a49030/alipay/internal/lenient"
 	"github.com/seed-39a49030/alipay/internal/protocol"
 	"github.com/seed-39a49030/alipay/internal/redact"
 )
@@ -36,8 +39,9 @@ type Request struct {
 	// Query is a struct (or a pointer to one) with url tags, as
 	// github.com/google/go-querystring reads them, or [url.Values]; nil for none.
 	Query any
-	// Body is encoded as JSON; nil for none. A [json.RawMessage] or []byte must
-	// be JSON already and is sent byte for byte. GET has no body.
+	// Body is a value that encodes to a JSON object, or a [json.RawMessage], []byte or
+	// string that is one already and is sent byte for byte. Nil, also as a pointer or a
+	// map, is no body. GET has none.
 	Body any
 	// Files are uploaded along with Body, as multipart/form-data. The signature that
 	// the platform asks for covers Body and not the files. GET has none.
@@ -76,7 +80,16 @@ type call struct {
 	query  url.Values // what the URL's query encodes
 	body   []byte     // before encryption
 	files  []File     // uploaded along with body
-	source *Request   // what query and body were made from, for its field names
+	order  *order     // of a call of the old gateway, in place of query, body and files
+	source [2]any     // what query and body were made from, for their field names
+}
+
+// merchant is the app auth token that the call has under these keys.
+func (c *call) merchant(keys *keySet) string {
+	if c.otherMerchant {
+		return c.appAuthToken
+	}
+	return keys.AppAuthToken
 }
 
 // encode turns a Request into what every attempt sends.
@@ -84,8 +97,8 @@ func (c *Client) encode(req *Request, opts []RequestOption) (*call, error) {
 	if req == nil {
 		return nil, errArgument("Request", "the request is nil")
 	}
-	call := &call{source: req}
-	if err := call.apply(opts); err != nil {
+	call := &call{source: [2]any{req.Query, req.Body}}
+	if err := call.apply(c.settings.defaults, opts); err != nil {
 		return nil, err
 	}
 	method := cmp.Or(req.Method, http.MethodGet)
@@ -95,8 +108,11 @@ func (c *Client) encode(req *Request, opts []RequestOption) (*call, error) {
 		return nil, errArgument("Request.Method", "the method is not GET, POST, PUT, PATCH or DELETE")
 	}
 	var err error
-	if call.body, err = encodeBody(method, req.Body); err != nil {
+	if call.body, err = encodeObject("Request.Body", req.Body); err != nil {
 		return nil, err
+	}
+	if method == http.MethodGet && call.body != nil {
+		return nil, errArgument("Request.Body", "a GET has no body; put parameters into Query")
 	}
 	if err = checkFiles(method, req.Files); err != nil {
 		return nil, err
@@ -109,31 +125,32 @@ func (c *Client) encode(req *Request, opts []RequestOption) (*call, error) {
 		return nil, err
 	}
 	call.uri = strings.TrimPrefix(call.url.RequestURI(), c.transport.origin.RawPath)
-	call.target = target{CallInfo{AppID: c.appID, Host: call.url.Host, Method: method, Path: req.Path}, askedBy(call.query)}
+	call.target = target{CallInfo: CallInfo{AppID: c.appID, Host: call.url.Host, Method: method, Path: req.Path}, asked: askedBy(call.query)}
 	return call, nil
 }
 
-func encodeBody(method string, body any) ([]byte, error) {
-	switch b := body.(type) {
-	case nil:
-		return nil, nil
+// encodeObject returns a JSON object in UTF-8: what content encodes to, or content
+// itself where it is a string, []byte or json.RawMessage that is one. Nil, also as a
+// pointer or a map, means none.
+func encodeObject(argument string, content any) (object []byte, err error) {
+	switch v := content.(type) {
+	case string:
+		object = []byte(v)
+	case []byte:
+		object = bytes.Clone(v) // the transport may still read it after the call has returned
 	case json.RawMessage:
-		body = []byte(b)
-	}
-	if method == http.MethodGet {
-		return nil, errArgument("Request.Body", "a GET has no body; put parameters into Query")
-	}
-	if raw, ok := body.([]byte); ok {
-		if !json.Valid(raw) || !utf8.Valid(raw) { // the protocol allows only UTF-8
-			return nil, errArgument("Request.Body", "the body is not valid JSON in UTF-8")
+		object = bytes.Clone(v)
+	case io.Reader: // which would encode to an empty object
+		object = []byte{}
+	default:
+		if object, err = encodeJSON(v); string(object) == "null" {
+			object = nil
 		}
-		return bytes.Clone(raw), nil // the transport may still read it after the call has returned
 	}
-	encoded, err := encodeJSON(body)
-	if err != nil {
-		return nil, errArgument("Request.Body", "the body cannot be encoded as JSON") // the cause may quote a value
+	if err != nil || object != nil && (!lenient.StartsObject(object) || !json.Valid(object) || !utf8.Valid(object)) { // the protocol allows only UTF-8
+		return nil, errArgument(argument, "it is not a JSON object in UTF-8, and does not encode to one") // the cause may quote a value
 	}
-	return encoded, nil
+	return object, nil
 }
 
 // encodeJSON escapes nothing for HTML, so that what is signed and sent stays
@@ -269,6 +286,8 @@ type outgoing struct {
 	uri          string // path and query, without the prefix of a reverse proxy
 	signedBody   []byte // all of the body except files
 	appAuthToken string
+	query        map[string]string // parameters of the old gateway in the URL; nil for v3
+	content      []byte            // what the signature covers of a request to the old gateway
 
 	requestID, authorization [1]string // what the header's slices refer to
 }
@@ -276,17 +295,17 @@ type outgoing struct {
 // build makes a request of the call, with the given keys and id. It fills r in
 // place, since the header refers to it.
 func (c *call) build(keys *keySet, requestID string, r *outgoing) {
+	if c.order != nil {
+		c.order.build(c, keys, requestID, r)
+		return
+	}
 	header := make(http.Header, len(keys.header)+len(c.header)+3)
 	maps.Copy(header, keys.header)
 	maps.Copy(header, c.header)
 	r.requestID[0] = requestID
 	header[protocol.HeaderRequestID] = r.requestID[:]
 	header["Authorization"] = r.authorization[:] // filled in by the signing transport
-	r.appAuthToken = keys.AppAuthToken
-	if c.otherMerchant {
-		r.appAuthToken = c.appAuthToken
-	}
-	if r.appAuthToken != "" {
+	if r.appAuthToken = c.merchant(keys); r.appAuthToken != "" {
 		header[protocol.HeaderAppAuthToken] = []string{r.appAuthToken}
 	}
 	body := c.body
@@ -311,13 +330,16 @@ func (c *call) newMask() *redact.Mask {
 	names := redact.Names{}
 	names.Add(QueryParams{})
 	names.Add(CreditAgreementQueryParams{})
-	if c.source != nil {
-		names.Add(c.source.Query)
-		names.Add(c.source.Body)
+	for _, source := range c.source {
+		names.Add(source)
 	}
 	mask := new(redact.Mask)
 	mask.AddQuery(c.query, names.Has)
 	mask.AddJSON(c.body, names.Has)
+	if c.order != nil {
+		mask.AddJSON(c.order.bizContent, names.Has)
+		mask.Add(slices.Collect(maps.Values(c.order.params))...)
+	}
 	mask.Add(c.appAuthToken)
 	for _, list := range c.header {
 		mask.Add(list...)
@@ -357,4 +379,21 @@ func reservedHeader(key string) bool {
 		}
 	}
 	return false
+}
+
+// isLink reports whether the platform may be given a link. An app's own scheme will
+// do only where the link is opened on the user's device, and none that runs or reads
+// something there.
+func isLink(link string, appScheme bool) bool {
+	u, err := url.Parse(link)
+	if err != nil || strings.ContainsFunc(link, unicode.IsControl) || !utf8.ValidString(link) {
+		return false
+	}
+	switch u.Scheme { // in lower case
+	case "http", "https":
+		return u.Hostname() != ""
+	case "", "javascript", "vbscript", "data", "file", "blob":
+		return false
+	}
+	return appScheme && (u.Host != "" || u.Path != "")
 }

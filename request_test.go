@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -287,9 +288,14 @@ func TestBodyOnTheWireIsTheBodySigned(t *testing.T) {
 		}{
 			"struct":      {struct{ A string }{"单品 <满10减1> & \u2028"}, "{\"A\":\"单品 <满10减1> & \\u2028\"}"},
 			"raw message": {json.RawMessage(`{ "activity_name": "单品特价满10减1活动"}`), `{ "activity_name": "单品特价满10减1活动"}`},
-			"bytes":       {[]byte(`[1, 2]`), `[1, 2]`},
-			"a number":    {7, "7"},
+			"bytes":       {[]byte(" {\"a\": [1, 2]}\n"), " {\"a\": [1, 2]}\n"},
+			"a string":    {`{"a":"<1>"}`, `{"a":"<1>"}`},
+			"a map":       {map[string]int{"a": 7}, `{"a":7}`},
 			"nil":         {nil, ""},
+			"a nil map":   {map[string]int(nil), ""},
+			"a nil type":  {(*struct{})(nil), ""},
+			"nil bytes":   {[]byte(nil), ""},
+			"nil message": {json.RawMessage(nil), ""},
 		} {
 			t.Run(method+" "+name, func(t *testing.T) {
 				var out struct{ OK bool }
@@ -304,6 +310,55 @@ func TestBodyOnTheWireIsTheBodySigned(t *testing.T) {
 			})
 		}
 	}
+}
+
+// bodies are values of every kind that a caller may hand in, and whether they are
+// an object.
+var bodies = map[string]struct {
+	body any
+	ok   bool
+}{
+	"nil": {nil, true}, "a struct": {struct{ A chan int }{}, false}, "an empty struct": {struct{}{}, true}, "a func": {func() {}, false},
+	"a number": {7, false}, "a float": {1.5, false}, "a bool": {true, false}, "an array": {[1]int{}, false}, "a slice": {[]string{"a"}, false}, "an empty slice": {[]string{}, false},
+	"no JSON": {"x", false}, "an empty string": {"", false}, "null": {"null", false}, "a quoted object": {`"{}"`, false}, "an object and more": {"{} {}", false},
+	"an array in a string": {"[]", false}, "empty bytes": {[]byte{}, false}, "not UTF-8": {[]byte("{\"a\":\"\xff\"}"), false}, "cut": {json.RawMessage(`{"a":`), false},
+	"a reader": {strings.NewReader("{}"), false}, "a buffer": {bytes.NewBufferString("{}"), false}, "a number of JSON": {json.Number("1"), false},
+	"a pointer to bytes": {new([]byte), true}, "a pointer to an object": {&json.RawMessage{'{', '}'}, true}, "a cycle": {func() any { m := map[string]any{}; m["m"] = m; return m }(), false},
+}
+
+func TestOnlyAnObjectIsABody(t *testing.T) {
+	s := serve(t, signed(200, `{}`))
+	client := newClient(t, s.URL)
+	for name, tt := range bodies {
+		before := s.requests.Load()
+		_, err := client.Do(t.Context(), &alipay.Request{Method: "POST", Path: "/v3/a", Body: tt.body}, nil)
+		_, errOrder := client.SDKExecute(t.Context(), &alipay.ExecuteRequest{Method: "m", BizContent: tt.body})
+		assert.Equal(t, tt.ok, errOrder == nil, "%s: the same in both", name)
+		if tt.ok {
+			require.NoError(t, err, name)
+			continue
+		}
+		assertArgument(t, err, "Request.Body")
+		assertArgument(t, errOrder, "ExecuteRequest.BizContent")
+		assert.Equal(t, before, s.requests.Load(), name)
+	}
+}
+
+// FuzzBody: whatever a caller hands in, what is sent is one object in UTF-8, and what
+// was signed.
+func FuzzBody(f *testing.F) {
+	s, last := checking(f, "", `{}`)
+	client := newClient(f, s.URL)
+	f.Fuzz(func(t *testing.T, content []byte, kind uint8) {
+		body := []any{content, string(content), json.RawMessage(content), map[string]string{string(content): "x"}, []any{content}, bytes.NewReader(content)}[kind%6]
+		_, err := client.Do(t.Context(), &alipay.Request{Method: "POST", Path: "/v3/a", Body: body}, nil)
+		if err != nil {
+			assertArgument(t, err, "Request.Body")
+			return
+		}
+		var object map[string]json.RawMessage
+		assert.True(t, last().body == "" && content == nil || json.Unmarshal([]byte(last().body), &object) == nil && utf8.ValidString(last().body))
+	})
 }
 
 func TestPathStaysAsTheCallerEscapedIt(t *testing.T) {
@@ -417,14 +472,15 @@ func TestContentEncryptionOnGetAndOnBodies(t *testing.T) {
 			assert.NotErrorIs(t, err, alipay.ErrDecrypt)
 		}
 	})
-	t.Run("an unsigned ciphertext is not decrypted", func(t *testing.T) {
+	t.Run("an unsigned ciphertext of a refusal is decrypted for its code", func(t *testing.T) {
 		config := testConfig(t, serve(t, unsigned(400, string(cipher.Encrypt([]byte(`{"code":"TOKEN_INVALID"}`))))).URL)
 		config.EncryptKey = key
 		client := clientOf(t, config)
 		_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
 		var e *alipay.APIError
 		require.ErrorAs(t, err, &e)
-		assert.Empty(t, e.Code)
+		assert.Equal(t, alipay.CodeTokenInvalid, e.Code)
+		assert.False(t, e.Verified)
 	})
 	t.Run("a signed error is decrypted", func(t *testing.T) {
 		config := testConfig(t, serve(t, signed(400, string(cipher.Encrypt([]byte(`{"code":"TOKEN_INVALID"}`))))).URL)

@@ -71,7 +71,7 @@ var keptHeaders = [...]string{
 func (x *exchange) seal() *SealedAnswer {
 	kept := &keptAnswer{target: x.call.target, answer: x.answer, attempts: x.number, requestID: x.requestID}
 	kept.asked = kept.asked.sealed()
-	kept.header, kept.body, kept.brokenOff, kept.damage = make(http.Header, len(keptHeaders)), nil, nil, ""
+	kept.header, kept.body, kept.old, kept.brokenOff, kept.damage = make(http.Header, len(keptHeaders)), nil, nil, nil, ""
 	for _, name := range keptHeaders {
 		if value := protocol.HeaderValue(x.answer.header, name); value != "" {
 			kept.header[name] = []string{value}
@@ -113,7 +113,7 @@ func (a answer) keeps(target *target, sets ...*keySet) keptState {
 	}
 	var result QueryResponse
 	switch {
-	case target.Path != jobworthPath || result.decodeAnswer(object, target, nobody{}) != nil:
+	case target.endpoint() != jobworthPath || result.decodeAnswer(object, target, nobody{}) != nil:
 		return keepsUnknown
 	case result.pending():
 		return keepsPending
@@ -165,6 +165,8 @@ func (c *Client) Open(answer *SealedAnswer, out any, opts ...OpenOption) (*Respo
 	}
 	a, target, keys := kept.answer, kept.target, c.keys.Load()
 	a.header, a.raw = a.header.Clone(), bytes.Clone(a.raw)
+	a.old = (&order{method: target.api}).answer()
+	a.old.read(a.raw)
 	own, typed := out.(ownAnswer)
 	if o.anyUser {
 		target.AppID, target.asked = c.appID, asked{}
@@ -233,7 +235,7 @@ func (s SealedAnswer) MarshalBinary() ([]byte, error) {
 
 // texts are the texts of the stored form beside the header, in their order.
 func (k *keptAnswer) texts() []*string {
-	texts := []*string{&k.requestID, &k.AppID, &k.Method, &k.Path, &k.asked.salt}
+	texts := []*string{&k.requestID, &k.AppID, &k.Method, &k.Path, &k.api, &k.asked.salt}
 	for i := range k.asked.ids {
 		texts = append(texts, &k.asked.ids[i])
 	}

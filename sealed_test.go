@@ -345,19 +345,26 @@ func TestChangedOrTruncatedStoredAnswerIsRefused(t *testing.T) {
 }
 
 func TestEveryVersionReadsWhatTheFirstReleaseStored(t *testing.T) {
-	const file = "testdata/sealed_answer.bin"
 	if flag.Lookup("update").Value.String() == "true" { // only before the first release
 		_, err := newClient(t, serve(t, dated(200, -time.Hour)).URL).ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
 		data, _ := sealedIn(err).MarshalBinary()
-		require.NoError(t, os.WriteFile(file, data, 0o644))
+		require.NoError(t, os.WriteFile("testdata/sealed_answer.bin", data, 0o644))
+		s := serve(t, oldAnswer(t, 500, preconsultMethod, `{"code":"10000","pre_check_success":true}`))
+		_, err = newClient(t, s.URL).Execute(t.Context(), &alipay.ExecuteRequest{Method: preconsultMethod}, nil)
+		data, _ = sealedIn(err).MarshalBinary()
+		require.NoError(t, os.WriteFile("testdata/sealed_old_answer.bin", data, 0o644))
 	}
-	data, err := os.ReadFile(file)
-	require.NoError(t, err)
-	answer := new(alipay.SealedAnswer)
-	require.NoError(t, answer.UnmarshalBinary(data))
-	got, err := newClient(t, "https://gateway.example", alipay.WithMaxClockSkew(2*time.Hour)).ZhimaCustomerJobworthAuthentication.Open(answer)
+	client := newClient(t, "https://gateway.example", alipay.WithMaxClockSkew(2*time.Hour))
+	read := func(file string) *alipay.SealedAnswer {
+		answer := new(alipay.SealedAnswer)
+		require.NoError(t, answer.UnmarshalBinary([]byte(fileText(t, file))))
+		return answer
+	}
+	got, err := client.ZhimaCustomerJobworthAuthentication.Open(read("testdata/sealed_answer.bin"))
 	require.NoError(t, err)
 	assert.Equal(t, testOpenID, got.OpenID)
+	_, err = client.Open(read("testdata/sealed_old_answer.bin"), new(alipay.PreconsultResponse))
+	require.ErrorContains(t, err, "POST /gateway.do: opening a sealed answer: this status is no success", "of the old gateway, and kept for its status")
 }
 
 func TestStoredAnswerOfANewerVersionIsNamedAsThat(t *testing.T) {
@@ -383,7 +390,7 @@ func TestStoredFieldsAreReadWithinTheirLimits(t *testing.T) {
 		attempts = "\x80\x80\x80\x80\x04"
 		status   = "\xe7\x07" // 999
 		empty5   = "\x00\x00\x00\x00\x00"
-		texts    = "\x02id" + empty5 + empty5 + "\x00\x00\x00" // the request's id, what it was about, and the header lines
+		texts    = "\x02id" + empty5 + empty5 + "\x00\x00\x00\x00" // the request's id, what it was about, and the header lines
 		forms    = "\x00\x00\x00\x00"
 		body     = "\x02{}"
 		rest     = texts + forms + body

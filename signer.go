@@ -41,12 +41,19 @@ func (s signedRequest) base64() string { return base64.StdEncoding.EncodeToStrin
 // sign signs a request as it will be on the wire. Nonce and timestamp are new
 // each time.
 func (s *signer) sign(ctx context.Context, r *outgoing) (signed signedRequest, err error) {
-	authString := protocol.AuthString(s.appID, s.appCertSN, protocol.NewID(), s.clock().UnixMilli())
-	signed.content = protocol.StringToSign(authString, r.Method, r.uri, r.signedBody, r.appAuthToken)
+	authString := ""
+	if signed.content = r.content; r.query == nil {
+		authString = protocol.AuthString(s.appID, s.appCertSN, protocol.NewID(), s.clock().UnixMilli())
+		signed.content = protocol.StringToSign(authString, r.Method, r.uri, r.signedBody, r.appAuthToken)
+	}
 	if signed.signature, err = protocol.SignContext(ctx, s.key, signed.content); err != nil {
 		return signedRequest{}, err
 	}
-	r.authorization[0] = protocol.Authorization(authString, signed.signature)
+	if r.query == nil {
+		r.authorization[0] = protocol.Authorization(authString, signed.signature)
+	} else {
+		r.URL.RawQuery = protocol.OrderString(r.query, signed.base64())
+	}
 	return signed, nil
 }
 

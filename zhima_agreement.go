@@ -16,6 +16,7 @@ import (
 const (
 	agreementPath       = "/v3/zhima/credit/payafteruse/creditagreement/query"
 	agreementSignMethod = "zhima.credit.payafteruse.creditagreement.sign"
+	unsignMethod        = "zhima.credit.payafteruse.creditagreement.unsign"
 )
 
 // ProductCodeZhimaAuth is the product code of identity checks. The platform's
@@ -260,7 +261,7 @@ func (r *CreditAgreementQueryResponse) decodeAnswer(object []byte, target *targe
 }
 
 func (*CreditAgreementQueryResponse) answers(target *target) bool {
-	return target.Path == agreementPath
+	return target.endpoint() == agreementPath
 }
 
 // String shows the status and which other members came, and none of their values.
@@ -293,6 +294,100 @@ func (s *ZhimaCreditPayafteruseCreditagreement) Query(ctx context.Context, param
 	}
 	answer := new(CreditAgreementQueryResponse)
 	resp, err := s.client.Do(ctx, &Request{Method: http.MethodGet, Path: agreementPath, Query: params}, answer, opts...)
+	if err != nil {
+		return nil, err
+	}
+	answer.Meta = *resp
+	return answer, nil
+}
+
+// CreditAgreementUnsignParams says which agreement ends. Printing and logging it does
+// not show the number.
+type CreditAgreementUnsignParams struct {
+	// CreditAgreementID is Zhima's number of the agreement (credit_agreement_id), from
+	// the query or the message. The merchant's own number will not do. Required.
+	CreditAgreementID string `json:"credit_agreement_id"`
+}
+
+// String shows whether the number is set.
+func (p CreditAgreementUnsignParams) String() string { return p.shown().String() }
+
+// Format implements [fmt.Formatter]: every verb prints what String returns.
+func (p CreditAgreementUnsignParams) Format(f fmt.State, verb rune) { p.shown().Format(f, verb) }
+
+// LogValue implements [slog.LogValuer] with what String returns.
+func (p CreditAgreementUnsignParams) LogValue() slog.Value { return p.shown().LogValue() }
+
+func (p CreditAgreementUnsignParams) shown() redact.Value {
+	return redact.Value{TypeName: "alipay.CreditAgreementUnsignParams", Fields: []redact.Field{redact.Hidden("CreditAgreementID", p.CreditAgreementID)}}
+}
+
+// CreditAgreementUnsignResponse is the verified answer that an agreement has ended.
+// The platform documents no members.
+type CreditAgreementUnsignResponse struct {
+	Extra map[string]json.RawMessage `json:"-"` // members that came all the same; nil without any
+	Meta  Response                   `json:"-"` // the answer this was decoded from
+}
+
+func (r *CreditAgreementUnsignResponse) decodeAnswer(object []byte, target *target, by acceptor) error {
+	var common string
+	var code ErrorCode
+	fresh := CreditAgreementUnsignResponse{Meta: r.Meta}
+	err := decodeMembers(object, func(name []byte) *string {
+		switch {
+		case string(name) == "code":
+			return (*string)(&code)
+		case isCommon(name):
+			return &common
+		}
+		return nil
+	}, &fresh.Extra)
+	switch {
+	case err != nil:
+		return err
+	case code != oldSuccess:
+		return errNoResult
+	case target.asked.isAnother(subjectOf(fresh.Extra)):
+		return ErrResponseMismatch
+	}
+	if err := by.accept(); err != nil {
+		return err
+	}
+	*r = fresh
+	return nil
+}
+
+func (*CreditAgreementUnsignResponse) answers(target *target) bool {
+	return target.endpoint() == unsignMethod
+}
+
+// String shows which members came.
+func (r CreditAgreementUnsignResponse) String() string { return r.shown().String() }
+
+// Format implements [fmt.Formatter]: every verb prints what String returns.
+func (r CreditAgreementUnsignResponse) Format(f fmt.State, verb rune) { r.shown().Format(f, verb) }
+
+// LogValue implements [slog.LogValuer] with what String returns.
+func (r CreditAgreementUnsignResponse) LogValue() slog.Value { return r.shown().LogValue() }
+
+func (r CreditAgreementUnsignResponse) shown() redact.Value {
+	return redact.Value{TypeName: "alipay.CreditAgreementUnsignResponse", Fields: append([]redact.Field{redact.Count("Extra", len(r.Extra))}, r.Meta.shown().Fields...)}
+}
+
+// Unsign ends an agreement, for a user who withdraws consent
+// (zhima.credit.payafteruse.creditagreement.unsign, 解除授权). It is a call of the old
+// gateway, see [Client.Execute]. On an error the response is nil.
+func (s *ZhimaCreditPayafteruseCreditagreement) Unsign(ctx context.Context, params *CreditAgreementUnsignParams, opts ...RequestOption) (*CreditAgreementUnsignResponse, error) {
+	switch {
+	case s == nil || s.client == nil:
+		return nil, errArgument("ZhimaCreditPayafteruseCreditagreement", "this service does not belong to a Client made by NewClient")
+	case params == nil:
+		return nil, errArgument("CreditAgreementUnsignParams", "the params are nil")
+	case params.CreditAgreementID == "":
+		return nil, errArgument("CreditAgreementUnsignParams.CreditAgreementID", "it is empty; the query and the message have it")
+	}
+	answer := new(CreditAgreementUnsignResponse)
+	resp, err := s.client.Execute(ctx, &ExecuteRequest{Method: unsignMethod, BizContent: params}, answer, opts...)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-39a49030/alipay"
+	"github.com/seed-39a49030/alipay/alipaytest"
 )
 
 func TestAgreementSignMakesTheOrderString(t *testing.T) {
@@ -110,4 +111,58 @@ func TestAgreementIsQueriedByItsNumbers(t *testing.T) {
 	got, err := newClient(t, serve(t, signed(200, `{"agreement_status":{}}`)).URL).ZhimaCreditPayafteruseCreditagreement.Query(t.Context(), &alipay.CreditAgreementQueryParams{OutAgreementNo: "1"})
 	require.ErrorIs(t, err, alipay.ErrOutcomeUnknown)
 	assert.Nil(t, got)
+}
+
+func TestUnsignEndsAnAgreement(t *testing.T) {
+	t.Parallel()
+	inBothModes(t, func(t *testing.T, gateway *alipaytest.Gateway, client *alipay.Client) {
+		service := client.ZhimaCreditPayafteruseCreditagreement
+		orderString, err := service.Sign(t.Context(), &alipay.CreditAgreementSignParams{OutAgreementNo: testConnKey, ZmServiceID: "2019"})
+		require.NoError(t, err)
+		order, err := gateway.OpenOrder(orderString)
+		require.NoError(t, err)
+		order.Agree()
+		agreement, err := service.Query(t.Context(), &alipay.CreditAgreementQueryParams{OutAgreementNo: testConnKey})
+		require.NoError(t, err)
+		require.Equal(t, alipay.AgreementStatusValid, agreement.AgreementStatus)
+
+		answer, err := service.Unsign(t.Context(), &alipay.CreditAgreementUnsignParams{CreditAgreementID: agreement.CreditAgreementID})
+		require.NoError(t, err)
+		assert.Equal(t, 200, answer.Meta.StatusCode)
+		agreement, err = service.Query(t.Context(), &alipay.CreditAgreementQueryParams{OutAgreementNo: testConnKey})
+		require.NoError(t, err)
+		assert.Equal(t, alipay.AgreementStatusInvalid, agreement.AgreementStatus)
+
+		_, err = service.Unsign(t.Context(), &alipay.CreditAgreementUnsignParams{CreditAgreementID: "none"})
+		require.ErrorIs(t, err, alipay.CodeCreditAgreementNotExist)
+	})
+	service := newClient(t, "https://gateway.example").ZhimaCreditPayafteruseCreditagreement
+	for argument, params := range map[string]*alipay.CreditAgreementUnsignParams{"CreditAgreementUnsignParams": nil, "CreditAgreementUnsignParams.CreditAgreementID": {}} {
+		_, err := service.Unsign(t.Context(), params)
+		assertArgument(t, err, argument)
+	}
+	_, err := new(alipay.ZhimaCreditPayafteruseCreditagreement).Unsign(t.Context(), nil)
+	assertArgument(t, err, "ZhimaCreditPayafteruseCreditagreement")
+}
+
+// Unsign's answer has no member of its own, so the code alone makes it a success.
+func TestUnsignNeedsTheCodeOfASuccess(t *testing.T) {
+	for node, want := range map[string]error{
+		`{"code":"10000","msg":"Success"}`:                  nil,
+		`{"code":10000,"credit_agreement_id":"20","new":1}`: nil,
+		`{"new":1}`: alipay.ErrOutcomeUnknown,
+		`{}`:        alipay.ErrOutcomeUnknown,
+		`{"code":"10000","credit_agreement_id":"21"}`:                  alipay.ErrResponseMismatch,
+		`{"code":"40004","sub_code":"aop.CREDIT_AGREEMENT_NOT_EXIST"}`: alipay.CodeCreditAgreementNotExist,
+	} {
+		s := serve(t, oldAnswer(t, 201, "zhima.credit.payafteruse.creditagreement.unsign", node))
+		got, err := newClient(t, s.URL).ZhimaCreditPayafteruseCreditagreement.Unsign(t.Context(), &alipay.CreditAgreementUnsignParams{CreditAgreementID: "20"})
+		if want != nil {
+			require.ErrorIs(t, err, want, node)
+			assert.Nil(t, got)
+			continue
+		}
+		require.NoError(t, err, node)
+		assert.Equal(t, strings.Contains(node, "new"), got.Extra["new"] != nil)
+	}
 }

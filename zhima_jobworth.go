@@ -1,20 +1,28 @@
 package alipay
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
+	"github.com/seed-39a49030/alipay/internal/lenient"
 	"github.com/seed-39a49030/alipay/internal/redact"
 )
 
-const jobworthPath = "/v3/zhima/customer/jobworth/authentication"
+const (
+	jobworthPath     = "/v3/zhima/customer/jobworth/authentication"
+	preconsultMethod = "zhima.customer.jobworth.authentication.preconsult"
+)
 
 // ZhimaCustomerJobworthAuthentication is 职得身份认证查询接口,
 // zhima.customer.jobworth.authentication.query: it asks, with a one-time token,
@@ -85,22 +93,175 @@ func (s *ZhimaCustomerJobworthAuthentication) WaitForResult(ctx context.Context,
 	return WaitForResult(ctx, s, params, policy, opts...)
 }
 
+// PreconsultParams holds the parameters of 身份验真预咨询服务. Gopay, another client,
+// refuses a call without all five; the platform documents none as required.
+//
+// The values are personal. Printing and logging it shows which parameters are set,
+// and none of their values but the types. Its JSON contains the values, under the
+// wire names.
+type PreconsultParams struct {
+	// OutAgreementNo is the merchant's number of the user's agreement
+	// (out_agreement_no): the ConnKey of the query.
+	OutAgreementNo string `json:"out_agreement_no,omitempty"`
+	// OnceToken is the number of the check's order, 验真订单id, which the merchant
+	// makes (once_token): the OnceToken of the query. It is not spent.
+	OnceToken string `json:"once_token,omitempty"`
+	// IdentityType is the occupation to check (identity_type).
+	IdentityType IdentityType `json:"identity_type,omitempty"`
+	// QueryType chooses exact or fuzzy matching (query_type).
+	QueryType QueryType `json:"query_type,omitempty"`
+	// ZmServiceID is the credit service id assigned to the merchant (zm_service_id):
+	// the ServiceID of the query.
+	ZmServiceID string `json:"zm_service_id,omitempty"`
+}
+
+// String shows which parameters are set, and no personal value.
+func (p PreconsultParams) String() string { return p.shown().String() }
+
+// Format implements [fmt.Formatter]: every verb prints what String returns.
+func (p PreconsultParams) Format(f fmt.State, verb rune) { p.shown().Format(f, verb) }
+
+// LogValue implements [slog.LogValuer] with what String returns.
+func (p PreconsultParams) LogValue() slog.Value { return p.shown().LogValue() }
+
+func (p PreconsultParams) shown() redact.Value {
+	return redact.Value{TypeName: "alipay.PreconsultParams", Fields: []redact.Field{
+		redact.Hidden("OutAgreementNo", p.OutAgreementNo), redact.Hidden("OnceToken", p.OnceToken),
+		redact.Known("IdentityType", p.IdentityType, IdentityTypeTeacher), redact.Known("QueryType", p.QueryType, QueryTypeExact, QueryTypeDim),
+		redact.Hidden("ZmServiceID", p.ZmServiceID),
+	}}
+}
+
+// PreconsultResponse is the verified answer of 身份验真预咨询服务. Printing and
+// logging it shows whether the check can succeed, and not the reason.
+type PreconsultResponse struct {
+	PreCheckSuccess bool                       // the check can succeed (pre_check_success)
+	Reason          string                     // why not, in the platform's words (reason)
+	Extra           map[string]json.RawMessage // members that this version does not know, as they came; nil without any
+	Meta            Response                   `json:"-"` // the answer this was decoded from
+}
+
+// UnmarshalJSON takes what the platform may send. As in Java, pre_check_success is
+// true for the word true in any case, also as a string, and false for any other. On
+// an error the receiver is unchanged.
+func (r *PreconsultResponse) UnmarshalJSON(data []byte) error {
+	_, err := r.decode(data)
+	return err
+}
+
+func (r *PreconsultResponse) decode(data []byte) (passed string, err error) {
+	fresh, common := PreconsultResponse{Meta: r.Meta}, ""
+	err = decodeMembers(data, func(name []byte) *string {
+		switch {
+		case string(name) == "pre_check_success":
+			return &passed
+		case string(name) == "reason":
+			return &fresh.Reason
+		case isCommon(name):
+			return &common
+		}
+		return nil
+	}, &fresh.Extra)
+	if err == nil {
+		fresh.PreCheckSuccess = strings.EqualFold(passed, "true")
+		*r = fresh
+	}
+	return passed, err
+}
+
+// MarshalJSON writes the answer under its wire names, with the members of Extra.
+func (r PreconsultResponse) MarshalJSON() ([]byte, error) {
+	members := maps.Clone(r.Extra)
+	if members == nil {
+		members = map[string]json.RawMessage{}
+	}
+	members["pre_check_success"] = strconv.AppendBool(nil, r.PreCheckSuccess)
+	return encodeMembers([]string{"reason"}, func(name []byte) *string {
+		if string(name) == "reason" {
+			return &r.Reason
+		}
+		return nil
+	}, members)
+}
+
+func (r *PreconsultResponse) decodeAnswer(object []byte, target *target, by acceptor) error {
+	before := *r
+	passed, err := r.decode(object)
+	switch {
+	case err != nil:
+	case passed == "":
+		err = errNoResult
+	case target.asked.isAnother(subjectOf(r.Extra)):
+		err = ErrResponseMismatch
+	default:
+		err = by.accept()
+	}
+	if err != nil {
+		*r = before
+	}
+	return err
+}
+
+func (*PreconsultResponse) answers(target *target) bool { return target.endpoint() == preconsultMethod }
+
+// String shows whether the check can succeed and which other members came.
+func (r PreconsultResponse) String() string { return r.shown().String() }
+
+// Format implements [fmt.Formatter]: every verb prints what String returns.
+func (r PreconsultResponse) Format(f fmt.State, verb rune) { r.shown().Format(f, verb) }
+
+// LogValue implements [slog.LogValuer] with what String returns.
+func (r PreconsultResponse) LogValue() slog.Value { return r.shown().LogValue() }
+
+func (r PreconsultResponse) shown() redact.Value {
+	return redact.Value{TypeName: "alipay.PreconsultResponse", Fields: append([]redact.Field{
+		{Name: "PreCheckSuccess", Text: strconv.FormatBool(r.PreCheckSuccess)}, redact.Hidden("Reason", r.Reason), redact.Count("Extra", len(r.Extra)),
+	}, r.Meta.shown().Fields...)}
+}
+
+// Preconsult asks, before the user is sent to Alipay, whether a check can succeed
+// (zhima.customer.jobworth.authentication.preconsult, 身份验真预咨询服务). It is a call
+// of the old gateway, see [Client.Execute]. So it finds a wrong service id, type or
+// token before it costs anybody a check. It spends nothing, so it may be repeated.
+// On an error the response is nil.
+func (s *ZhimaCustomerJobworthAuthentication) Preconsult(ctx context.Context, params *PreconsultParams, opts ...RequestOption) (*PreconsultResponse, error) {
+	switch {
+	case s == nil || s.client == nil:
+		return nil, errArgument("ZhimaCustomerJobworthAuthentication", "this service does not belong to a Client made by NewClient")
+	case params == nil:
+		return nil, errArgument("PreconsultParams", "the params are nil")
+	}
+	answer := new(PreconsultResponse)
+	resp, err := s.client.Execute(ctx, &ExecuteRequest{Method: preconsultMethod, BizContent: params}, answer, opts...)
+	if err != nil {
+		return nil, err
+	}
+	answer.Meta = *resp
+	return answer, nil
+}
+
 // target is what a call is about: the endpoint, and whom it asked about.
 type target struct {
 	CallInfo
+	api   string // method of the old gateway, in place of a path of its own; "" for v3
 	asked asked
 }
 
-// answerTypes are the answer types of this package, by the path they belong to.
+// endpoint is what tells one API from another.
+func (t *target) endpoint() string { return cmp.Or(t.api, t.Path) }
+
+// answerTypes are the answer types of this package, by the endpoint they belong to.
 var answerTypes = map[string]func() ownAnswer{
-	jobworthPath:  func() ownAnswer { return new(QueryResponse) },
-	agreementPath: func() ownAnswer { return new(CreditAgreementQueryResponse) },
+	jobworthPath:     func() ownAnswer { return new(QueryResponse) },
+	preconsultMethod: func() ownAnswer { return new(PreconsultResponse) },
+	agreementPath:    func() ownAnswer { return new(CreditAgreementQueryResponse) },
+	unsignMethod:     func() ownAnswer { return new(CreditAgreementUnsignResponse) },
 }
 
 // check checks whether an object can be the answer to the call. An endpoint that
 // this package does not know has nothing to compare: the error is errNoResult.
 func (t *target) check(object []byte) error {
-	if fresh, ok := answerTypes[t.Path]; ok {
+	if fresh, ok := answerTypes[t.endpoint()]; ok {
 		return fresh().decodeAnswer(object, t, nobody{})
 	}
 	return errNoResult
@@ -118,6 +279,14 @@ type subject [len(subjectNames)]string
 var subjectNames = [...]string{"user_id", "open_id", "out_agreement_no", "credit_agreement_id"}
 
 const personIDs = 2 // of subjectNames, the first ones
+
+// subjectOf returns the subject among the members of an answer.
+func subjectOf(members map[string]json.RawMessage) (s subject) {
+	for i, name := range subjectNames {
+		s[i], _ = lenient.String(members[name])
+	}
+	return s
+}
 
 // asked recognises the subject of a request: the ids themselves, or in a sealed
 // answer their salted hashes.

@@ -1,6 +1,8 @@
 package alipay_test
 
 import (
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"testing"
 
@@ -8,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-39a49030/alipay"
+	"github.com/seed-39a49030/alipay/alipaytest"
 )
 
 func TestAnswerAboutAnotherUserIsRefused(t *testing.T) {
@@ -136,4 +139,105 @@ func TestKeptAnswerOpensIntoAnotherType(t *testing.T) {
 	assert.Equal(t, body, string(resp.Body))
 	_, err = client.Open(answer, nil)
 	require.NoError(t, err)
+}
+
+// inBothModes runs f against the test gateway in both modes, with and without content
+// encryption.
+func inBothModes(t *testing.T, f func(t *testing.T, gateway *alipaytest.Gateway, client *alipay.Client)) {
+	for _, key := range []string{"", oldAESKey} {
+		for _, mode := range []string{"public key", "certificate"} {
+			t.Run(fmt.Sprintf("%s, encrypted %t", mode, key != ""), func(t *testing.T) {
+				var opts []alipaytest.Option
+				if key != "" {
+					opts = append(opts, alipaytest.WithEncryptKey(key))
+				}
+				gateway := alipaytest.NewGateway(t, opts...)
+				config := gateway.Config()
+				if mode == "certificate" {
+					config = gateway.CertConfig()
+				}
+				f(t, gateway, clientOf(t, config))
+			})
+		}
+	}
+}
+
+func TestPreconsultSaysWhetherACheckCanSucceed(t *testing.T) {
+	t.Parallel()
+	inBothModes(t, func(t *testing.T, gateway *alipaytest.Gateway, client *alipay.Client) {
+		gateway.SetPreconsult("no", false, "USER_NOT_AUTHORIZE")
+		params := &alipay.PreconsultParams{
+			OutAgreementNo: testConnKey, OnceToken: "yes", IdentityType: alipay.IdentityTypeTeacher, QueryType: alipay.QueryTypeExact, ZmServiceID: "2019",
+		}
+		answer, err := client.ZhimaCustomerJobworthAuthentication.Preconsult(t.Context(), params)
+		require.NoError(t, err)
+		assert.True(t, answer.PreCheckSuccess)
+		assert.Empty(t, answer.Reason)
+		assert.Equal(t, 200, answer.Meta.StatusCode)
+		params.OnceToken = "no"
+		answer, err = client.ZhimaCustomerJobworthAuthentication.Preconsult(t.Context(), params)
+		require.NoError(t, err)
+		assert.False(t, answer.PreCheckSuccess)
+		assert.Equal(t, "USER_NOT_AUTHORIZE", answer.Reason)
+		for _, r := range gateway.Requests() {
+			assert.True(t, r.Verified)
+			assert.Empty(t, r.Missing)
+		}
+		answer, err = client.ZhimaCustomerJobworthAuthentication.Preconsult(t.Context(), &alipay.PreconsultParams{})
+		assert.Nil(t, answer)
+		require.ErrorIs(t, err, alipay.CodeParamError)
+		assert.Equal(t, alipay.OutcomeRejected, alipay.OutcomeOf(err))
+	})
+	_, err := newClient(t, "https://gateway.example").ZhimaCustomerJobworthAuthentication.Preconsult(t.Context(), nil)
+	assertArgument(t, err, "PreconsultParams")
+	_, err = new(alipay.ZhimaCustomerJobworthAuthentication).Preconsult(t.Context(), &alipay.PreconsultParams{})
+	assertArgument(t, err, "ZhimaCustomerJobworthAuthentication")
+}
+
+// A new certificate of Alipay's loses no answer of the old gateway either.
+func TestPreconsultUnderANewCertificate(t *testing.T) {
+	gateway := alipaytest.NewGateway(t)
+	client, closed := certClient(t, gateway), certClient(t, gateway, alipay.WithCertificateDownload(false))
+	gateway.RotateCertificate()
+	_, err := client.ZhimaCustomerJobworthAuthentication.Preconsult(t.Context(), &alipay.PreconsultParams{OnceToken: "t"})
+	require.NoError(t, err)
+	assert.Equal(t, 1, gateway.Downloads())
+	_, err = closed.ZhimaCustomerJobworthAuthentication.Preconsult(t.Context(), &alipay.PreconsultParams{OnceToken: "t"})
+	require.ErrorIs(t, err, alipay.ErrUnknownCertificate)
+	assert.NotNil(t, sealedIn(err))
+}
+
+func TestPreconsultIsReadAsThePlatformWritesIt(t *testing.T) {
+	for node, want := range map[string]*alipay.PreconsultResponse{
+		`{"code":"10000","pre_check_success":true}`:                                {PreCheckSuccess: true},
+		`{"code":"10000","pre_check_success":"TRUE","reason":17}`:                  {PreCheckSuccess: true, Reason: "17"},
+		`{"code":"10000","pre_check_success":"yes","reason":null,"sub_code":null}`: {},
+		`{"pre_check_success":false,"new":{"a":[1]}}`:                              {Extra: map[string]json.RawMessage{"new": json.RawMessage(`{"a":[1]}`)}},
+		`{"code":"10000"}`:                            nil,
+		`{"code":"10000","pre_check_success":null}`:   nil,
+		`{"code":"10000","pre_check_success":{}}`:     nil,
+		`{"code":"10000","pre_check_success":""}`:     nil,
+		`{"code":"10000","pre_check_success":[true]}`: nil,
+	} {
+		s := serve(t, oldAnswer(t, 200, preconsultMethod, node))
+		got, err := newClient(t, s.URL).ZhimaCustomerJobworthAuthentication.Preconsult(t.Context(), &alipay.PreconsultParams{})
+		if want == nil {
+			assert.ErrorIs(t, err, alipay.ErrOutcomeUnknown, node)
+			assert.NotNil(t, sealedIn(err), node)
+			assert.Nil(t, got)
+			continue
+		}
+		require.NoError(t, err, node)
+		assert.Equal(t, node, string(got.Meta.Body))
+		want.Meta = got.Meta
+		assert.Equal(t, want, got)
+		var again alipay.PreconsultResponse
+		require.NoError(t, json.Unmarshal([]byte(mustJSON(t, got)), &again))
+		again.Meta = got.Meta
+		assert.Equal(t, want, &again)
+	}
+	assert.JSONEq(t, `{"pre_check_success":false,"reason":"r","x":1}`, mustJSON(t, alipay.PreconsultResponse{Reason: "r", Extra: map[string]json.RawMessage{"x": json.RawMessage("1")}}))
+	got := alipay.PreconsultResponse{Reason: "r"}
+	require.Error(t, json.Unmarshal([]byte(`{"reason":{}}`), &got))
+	assert.Equal(t, alipay.PreconsultResponse{Reason: "r"}, got)
 }

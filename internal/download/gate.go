@@ -1,3 +1,6 @@
+// Package download lets a certificate of Alipay's be asked for once for all calls
+// that wait for it, and not repeatedly when that fails. Asking, and whether the
+// certificate is trusted, is the client's.
 package download
 
 import (

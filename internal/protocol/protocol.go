@@ -33,6 +33,7 @@ const (
 	HeaderNonce        = "Alipay-Nonce"
 	HeaderSN           = "Alipay-Sn"
 	HeaderTraceID      = "Alipay-Trace-Id"
+	HeaderOldTraceID   = "Trace_id" // of the old gateway
 )
 
 // AuthString returns the authString of a request: the application, a nonce that
