@@ -86,17 +86,29 @@ type parameter struct {
 	Same             bool
 }
 
+// maxParameters is more than any request to the old gateway has.
+const maxParameters = 200
+
 // compareParameters compares two strings to sign of the old gateway, parameter by
-// parameter in the order in which they are expected.
+// parameter in the order in which they are expected. It returns nil for what is no
+// real request's.
 func compareParameters(expected, signed string) (list []parameter) {
 	want, got := splitParameters(expected), splitParameters(signed)
+	if len(want) > maxParameters || len(got) > maxParameters {
+		return nil
+	}
 	taken := make(map[int]bool)
+	left := 2 * maxDiff // of what is compared character by character
 	for _, w := range want {
 		p := parameter{Name: w.name, Expected: []segment{{w.value, true}}}
 		for i, g := range got {
 			if g.name == w.name && !taken[i] {
 				taken[i] = true
-				p.Expected, p.Signed = differences(w.value, g.value)
+				if left -= len(w.value) + len(g.value); left >= 0 || w.value == g.value {
+					p.Expected, p.Signed = differences(w.value, g.value)
+				} else {
+					p.Signed = []segment{{g.value, true}}
+				}
 				if p.Expected == nil {
 					p.Expected = []segment{{}} // it is expected, without a value
 				}
@@ -122,19 +134,22 @@ type nameValue struct{ name, value string }
 // splitParameters splits k=v&k=v. An & that no name follows belongs to the value
 // before it.
 func splitParameters(text string) (list []nameValue) {
+	value, at := 0, 0 // where the value of the last one begins, and the next part
 	for part := range strings.SplitSeq(text, "&") {
-		name, value, ok := strings.Cut(part, "=")
+		name, _, ok := strings.Cut(part, "=")
 		named := ok && name != "" && !strings.ContainsFunc(name, func(r rune) bool {
 			return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_' && r != '.' && r != '-'
 		})
-		if n := len(list); !named && n > 0 {
-			list[n-1].value += "&" + part
-			continue
+		if named || list == nil {
+			if value = at; named {
+				value += len(name) + 1
+			} else {
+				name = ""
+			}
+			list = append(list, nameValue{name: name})
 		}
-		if !named {
-			name, value = "", part
-		}
-		list = append(list, nameValue{name, value})
+		list[len(list)-1].value = text[value : at+len(part)]
+		at += len(part) + 1
 	}
 	return list
 }

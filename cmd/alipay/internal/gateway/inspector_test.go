@@ -299,6 +299,9 @@ func TestStringsOfTheOldGatewayAreComparedByParameter(t *testing.T) {
 	assert.Equal(t, []string{"app_id|1|1", `biz_content|{"a":"b&[c]"}|{"a":"b&[d]"}`, "charset|[UTF-8]|", "method|m|m", "sign_type||[RSA2]"}, lines)
 	assert.True(t, list[0].Same)
 	assert.False(t, list[1].Same)
+	assert.Nil(t, compareParameters(strings.Repeat("a=1&", 300), "a=1"))
+	long := compareParameters("a=x"+strings.Repeat("y", 5000)+"&b=12", "a=z"+strings.Repeat("y", 5000)+"&b=13")
+	assert.True(t, long[0].Expected[0].Marked && long[1].Expected[0].Marked, "as a whole: it would take too long")
 	twice := compareParameters("a=1&a=2", "a=1&a=2&a=3")
 	require.Len(t, twice, 3)
 	assert.True(t, twice[0].Same && twice[1].Same && twice[2].Expected == nil)
@@ -377,6 +380,46 @@ func FuzzDifferences(f *testing.F) {
 			require.Equal(t, []string{a, b}[n], text)
 		}
 		require.Equal(t, same[0], same[1])
+	})
+}
+
+// No parameter of either side is lost or taken twice.
+func FuzzCompareParameters(f *testing.F) {
+	f.Fuzz(func(t *testing.T, a, b string) {
+		if !utf8.ValidString(a) || !utf8.ValidString(b) {
+			return
+		}
+		var left, right []string
+		list := compareParameters(a, b)
+		if list == nil { // too many
+			return
+		}
+		for _, p := range list {
+			text := [2]string{}
+			for n, side := range [][]segment{p.Expected, p.Signed} {
+				for _, s := range side {
+					text[n] += s.Text
+				}
+			}
+			if p.Expected != nil {
+				left = append(left, p.Name+"="+text[0])
+			}
+			if p.Signed != nil {
+				right = append(right, p.Name+"="+text[1])
+			}
+			require.Equal(t, p.Same, p.Expected != nil && p.Signed != nil && text[0] == text[1])
+		}
+		sorted := func(text string) (list []string) {
+			for _, p := range splitParameters(text) {
+				list = append(list, p.name+"="+p.value)
+			}
+			slices.Sort(list)
+			return list
+		}
+		slices.Sort(left)
+		slices.Sort(right)
+		require.Equal(t, sorted(a), left)
+		require.Equal(t, sorted(b), right)
 	})
 }
 

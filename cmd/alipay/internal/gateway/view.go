@@ -224,10 +224,13 @@ func compareStrings(old bool, expected, signed string) (c comparison) {
 	case expected == "":
 	case signed == "" || expected == signed:
 		c = comparison{expected: []segment{{Text: expected}}, same: expected == signed}
-	case old && strings.Contains(signed, "="):
-		c.parameters = compareParameters(expected, signed)
 	default:
-		c.expected, c.signed = differences(expected, signed)
+		if old && strings.Contains(signed, "=") {
+			c.parameters = compareParameters(expected, signed)
+		}
+		if c.parameters == nil {
+			c.expected, c.signed = differences(expected, signed)
+		}
 	}
 	return c
 }
