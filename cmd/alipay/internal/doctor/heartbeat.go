@@ -30,9 +30,7 @@ func (n network) heartbeat(ctx context.Context, r *report, c alipay.AlipayConfig
 	}
 	defer seen.base.CloseIdleConnections()
 	began := time.Now()
-	_, err = client.Do(ctx, &alipay.Request{
-		Method: http.MethodPost, Path: "/v3/monitor/heartbeat/syn", Body: map[string]string{"biz_content": "{}"},
-	}, nil)
+	err = client.Heartbeat(ctx)
 	seen.took = time.Since(began)
 	alipayKey := "AlipayPublicKey"
 	if cmp.Or(c.AlipayPublicCertContent, c.AlipayPublicCertPath) != "" {
