@@ -93,7 +93,7 @@ func (x *exchange) read(resp *http.Response) error {
 	case err != nil:
 		err = delivery.BrokenOff(x.ctx, err)
 	}
-	a.old.read(a.raw)
+	a.old.read(a.raw, x.client.settings.maxResponseBytes)
 	switch {
 	case a.status >= 400 && !a.isSigned():
 		return newUnsignedRefusal(a, err, x.client.keys.Load(), x.keys)

@@ -285,9 +285,9 @@ func (o *order) answer() *oldAnswer {
 	return &oldAnswer{method: o.method, trusted: o.download}
 }
 
-func (o *oldAnswer) read(raw []byte) {
+func (o *oldAnswer) read(raw []byte, most int64) {
 	if o != nil {
-		o.OldAnswer, o.err = protocol.ReadOldAnswer(o.method, raw)
+		o.OldAnswer, o.err = protocol.ReadOldAnswer(o.method, raw, most)
 	}
 }
 
@@ -332,7 +332,7 @@ func (o *oldAnswer) recover(a *answer, keys *keySet) (signed []byte, damage stri
 	default:
 		err = o.Verify(&keys.verifier, a.received)
 	}
-	return o.content(nil), "", err
+	return o.content(nil), o.Damage, err
 }
 
 // check returns nil for a success. The status is not signed, so it makes none; and a

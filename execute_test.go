@@ -3,6 +3,7 @@ package alipay_test
 import (
 	"bytes"
 	"cmp"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -802,6 +803,37 @@ func TestErrorsOfTheOldGatewayKeepWhatWasSent(t *testing.T) {
 	require.ErrorAs(t, err, &refused)
 	assert.Contains(t, refused.Message, "cert_no", "names are not masked")
 	assertKeepsSecret(t, printed(err), testCertNo, testToken, testConnKey, testAuthTok, testUserID, testOpenID)
+}
+
+// What was done to an answer on its way is undone where the signature proves it, and
+// told once.
+func TestDamageToAnAnswerOfTheOldGatewayIsUndone(t *testing.T) {
+	const node = `{"code":"10000","x":"1"}`
+	good := oldSigned(t, "m.n", node)
+	_, sign, _ := strings.Cut(good, `"sign":"`)
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	_, _ = io.WriteString(w, good)
+	_ = w.Close()
+	for damage, body := range map[string]string{
+		"compression": packed.String(), "a byte order mark": "\ufeff" + good, "blanks in the signature": strings.Replace(good, sign, sign[:8]+" "+sign[8:], 1),
+		"": strings.TrimSuffix(good, "}"), // broken off
+	} {
+		s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Encoding", "x-gzip")
+			w.Header().Set("Content-Length", fmt.Sprint(len(body)+1))
+			_, _ = io.WriteString(w, body)
+		})
+		var log lockedBuffer
+		client := newClient(t, s.URL, logTo(&log))
+		for range 2 {
+			resp, err := client.Execute(t.Context(), &alipay.ExecuteRequest{Method: "m.n"}, nil)
+			require.NoError(t, err, damage)
+			assert.Equal(t, node, string(resp.Body))
+		}
+		assert.Equal(t, map[bool]int{true: 1, false: 0}[damage != ""], strings.Count(log.String(), "an answer was changed on its way"), log.String())
+		assert.Contains(t, log.String(), damage)
+	}
 }
 
 // FuzzExecute: whatever comes, only what Alipay has signed is a success.

@@ -303,6 +303,10 @@ func TestOrdersPrintRedacted(t *testing.T) {
 		alipay.CreditAgreementSignParams{OutAgreementNo: testConnKey, ExternalLogonID: testUserID, ExtraParam: testToken, AppAuthToken: testAuthTok},
 		alipay.CreditAgreementQueryParams{OutAgreementNo: testConnKey, CreditAgreementID: testUserID},
 		alipay.CreditAgreementQueryResponse{AgreementStatus: testCertNo, AlipayUserID: testUserID, OpenID: testOpenID, Extra: map[string]json.RawMessage{"a": json.RawMessage(testCertNo)}},
+		alipay.PreconsultParams{OutAgreementNo: testConnKey, OnceToken: testToken, IdentityType: testCertNo, QueryType: testUserID, ZmServiceID: testOpenID},
+		alipay.PreconsultResponse{Reason: testCertNo, Extra: map[string]json.RawMessage{"a": json.RawMessage(testCertNo)}},
+		alipay.CreditAgreementUnsignParams{CreditAgreementID: testUserID},
+		alipay.CreditAgreementUnsignResponse{Extra: map[string]json.RawMessage{"a": json.RawMessage(testCertNo)}},
 		alipay.File{Field: testConnKey, Name: testCertNo, Content: []byte(testToken)},
 		alipay.Notification{BizContent: json.RawMessage(testCertNo), Values: url.Values{"a": {testToken}}},
 	}
@@ -321,6 +325,10 @@ func TestOrdersPrintRedacted(t *testing.T) {
 		"alipay.CreditAgreementQueryResponse{AgreementStatus:INVALID AlipayUserID:[redacted] OpenID:[redacted] BizTime:[redacted] CreditAgreementID:[redacted] OutAgreementNo:[redacted] ExtInfo:[redacted] Extra:1 StatusCode:200 RequestID:r Attempts:1}": answer,
 		"alipay.Notification{ID:1 Method:m AppID:2021 Time:2027-03-31T17:30:00Z Values:1}": alipay.Notification{ID: "1", Method: "m", AppID: "2021", Time: at, Values: url.Values{"a": nil}},
 		"alipay.Notification{}": alipay.Notification{},
+		"alipay.PreconsultParams{OnceToken:[redacted] IdentityType:04 QueryType:exact}":                        alipay.PreconsultParams{OnceToken: "1", IdentityType: "04", QueryType: "exact"},
+		"alipay.PreconsultResponse{PreCheckSuccess:false Reason:[redacted] Extra:1 StatusCode:200 Attempts:1}": alipay.PreconsultResponse{Reason: "1", Extra: map[string]json.RawMessage{"a": nil}, Meta: alipay.Response{StatusCode: 200, Attempts: 1}},
+		"alipay.CreditAgreementUnsignParams{CreditAgreementID:[redacted]}":                                     alipay.CreditAgreementUnsignParams{CreditAgreementID: "1"},
+		"alipay.CreditAgreementUnsignResponse{Extra:1 StatusCode:200}":                                         alipay.CreditAgreementUnsignResponse{Extra: map[string]json.RawMessage{"a": nil}, Meta: alipay.Response{StatusCode: 200}},
 	} {
 		assert.Equal(t, want, v.String())
 		assert.Equal(t, want, fmt.Sprintf("%+v", v))

@@ -166,7 +166,7 @@ func (c *Client) Open(answer *SealedAnswer, out any, opts ...OpenOption) (*Respo
 	a, target, keys := kept.answer, kept.target, c.keys.Load()
 	a.header, a.raw = a.header.Clone(), bytes.Clone(a.raw)
 	a.old = (&order{method: target.api}).answer()
-	a.old.read(a.raw)
+	a.old.read(a.raw, c.settings.maxResponseBytes)
 	own, typed := out.(ownAnswer)
 	if o.anyUser {
 		target.AppID, target.asked = c.appID, asked{}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -19,6 +20,8 @@ type OldAnswer struct {
 	Own  bool   // Node stands under the method's own name, not under error_response
 	Sign string // sign; empty without one
 	SN   string // alipay_cert_sn in lower case; empty without one
+
+	Damage string // what had been done to the answer on its way, and is undone here; empty for nothing
 }
 
 // Why an answer of the old gateway cannot be taken apart.
@@ -34,16 +37,21 @@ func NodeName(method string) string { return strings.ReplaceAll(method, ".", "_"
 // ReadOldAnswer takes an answer to method apart. Names that are equal once their
 // escapes are resolved are refused: the verifier and the reader must not look at
 // different nodes. An answer that broke off is read as far as it came, if sign
-// and node are whole. With an error, Sign still says whether the answer has one.
-func ReadOldAnswer(method string, body []byte) (a OldAnswer, err error) {
-	body = bytes.TrimPrefix(body, []byte("\ufeff"))
-	if !lenient.StartsObject(body) {
+// and node are whole, and one that is still compressed up to that many bytes. With
+// an error, Sign still says whether the answer has one.
+func ReadOldAnswer(method string, body []byte, most int64) (a OldAnswer, err error) {
+	candidates := slices.Concat([]original{{body: body}}, withoutMark(body), decompressed(body, most))
+	i := slices.IndexFunc(candidates, func(o original) bool { return lenient.StartsObject(o.body) })
+	if i < 0 {
 		return a, lenient.ErrNotAnObject
 	}
+	body, a.Damage = candidates[i].body, candidates[i].damage
 	members, whole, err := oldMembers(body)
 	if sign, ok := members["sign"]; ok && !lenient.IsNull(sign) {
 		if a.Sign, err = stringMember(sign, err); strings.TrimSpace(a.Sign) == "" {
 			a.Sign = ""
+		} else if strings.Contains(a.Sign, " ") {
+			a.Damage = and("blanks in the signature", a.Damage)
 		}
 	}
 	if sn, ok := members["alipay_cert_sn"]; ok {

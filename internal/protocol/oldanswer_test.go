@@ -1,12 +1,16 @@
 package protocol
 
 import (
+	"bytes"
+	"compress/gzip"
+	"compress/zlib"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"io"
 	"net/url"
 	"os"
 	"strings"
@@ -74,7 +78,7 @@ func TestAnswersOfTheOldGatewayAreTakenApartAndVerifiedAsTheVectorsAre(t *testin
 		`cert: \/ in the node, the signature is over the text with / instead`: true,
 	}
 	for _, v := range readSyncAnswers(t) {
-		a, err := ReadOldAnswer(syncMethod, []byte(v.Body))
+		a, err := ReadOldAnswer(syncMethod, []byte(v.Body), 1<<20)
 		if want := unreadable[v.Name]; want != nil {
 			assert.ErrorIs(t, err, want, v.Name)
 			assert.Equal(t, strings.Contains(v.Body, `"sign"`), a.Sign != "", v.Name)
@@ -115,6 +119,8 @@ func TestAnAnswerOfTheOldGatewayIsReadHoweverItIsWritten(t *testing.T) {
 	for name, body := range map[string]string{
 		"as it is":                      plain,
 		"byte order mark":               "\ufeff" + plain,
+		"gzip":                          pack(t, plain, func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) }),
+		"deflate":                       pack(t, plain, func(w io.Writer) io.WriteCloser { return zlib.NewWriter(w) }),
 		"line ends around":              "\r\n" + plain + "\r\n ",
 		"closing brace missing":         strings.TrimSuffix(plain, "}"),
 		"cut behind sign":               strings.TrimSuffix(plain, "}") + `,"alipay_cert_sn":"ff97`,
@@ -128,22 +134,33 @@ func TestAnAnswerOfTheOldGatewayIsReadHoweverItIsWritten(t *testing.T) {
 		"members of other kinds":        `{"a":[{"sign":1}],"b":null,"c":{"m_n_response":{}},"d":1e3,` + plain[1:],
 	} {
 		for _, mode := range []string{"key", "cert"} {
-			a, err := ReadOldAnswer("m.n", []byte(body))
+			a, err := ReadOldAnswer("m.n", []byte(body), 1<<20)
 			require.NoError(t, err, name)
 			assert.Equal(t, node, string(a.Node), name)
 			assert.Equal(t, node, string(a.Content()), name)
 			assert.True(t, a.Own, name)
 			assert.NoError(t, a.Verify(syncVerifier(t, mode), syncTime), name)
+			damaged := map[string]string{"byte order mark": "a byte order mark", "gzip": "compression", "deflate": "compression", "sign with blanks in it": "blanks in the signature"}
+			assert.Equal(t, damaged[name], a.Damage, name)
 		}
 	}
 	for lost := range len(ones) { // with + lost to blanks
 		node := `{"x":` + ones[:lost+1] + `}`
 		sign, err := Sign(readKey(t, "alipay_private_pkcs8.pem"), []byte(node))
 		require.NoError(t, err)
-		a, err := ReadOldAnswer("m.n", []byte(`{"m_n_response":`+node+`,"sign":"`+strings.ReplaceAll(sign, "+", " ")+`"}`))
+		a, err := ReadOldAnswer("m.n", []byte(`{"m_n_response":`+node+`,"sign":"`+strings.ReplaceAll(sign, "+", " ")+`"}`), 1<<20)
 		require.NoError(t, err)
 		assert.NoError(t, a.Verify(syncVerifier(t, "key"), syncTime))
 	}
+}
+
+func pack(t testing.TB, text string, open func(io.Writer) io.WriteCloser) string {
+	var b bytes.Buffer
+	w := open(&b)
+	_, err := io.WriteString(w, text)
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	return b.String()
 }
 
 func TestATextInAnotherCharsetDoesNotHideTheNode(t *testing.T) {
@@ -154,7 +171,7 @@ func TestATextInAnotherCharsetDoesNotHideTheNode(t *testing.T) {
 		"\xff\n\t\x01",
 	} {
 		node := `{"code":"40004","sub_msg":"` + text + `","sub_code":"TOKEN_INVALID"}`
-		a, err := ReadOldAnswer("m.n", []byte(signedOld(t, node, node)))
+		a, err := ReadOldAnswer("m.n", []byte(signedOld(t, node, node)), 1<<20)
 		require.NoError(t, err, "%q", text)
 		assert.Equal(t, node, string(a.Node))
 		assert.NoError(t, a.Verify(syncVerifier(t, "key"), syncTime))
@@ -171,7 +188,7 @@ func TestWhatIsNoAnswerOfTheOldGatewayIsRefused(t *testing.T) {
 		`{"sign":"s","sign":"s"}`: ErrMemberTwice, `{"sign":"s","si\u0067n":"s"}`: ErrMemberTwice, `{"a":1,"a":1}`: ErrMemberTwice,
 		`{"sign":1}`: ErrSignForm, `{"sign":{}}`: ErrSignForm,
 	} {
-		a, err := ReadOldAnswer("m.n", []byte(body))
+		a, err := ReadOldAnswer("m.n", []byte(body), 1<<20)
 		assert.ErrorIs(t, err, want, body)
 		assert.Equal(t, strings.Contains(body, `"sign":"s"`), a.Sign != "", body)
 	}
@@ -180,7 +197,7 @@ func TestWhatIsNoAnswerOfTheOldGatewayIsRefused(t *testing.T) {
 		`{"other_response":{}}`: "", `{"m_n_response":null,"error_response":{}}`: "",
 		`{"error_response":{}}`: "{}", `{"error_response":{},"m_n_response":{"a":1},"sign":" \n"}`: `{"a":1}`,
 	} {
-		a, err := ReadOldAnswer("m.n", []byte(body))
+		a, err := ReadOldAnswer("m.n", []byte(body), 1<<20)
 		if node == "" {
 			assert.Equal(t, ErrNoNode, err, body)
 			continue
@@ -195,7 +212,7 @@ func TestWhatIsNoAnswerOfTheOldGatewayIsRefused(t *testing.T) {
 func TestAnAnswerOfTheOldGatewaySaysWhySignaturesDoNotVerify(t *testing.T) {
 	const node = `{"code":"10000"}`
 	verify := func(body string, v *Verifier, at time.Time) error {
-		a, err := ReadOldAnswer("m.n", []byte(body))
+		a, err := ReadOldAnswer("m.n", []byte(body), 1<<20)
 		require.NoError(t, err)
 		return a.Verify(v, at)
 	}
@@ -263,7 +280,7 @@ func FuzzReadOldAnswer(f *testing.F) {
 	}
 	verifier := syncVerifier(f, "key")
 	f.Fuzz(func(t *testing.T, body []byte) {
-		a, err := ReadOldAnswer(syncMethod, body)
+		a, err := ReadOldAnswer(syncMethod, body, 1<<20)
 		if err != nil {
 			return
 		}
@@ -284,7 +301,7 @@ func TestAnAnswerThatIsCutVerifiesOrIsRefused(t *testing.T) {
 	const node = `{"code":"10000","msg":"}\"{"}`
 	whole := signedOld(t, node, node)
 	for n := range len(whole) {
-		a, err := ReadOldAnswer("m.n", []byte(whole[:n]))
+		a, err := ReadOldAnswer("m.n", []byte(whole[:n]), 1<<20)
 		if n == len(whole)-1 {
 			require.NoError(t, err)
 			assert.Equal(t, node, string(a.Node))
