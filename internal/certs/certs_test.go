@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"math/big"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -455,6 +456,35 @@ func TestCheckChain(t *testing.T) {
 				assert.Empty(t, reason)
 			}
 		})
+	}
+}
+
+// The chains of testdata/restrictions were made with openssl, which refuses the same
+// ones but those for another usage and of another policy: it was asked for neither.
+func TestEveryRestrictionOnTheWayCounts(t *testing.T) {
+	files, err := filepath.Glob("testdata/restrictions/*.pem")
+	require.NoError(t, err)
+	require.Greater(t, len(files), 10)
+	roots := must(Parse(string(must(os.ReadFile("testdata/restrictions/root.pem")))))
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".pem")
+		if name == "root" {
+			continue
+		}
+		chain := must(Parse(string(must(os.ReadFile(file)))))
+		require.Len(t, chain, 2)
+		result, reason := CheckChain(chain[0].X509, chain[1:], roots, now)
+		if !strings.HasPrefix(name, "refused_") {
+			assert.Equal(t, Verified, result, "%s: %s", name, reason.EN)
+			continue
+		}
+		assert.Equal(t, Foreign, result, name)
+		if name != "refused_crl_signer" {
+			assert.Contains(t, reason.EN, "carries a restriction that forbids this use", name)
+		}
+		assert.Regexp(t, `\p{Han}`, reason.ZH)
+		result, _ = CheckChain(chain[0].X509, nil, roots, now)
+		assert.Equal(t, Unchecked, result, "%s: a chain that is not at hand", name)
 	}
 }
 

@@ -2,6 +2,7 @@ package certs
 
 import (
 	"bytes"
+	"crypto/fips140"
 	"crypto/x509"
 	"errors"
 	"slices"
@@ -39,9 +40,10 @@ const (
 )
 
 // CheckChain follows issuer names from leaf through intermediates, in any order,
-// to one of roots. Every signature on the way must verify, and every intermediate
-// must be a CA in its validity period; of several certificates with one name any
-// may be used. Neither the leaf's own dates nor the roots' are checked.
+// to one of roots. Every signature on the way must verify, every intermediate must
+// be a CA in its validity period, and no restriction on the way may forbid the
+// leaf; of several certificates with one name any may be used. Neither the leaf's
+// own dates nor the roots' are checked.
 //
 // Unchecked means that no certificate with the name of leaf's issuer is among
 // them. For Foreign it also returns the reason, which is safe to show.
@@ -81,7 +83,7 @@ func (s *search) climb(path []*x509.Certificate) (found, holds bool) {
 			continue
 		}
 		found = true
-		if s.signs(c.X509, path, "root") {
+		if s.signs(c.X509, path, "root") && s.allowed(path, c.X509) {
 			return true, true
 		}
 	}
@@ -121,6 +123,31 @@ func (s *search) mayIssue(c *x509.Certificate, path []*x509.Certificate) bool {
 	return false
 }
 
+// allowed reports whether crypto/x509 takes the path to root too: it knows every
+// restriction that a certificate can put on those below it.
+func (s *search) allowed(path []*x509.Certificate, root *x509.Certificate) bool {
+	options := x509.VerifyOptions{
+		Roots: x509.NewCertPool(), Intermediates: x509.NewCertPool(), CurrentTime: s.now,
+		// Of a certificate with an extended key usage; serverAuth alone does not sign answers.
+		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageEmailProtection},
+	}
+	always := func(c *x509.Certificate) *x509.Certificate { // see CheckChain on dates
+		always := *c
+		always.NotBefore, always.NotAfter = s.now, s.now
+		return &always
+	}
+	options.Roots.AddCert(always(root))
+	for _, c := range path[1:] {
+		options.Intermediates.AddCert(c)
+	}
+	if _, err := always(path[0]).Verify(options); err == nil {
+		return true
+	}
+	s.failed(path, "it, or a certificate above it, carries a restriction that forbids this use (critical extension, name constraint or extended key usage)",
+		"它或其上级证书带有禁止此用途的限制（关键扩展、名称约束或扩展密钥用法）")
+	return false
+}
+
 // signs reports whether issuer signed the last certificate of path.
 func (s *search) signs(issuer *x509.Certificate, path []*x509.Certificate, what string) bool {
 	if s.checks >= maxSignatureChecks {
@@ -135,10 +162,17 @@ func (s *search) signs(issuer *x509.Certificate, path []*x509.Certificate, what 
 	if len(path) > 1 {
 		subject = bilingual.Of("its intermediate certificate", "它的中间证书")
 	}
+	outsideFIPS := false
+	if fips140.Enforced() {
+		fips140.WithoutEnforcement(func() { outsideFIPS = path[len(path)-1].CheckSignatureFrom(issuer) == nil })
+	}
 	var insecure x509.InsecureAlgorithmError
-	if errors.As(err, &insecure) {
+	switch {
+	case errors.As(err, &insecure):
 		s.failed(path, "%s is signed with an algorithm that is no longer safe", "%s的签名算法已不安全", subject)
-	} else {
+	case outsideFIPS:
+		s.failed(path, "%s is signed with an RSA key that GODEBUG=fips140=only does not allow", "GODEBUG=fips140=only 不允许%s的签名密钥", subject)
+	default:
 		s.failed(path, "%s is not signed by the %s certificate of its issuer's name", "%[1]s的签名与颁发者名下的证书不符", subject, what)
 	}
 	return false

@@ -103,7 +103,24 @@ func TestAnAttackerUnderTheSameRootIsNotTrusted(t *testing.T) {
 	pathLen0 := issue(authorityName("Class 1 R1"), testpki.ECKey(), p.root, testpki.Authority, func(c *x509.Certificate) { c.MaxPathLenZero = true })
 	belowPathLen0 := issue(authorityName("Class 2 R1"), testpki.ECKey(), pathLen0, testpki.Authority)
 
+	odd := func(name string, critical bool, id ...int) *testpki.Issued {
+		return issue(authorityName(name), testpki.ECKey(), p.root, testpki.Authority, func(c *x509.Certificate) {
+			c.ExtraExtensions = []pkix.Extension{{Id: id, Critical: critical, Value: []byte{5, 0}}}
+		})
+	}
+	restricted, harmless := odd("Class 2 R1", true, 1, 2, 3, 4), odd("Class 2 R1", false, 1, 2, 3, 4)
+	constrained := issue(authorityName("Class 2 R1"), testpki.ECKey(), p.root, testpki.Authority, func(c *x509.Certificate) {
+		c.PermittedDNSDomains, c.PermittedDNSDomainsCritical = []string{"example.com"}, true
+	})
+	forTLS := issue(authorityName("Class 2 R1"), testpki.ECKey(), p.root, testpki.Authority, func(c *x509.Certificate) {
+		c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	})
+	named := func(c *x509.Certificate) { c.DNSNames = []string{"openapi.alipay.com"} }
+	server := func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} }
+
 	const (
+		restriction = "carries a restriction that forbids this use"
+
 		noSN     = "the download holds no certificate with the SN that was asked for"
 		names    = "subject and issuer of the downloaded certificate are not those of a configured certificate of Alipay's"
 		noChain  = "the downloaded certificate does not lead to the configured root bundle (RootCertContent): "
@@ -140,6 +157,11 @@ func TestAnAttackerUnderTheSameRootIsNotTrusted(t *testing.T) {
 		"an intermediate that has expired":          {issue(alipayName, p.nextKey, oldClass2).PEM + oldClass2.PEM, "", noChain},
 		"an intermediate below one that has no say": {issue(alipayName, p.nextKey, belowPathLen0).PEM + belowPathLen0.PEM + pathLen0.PEM, "", noChain},
 
+		"an intermediate with an unknown restriction": {issue(alipayName, p.nextKey, restricted).PEM + restricted.PEM, "", restriction},
+		"an intermediate for other names":             {issue(alipayName, p.nextKey, constrained, named).PEM + constrained.PEM, "", restriction},
+		"an intermediate for TLS servers":             {issue(alipayName, p.nextKey, forTLS).PEM + forTLS.PEM, "", restriction},
+		"for TLS servers only":                        {issue(alipayName, p.nextKey, p.class2, server).PEM, "", restriction},
+
 		// It is valid, meant for signatures, and strong enough.
 		"expired":                {expired.PEM, "", "not valid as downloaded: the certificate expired on " + dates(expired)[1]},
 		"not yet valid":          {future.PEM, "", "not valid as downloaded: the certificate is not valid before " + dates(future)[0]},
@@ -175,6 +197,9 @@ func TestAnAttackerUnderTheSameRootIsNotTrusted(t *testing.T) {
 	}
 	_, _, err := c.Trust(p.next.PEM+strings.Repeat(p.class2.PEM, maxDownloaded-1), wanted, now)
 	assert.NoError(t, err, "as many as are allowed")
+	next := issue(alipayName, p.nextKey, harmless, named)
+	_, _, err = c.Trust(next.PEM+harmless.PEM, snOf(next.PEM), now)
+	assert.NoError(t, err, "what is not critical restricts nothing")
 }
 
 func TestAChainThatCannotBeCheckedIsNotEnough(t *testing.T) {
