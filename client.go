@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/seed-39a49030/alipay/internal/backoff"
+	"github.com/seed-39a49030/alipay/internal/credentials"
 	"github.com/seed-39a49030/alipay/internal/delivery"
 	"github.com/seed-39a49030/alipay/internal/download"
 	"github.com/seed-39a49030/alipay/internal/replay"
@@ -69,6 +70,9 @@ func NewClient(config AlipayConfig, opts ...Option) (*Client, error) {
 	}
 	c.keys.Store(newKeySet(resolved, &s))
 	c.certificateExpires(context.Background())
+	if advice := credentials.NotTheGateway(resolved.Base).EN; advice != "" {
+		c.settings.warn(context.Background(), "alipay: base URL", slog.String("app_id", c.appID), slog.String("host", resolved.Base.Host), slog.String("advice", advice))
+	}
 	c.ZhimaCustomerJobworthAuthentication = &ZhimaCustomerJobworthAuthentication{client: c}
 	c.ZhimaCreditPayafteruseCreditagreement = &ZhimaCreditPayafteruseCreditagreement{client: c}
 	return c, nil

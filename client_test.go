@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"reflect"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -36,6 +37,19 @@ func TestNewClientCopiesWhatItIsGiven(t *testing.T) {
 	_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
 	require.NoError(t, err, "later changes have no effect")
 	assert.Empty(t, config)
+}
+
+func TestAHostThatIsNotTheGatewayIsNamedInTheLog(t *testing.T) {
+	for base, right := range map[string]string{"https://openapi.alipaydev.com": alipay.SandboxBaseURL, "https://openapi.alipay.cn/x": alipay.DefaultBaseURL, "https://proxy.example": "", "": "", alipay.SandboxBaseURL: ""} {
+		var log lockedBuffer
+		clientOf(t, testConfig(t, base), logTo(&log))
+		if right == "" {
+			assert.Empty(t, log.String(), base)
+			continue
+		}
+		assert.Contains(t, log.String(), `level=WARN msg="alipay: base URL" app_id=2021000000000001 host=`+strings.Split(base, "/")[2], base)
+		assert.Contains(t, log.String(), "use "+right, base)
+	}
 }
 
 func TestCallersHTTPClientIsNeverModified(t *testing.T) {

@@ -28,8 +28,9 @@ const (
 // AlipayPublicCert… and RootCert…).
 //
 // A key is accepted in every usual form: PEM of PKCS#8, PKCS#1 or SPKI, or the
-// bare base64 of the same in one line or many, also with \n spelled out, CRLF, a
-// byte order mark, indentation or spaces around it. Of a field and its …Path
+// bare base64 of the same in one line or many, also with \n spelled out, CRLF,
+// indentation or spaces around it, in UTF-16, URL-safe, encoded in base64 once
+// more, or with invisible characters in it. Of a field and its …Path
 // variant, which names a regular file with the same content (or binary DER),
 // only one may be set.
 //
@@ -58,7 +59,8 @@ type AlipayConfig struct {
 	// AlipayPublicCertContent holds one or several of Alipay's certificates
 	// (支付宝公钥证书, alipayCertPublicKey_RSA2.crt), usually each with its
 	// intermediate, which helps to verify the next one. While a new certificate
-	// replaces an old one, give both.
+	// replaces an old one, give both. One that has expired opens answers that were
+	// received before.
 	AlipayPublicCertContent, AlipayPublicCertPath string
 	// RootCertContent is Alipay's root bundle (支付宝根证书, alipayRootCert.crt).
 	RootCertContent, RootCertPath string

@@ -443,11 +443,11 @@ func ExampleClient_Reload() {
 	}
 	fmt.Println(answer.IdentityResult)
 
-	config.AppID = "2021000000000002"
+	config.BaseURL = alipay.SandboxBaseURL
 	fmt.Println(client.Reload(config))
 	// Output:
 	// SUCCESS
-	// alipay: config AppID: it differs from the client's; make another client for another application
+	// alipay: config BaseURL: it differs from the client's; make another client for another gateway
 }
 
 // Do calls any other v3 endpoint: signed, verified and delivered at most once,

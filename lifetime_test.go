@@ -140,7 +140,11 @@ func TestAnswerIsVerifiedUnderTheCertificateItNames(t *testing.T) {
 			assert.NotErrorIs(t, err, alipay.ErrNotDelivered)
 			if tc.want == alipay.ErrUnknownCertificate {
 				assert.Contains(t, err.Error(), "alipay-sn is "+tc.sn, "the SN that came")
-				assert.Contains(t, err.Error(), "configured: "+oldSN, "and those configured")
+				configured := "configured: " + oldSN
+				if tc.sn == expiredSN {
+					configured = "which expired on"
+				}
+				assert.Contains(t, err.Error(), configured, "and those configured")
 				assert.Contains(t, err.Error(), "AlipayPublicCertContent")
 			}
 		})
@@ -430,6 +434,43 @@ func TestExpiredCertificateIsNotTrusted(t *testing.T) {
 	require.ErrorIs(t, err, alipay.ErrUnknownCertificate)
 	assert.Contains(t, err.Error(), "which expired on")
 	require.NotNil(t, sealedIn(err))
+}
+
+// An answer is judged by when it was received: the certificate that signed it may
+// have expired since, if it is still configured.
+func TestAnswerUnderACertificateThatHasExpiredSinceOpens(t *testing.T) {
+	t.Parallel()
+	config, p := certModeConfig(t)
+	began := time.Now()
+	old := issueNow("Alipay", p.alipayKey, p.middle, testpki.Valid(began.Add(-24*time.Hour), began.Add(time.Hour)))
+	oldSN, age := certSN(old.PEM), time.Hour
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		signAs(w.Header(), p.alipayKey, oldSN, successBody, began.Add(-age))
+		_, _ = io.WriteString(w, successBody)
+	})
+	config.BaseURL, config.AlipayPublicCertContent = s.URL, old.PEM+p.next.PEM+p.middle.PEM
+	client := func(at time.Time, config alipay.AlipayConfig) *alipay.Client {
+		return clientOf(t, config, alipay.WithClock(func() time.Time { return at }), alipay.WithMaxClockSkew(2*time.Hour), alipay.WithCertificateDownload(false))
+	}
+	strict := clientOf(t, config, alipay.WithCertificateDownload(false))
+	_, err := strict.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+	require.ErrorIs(t, err, alipay.ErrResponseStale)
+	answer := stored(t, sealedIn(err))
+
+	later := client(began.Add(2*time.Hour), config)
+	got, err := later.ZhimaCustomerJobworthAuthentication.Open(answer)
+	require.NoError(t, err)
+	assert.Equal(t, alipay.IdentityResultSuccess, got.IdentityResult)
+	age = -2 * time.Hour
+	_, err = later.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+	require.ErrorIs(t, err, alipay.ErrUnknownCertificate, "a new answer under it is refused")
+	assert.Contains(t, err.Error(), "which expired on")
+	_, err = later.ZhimaCustomerJobworthAuthentication.Open(stored(t, sealedIn(err)))
+	require.ErrorIs(t, err, alipay.ErrUnknownCertificate, "whenever it is opened")
+
+	config.AlipayPublicCertContent = p.nextFile
+	_, err = client(began.Add(2*time.Hour), config).ZhimaCustomerJobworthAuthentication.Open(answer)
+	require.ErrorIs(t, err, alipay.ErrUnknownCertificate, "it has to be configured")
 }
 
 // TestExpiryOfACertificateIsAnnounced: in the log once a day, and in what the

@@ -46,6 +46,9 @@ func New(base64Key string) (*Cipher, error) {
 	if text == "" {
 		return wrong("the AES key is empty", "AES 密钥是空的")
 	}
+	if len(text) >= 32 && strings.Trim(text, "0123456789abcdefABCDEF") == "" { // which base64 decodes too, to other bytes
+		return wrong("the AES key consists of hexadecimal digits", "AES 密钥全部是十六进制数字")
+	}
 	key, err := base64.StdEncoding.DecodeString(text)
 	if err != nil { // its text contains only a position, which is of no use
 		return wrong("the AES key is not base64", "AES 密钥不是 base64")

@@ -59,11 +59,14 @@ func TestNewTakesKeysOfThreeLengthsOnly(t *testing.T) {
 		assert.NoError(t, err, n)
 	}
 	for name, tc := range map[string]struct{ key, want string }{
-		"empty":                 {" \n", "the AES key is empty"},
-		"not base64":            {"s3cr3t-s3cr3t!", "not base64"},
-		"url-safe":              {"__________________________8=", "not base64"},
-		"15 bytes":              {base64.StdEncoding.EncodeToString([]byte("s3cr3ts3cr3t123")), "has 15 bytes"},
-		"hex instead of base64": {strings.Repeat("00112233445566778899aabbccddeeff", 2), "has 48 bytes"},
+		"empty":           {" \n", "the AES key is empty"},
+		"not base64":      {"s3cr3t-s3cr3t!", "not base64"},
+		"url-safe":        {"__________________________8=", "not base64"},
+		"15 bytes":        {base64.StdEncoding.EncodeToString([]byte("s3cr3ts3cr3t123")), "has 15 bytes"},
+		"hex of 16 bytes": {"00112233445566778899aabbccddeeff", "consists of hexadecimal digits"},
+		"hex of 24 bytes": {strings.Repeat("00112233445566FF", 3), "consists of hexadecimal digits"},
+		"hex of 32 bytes": {strings.Repeat("00112233445566778899aabbccddeeff", 2), "consists of hexadecimal digits"},
+		"48 bytes":        {strings.Repeat("ZZZZZZZZZZZZZZZZ", 4), "has 48 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, err := New(tc.key)

@@ -21,12 +21,12 @@ func (c Config) alipayKey(own *rsa.PublicKey) (*rsa.PublicKey, error) {
 	switch {
 	case m.Kind == keys.PathLike:
 		return nil, isPath(field)
-	case m.Kind == keys.PublicRSA && m.Bits > 0 && m.Bits < minKeyBits:
-		return nil, mistake(field, tooShort(m.Bits))
 	case m.Defect != (text{}):
 		advice = both("copy Alipay's public key (支付宝公钥) again from the console, whole", "请从控制台重新完整复制支付宝公钥")
 	case m.Kind == keys.PublicRSA && own.Equal(m.Public):
 		return nil, mistake(field, ownKeyGiven)
+	case m.Kind == keys.PublicRSA && weak(m.Public) != text{}:
+		return nil, mistake(field, weak(m.Public))
 	case m.Kind == keys.PublicRSA:
 		return m.Public, nil
 	case m.Kind == keys.Certificate && m.Public != nil && own.Equal(m.Public):

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/seed-39a49030/alipay/internal/keys"
 )
 
 // ParseBaseURL reads a base URL, "" for production: scheme, host in lower case,
@@ -14,7 +16,7 @@ import (
 // is an *Error.
 func ParseBaseURL(raw string) (*url.URL, error) {
 	wrong := func(en, zh string) (*url.URL, error) { return nil, mistake("BaseURL", both(en, zh)) }
-	raw = cmp.Or(strings.TrimSpace(raw), ProductionURL)
+	raw = cmp.Or(strings.TrimSpace(keys.Visible(raw)), ProductionURL)
 	if !strings.Contains(raw, "://") {
 		return wrong("there is no scheme; write it as in "+ProductionURL, "缺少协议（https://）；写法如 "+ProductionURL)
 	}
@@ -27,10 +29,10 @@ func ParseBaseURL(raw string) (*url.URL, error) {
 	case u.User != nil:
 		return wrong("it holds a user name or password; the gateway takes neither, remove them", "网址里有用户名或密码；网关不接受，请去掉")
 	case len(u.Port()) > 5 || len(u.Port()) == 5 && u.Port() > "65535":
-		return wrong("the port is larger than 65535", "端口大于 65535")
+		return wrong("the port is larger than 65535; leave it off, or write the right one", "端口大于 65535；请去掉或改正")
 	case u.Hostname() == "":
 		return wrong("there is no host; write it as in "+ProductionURL, "缺少主机名；写法如 "+ProductionURL)
-	case !utf8.ValidString(u.Host), strings.Contains(u.Host, "%") && !isVisibleASCII(u.Host): // an IPv6 zone
+	case strings.ContainsRune(u.Host, utf8.RuneError), strings.Contains(u.Host, "%") && !isVisibleASCII(u.Host): // an IPv6 zone
 		return wrong("invalid character in the host name; write it as in "+ProductionURL, "主机名中有非法字符；写法如 "+ProductionURL)
 	}
 	prefix := strings.TrimRight(u.EscapedPath(), "/")
@@ -47,6 +49,21 @@ func ParseBaseURL(raw string) (*url.URL, error) {
 	}
 	path, _ := url.PathUnescape(prefix) // url.Parse has made sure that it can be
 	return &url.URL{Scheme: u.Scheme, Host: strings.ToLower(u.Host), Path: path, RawPath: prefix}, nil
+}
+
+var ofAlipay = regexp.MustCompile(`(?:^|\.)alipay(?:dev)?\.(?:com|cn|net)$`)
+
+// NotTheGateway is a warning about a host of Alipay's that is not the gateway, and
+// names the right one; the zero value for the gateway and for hosts of others.
+func NotTheGateway(base *url.URL) text {
+	switch host := base.Hostname(); {
+	case host == "openapi.alipaydev.com":
+		return both("this is the old address of the sandbox (沙箱); use "+SandboxURL, "这是沙箱的旧地址，请改用 "+SandboxURL)
+	case "https://"+host != ProductionURL && "https://"+host != SandboxURL && ofAlipay.MatchString(host):
+		return both("this host of Alipay's is not the gateway; use "+ProductionURL+", or "+SandboxURL+" for the sandbox (沙箱)",
+			"支付宝的这个主机不是网关，请改用 "+ProductionURL+"，沙箱请用 "+SandboxURL)
+	}
+	return text{}
 }
 
 var v3Segment = regexp.MustCompile(`/v3(/|$)`)

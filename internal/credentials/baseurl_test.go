@@ -56,22 +56,23 @@ func TestBaseURLsThatAreNoneAreRefused(t *testing.T) {
 
 func TestBaseURLsThatAreAccepted(t *testing.T) {
 	for raw, want := range map[string]url.URL{
-		"":                                   {Scheme: "https", Host: "openapi.alipay.com"},
-		"  ":                                 {Scheme: "https", Host: "openapi.alipay.com"},
-		ProductionURL + "/":                  {Scheme: "https", Host: "openapi.alipay.com"},
-		SandboxURL:                           {Scheme: "https", Host: "openapi-sandbox.dl.alipaydev.com"},
-		"https://openapi.alipaydev.com":      {Scheme: "https", Host: "openapi.alipaydev.com"},
-		" https://openapi.alipay.com\n":      {Scheme: "https", Host: "openapi.alipay.com"},
-		"HTTPS://OPENAPI.ALIPAY.COM":         {Scheme: "https", Host: "openapi.alipay.com"},
-		"http://127.0.0.1:8080":              {Scheme: "http", Host: "127.0.0.1:8080"},
-		"https://proxy.example:8443/alipay":  {Scheme: "https", Host: "proxy.example:8443", Path: "/alipay", RawPath: "/alipay"},
-		"https://proxy.example:65535":        {Scheme: "https", Host: "proxy.example:65535"},
-		"https://proxy.example:9999":         {Scheme: "https", Host: "proxy.example:9999"},
-		"https://proxy.example/a/b//":        {Scheme: "https", Host: "proxy.example", Path: "/a/b", RawPath: "/a/b"},
-		"https://proxy.example/a%2Fb":        {Scheme: "https", Host: "proxy.example", Path: "/a/b", RawPath: "/a%2Fb"},
-		"https://proxy.example/gateway.do.d": {Scheme: "https", Host: "proxy.example", Path: "/gateway.do.d", RawPath: "/gateway.do.d"},
-		"https://proxy.example/v30/xv3":      {Scheme: "https", Host: "proxy.example", Path: "/v30/xv3", RawPath: "/v30/xv3"},
-		"https://[2001:db8::1]:443":          {Scheme: "https", Host: "[2001:db8::1]:443"},
+		"":                              {Scheme: "https", Host: "openapi.alipay.com"},
+		"  ":                            {Scheme: "https", Host: "openapi.alipay.com"},
+		ProductionURL + "/":             {Scheme: "https", Host: "openapi.alipay.com"},
+		SandboxURL:                      {Scheme: "https", Host: "openapi-sandbox.dl.alipaydev.com"},
+		"https://openapi.alipaydev.com": {Scheme: "https", Host: "openapi.alipaydev.com"},
+		"\ufeffhttps://openapi.alipay.com\u200b\u2060/\u00ad": {Scheme: "https", Host: "openapi.alipay.com"},
+		" https://openapi.alipay.com\n":                       {Scheme: "https", Host: "openapi.alipay.com"},
+		"HTTPS://OPENAPI.ALIPAY.COM":                          {Scheme: "https", Host: "openapi.alipay.com"},
+		"http://127.0.0.1:8080":                               {Scheme: "http", Host: "127.0.0.1:8080"},
+		"https://proxy.example:8443/alipay":                   {Scheme: "https", Host: "proxy.example:8443", Path: "/alipay", RawPath: "/alipay"},
+		"https://proxy.example:65535":                         {Scheme: "https", Host: "proxy.example:65535"},
+		"https://proxy.example:9999":                          {Scheme: "https", Host: "proxy.example:9999"},
+		"https://proxy.example/a/b//":                         {Scheme: "https", Host: "proxy.example", Path: "/a/b", RawPath: "/a/b"},
+		"https://proxy.example/a%2Fb":                         {Scheme: "https", Host: "proxy.example", Path: "/a/b", RawPath: "/a%2Fb"},
+		"https://proxy.example/gateway.do.d":                  {Scheme: "https", Host: "proxy.example", Path: "/gateway.do.d", RawPath: "/gateway.do.d"},
+		"https://proxy.example/v30/xv3":                       {Scheme: "https", Host: "proxy.example", Path: "/v30/xv3", RawPath: "/v30/xv3"},
+		"https://[2001:db8::1]:443":                           {Scheme: "https", Host: "[2001:db8::1]:443"},
 	} {
 		got, err := ParseBaseURL(raw)
 		require.NoError(t, err, raw)
@@ -79,6 +80,24 @@ func TestBaseURLsThatAreAccepted(t *testing.T) {
 		c := keyConfig()
 		c.BaseURL = raw
 		assert.Equal(t, &want, requireResolves(t, c, raw).Base, raw)
+	}
+}
+
+func TestAHostOfAlipaysThatIsNotTheGatewayIsNamed(t *testing.T) {
+	for raw, right := range map[string]string{
+		"": "", SandboxURL: "", "https://proxy.example": "", "http://127.0.0.1:80": "", "https://openapi.alipay.com:443/prefix": "",
+		"https://notalipay.com": "", "https://alipay.com.example": "", "https://openapi.alipay.com.cn": "",
+		"https://openapi.alipaydev.com": SandboxURL, "https://OPENAPI.ALIPAYDEV.COM:443": SandboxURL,
+		"https://openapi.alipay.cn": ProductionURL, "https://open.alipay.com": ProductionURL, "https://opendocs.alipay.com/open": ProductionURL,
+		"https://mapi.alipay.com": ProductionURL, "https://openapi.alipay.net": ProductionURL, "https://alipay.com": ProductionURL,
+		"https://openapi-sandbox.alipaydev.com": SandboxURL, "https://openapi.alipay.com.": "",
+	} {
+		c := keyConfig()
+		c.BaseURL = raw
+		warning := NotTheGateway(requireResolves(t, c, raw).Base)
+		assert.Equal(t, right != "", warning != text{}, raw)
+		assert.Contains(t, warning.EN, right, raw)
+		assert.Contains(t, warning.ZH, right, raw)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/rsa"
+	"regexp"
 	"slices"
 	"time"
 
@@ -21,6 +22,7 @@ type AlipayCert struct {
 
 // certificateMode is what only certificate mode has.
 type certificateMode struct {
+	pid           string              // of the merchant, as the application's certificate names it; "" where it does not
 	roots         []certs.Certificate // the root bundle
 	intermediates []certs.Certificate // those in Alipay's certificate file
 	expiries      []Expiry            // of the certificates in use
@@ -132,6 +134,13 @@ func (c Config) appCert(r *Credentials, now time.Time) error {
 		if reason := notValidAt(cert, now); reason != (text{}) {
 			return mistake(field, reason.Then(both("download a new one (应用公钥证书) from the console", "请从控制台下载新的应用公钥证书")))
 		}
+		if name := appSubject.FindStringSubmatch(cert.X509.Subject.CommonName); name != nil {
+			if name[2] != r.AppID {
+				return mistake(field, both("the certificate is another application's: its name (CN) ends in another APPID than AppID; use the 应用公钥证书 of this application, or the APPID of the certificate's",
+					"这是另一个应用的证书：证书名称（CN）末尾的 APPID 与 AppID 不同；请使用本应用的应用公钥证书，或改为证书所属应用的 APPID"))
+			}
+			r.mode.pid = name[1]
+		}
 		r.AppCertSN = cert.SN
 		r.mode.expiries = append(r.mode.expiries, Expiry{field, cert.SN, cert.X509.NotAfter})
 		return nil
@@ -144,9 +153,17 @@ func (c Config) appCert(r *Credentials, now time.Time) error {
 		"证书与应用私钥不配套；请使用为这把私钥签发的应用公钥证书，或证书对应的私钥"))
 }
 
-// alipayCerts finds the certificates that may sign answers. If there is a valid
-// one, expired ones are skipped, and ones that are not valid yet are kept for when
-// Alipay changes to them.
+// The names of certificates: "<PID>-<APPID>" for an application's, and for one of
+// Alipay's a name that ends in the PID of the merchant whom it answers. Names of
+// another shape tell nothing.
+var (
+	appSubject    = regexp.MustCompile(`^(2088\d{12})-(\d{16})$`)
+	alipaySubject = regexp.MustCompile(`(?:^|\D)(2088\d{12})$`)
+)
+
+// alipayCerts finds the certificates that may sign answers. Beside a valid one,
+// those that are not valid yet are kept for when Alipay changes to them, and expired
+// ones for answers that were received before.
 func (c Config) alipayCerts(r *Credentials, now time.Time) error {
 	list, field, err := loadCertificates("AlipayPublicCertContent", c.AlipayPublicCertContent, c.AlipayPublicCertPath,
 		both("Alipay's certificate (支付宝公钥证书, alipayCertPublicKey_RSA2.crt) belongs here", "这里要填支付宝公钥证书（alipayCertPublicKey_RSA2.crt）"))
@@ -168,19 +185,24 @@ func (c Config) alipayCerts(r *Credentials, now time.Time) error {
 		if reason := unusable(leaf); reason != (text{}) {
 			return wrong(reason)
 		}
-		if reason := notValidAt(leaf, now); reason != (text{}) {
-			invalid = cmp.Or(invalid, reason)
-			if now.After(leaf.X509.NotAfter) {
-				continue
-			}
-		} else {
-			anyValid = true
+		if name := alipaySubject.FindStringSubmatch(leaf.X509.Subject.CommonName); name != nil && r.mode.pid != "" && name[1] != r.mode.pid {
+			return wrong(both("the certificate is for another merchant: its name (CN) ends in another PID than that of the application's certificate (AppCertContent), so files of two accounts are mixed up",
+				"这是另一个商户的支付宝公钥证书：证书名称（CN）末尾的 PID 与应用公钥证书（AppCertContent）中的不同，两个账号的文件混在了一起"))
 		}
-		if result, reason := certs.CheckChain(leaf.X509, intermediates, r.mode.roots, now); result == certs.Foreign {
+		at, reason := now, notValidAt(leaf, now)
+		expired := now.After(leaf.X509.NotAfter)
+		if expired {
+			at = leaf.X509.NotAfter
+		}
+		invalid, anyValid = cmp.Or(invalid, reason), anyValid || reason == text{}
+		switch result, reason := certs.CheckChain(leaf.X509, intermediates, r.mode.roots, at); {
+		case result == certs.Foreign && expired:
+			continue
+		case result == certs.Foreign:
 			return wrong(both("the certificate does not lead to the configured root bundle (支付宝根证书, RootCertContent), or that is another one: %s",
 				"证书链不到配置的支付宝根证书（RootCertContent），或根证书不对：%s", reason))
 		}
-		if _, twice := r.AlipayCerts[leaf.SN]; !twice {
+		if _, twice := r.AlipayCerts[leaf.SN]; !twice && !expired {
 			r.mode.expiries = append(r.mode.expiries, Expiry{field, leaf.SN, leaf.X509.NotAfter})
 		}
 		r.AlipayCerts[leaf.SN] = signerOf(leaf)
@@ -251,8 +273,6 @@ func unusable(leaf certs.Certificate) text {
 		return selfSigned
 	case key == nil:
 		return both("the certificate's key is not RSA", "证书的密钥不是 RSA")
-	case key.N.BitLen() < minKeyBits:
-		return tooShort(key.N.BitLen())
 	}
-	return text{}
+	return weak(key)
 }

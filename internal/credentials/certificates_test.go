@@ -164,6 +164,9 @@ func TestOnlyLeavesOfAlipaysFileSignAnswers(t *testing.T) {
 	p := world()
 	expired := issue(alipayName, p.alipayKey, p.class2, testpki.Valid(now.Add(-2*day), now.Add(-day)))
 	future := issue(alipayName, p.nextKey, p.class2, testpki.Valid(now.Add(day), now.Add(2*day)))
+	ended := testpki.Valid(now.Add(-2*day), now.Add(-day))
+	expiredClass2 := issue(authorityName("Class 2 R0"), testKey("alipay_private_key.pem"), p.root, testpki.Authority, ended)
+	byExpired, foreign := issue(alipayName, p.nextKey, expiredClass2, ended), issue(alipayName, p.nextKey, p.foreignClass2, ended)
 	orphan := issue(alipayName, p.alipayKey, issue(pkix.Name{CommonName: "unheard of"}, p.ecKey, nil, testpki.Authority))
 	byRoot := issue(alipayName, p.alipayKey, p.root)
 	// Key usage alone makes no authority: this one signs answers like any other.
@@ -185,8 +188,10 @@ func TestOnlyLeavesOfAlipaysFileSignAnswers(t *testing.T) {
 		"leaf up to the root":                   {p.alipayFile + p.root.PEM, []*testpki.Issued{p.alipay}},
 		"old and new":                           {p.alipayFile + p.nextFile, []*testpki.Issued{p.alipay, p.next}},
 		"old and new, leaves only":              {p.alipay.PEM + p.next.PEM, []*testpki.Issued{p.alipay, p.next}},
-		"expired beside a valid one":            {expired.PEM + p.alipayFile, []*testpki.Issued{p.alipay}},
-		"valid beside an expired one":           {p.alipayFile + expired.PEM, []*testpki.Issued{p.alipay}},
+		"expired beside a valid one":            {expired.PEM + p.alipayFile, []*testpki.Issued{p.alipay, expired}},
+		"valid beside an expired one":           {p.alipayFile + expired.PEM, []*testpki.Issued{p.alipay, expired}},
+		"expired, and so has its intermediate":  {p.alipayFile + byExpired.PEM + expiredClass2.PEM, []*testpki.Issued{p.alipay, byExpired}},
+		"expired, and of another root":          {p.alipayFile + foreign.PEM + p.foreignClass2.PEM, []*testpki.Issued{p.alipay}},
 		"not yet valid beside a valid one":      {future.PEM + p.alipayFile, []*testpki.Issued{p.alipay, future}},
 		"valid beside one that is not yet":      {p.alipayFile + future.PEM, []*testpki.Issued{p.alipay, future}},
 		"issued by a root":                      {byRoot.PEM, []*testpki.Issued{byRoot}},
@@ -218,6 +223,48 @@ func TestOnlyLeavesOfAlipaysFileSignAnswers(t *testing.T) {
 	c := certConfig()
 	c.AlipayPublicCertContent = issue(alipayName, p.alipayKey, test, testpki.Valid(now.Add(-2*day), now.Add(-day))).PEM + test.PEM
 	assertMistake(t, c, "AlipayPublicCertContent", "the certificate expired on")
+}
+
+// Files of two applications or two accounts: the names of certificates contradict
+// each other. Names of another shape tell nothing.
+func TestFilesThatWereMixedUpAreNamed(t *testing.T) {
+	p := world()
+	named := func(common string) pkix.Name { return pkix.Name{Country: []string{"CN"}, CommonName: common} }
+	app := func(common string) string { return issue(named(common), p.appKey, p.class1).PEM }
+	alipay := func(common string, change ...func(*x509.Certificate)) string {
+		return issue(named(common), p.alipayKey, p.class2, change...).PEM + p.class2.PEM
+	}
+	const (
+		pid, other   = "2088102111111111", "2088102222222222"
+		id, otherID  = "2021000000000001", "2021000000000002"
+		otherApp     = "the certificate is another application's: its name (CN) ends in another APPID than AppID; use the 应用公钥证书 of this application"
+		otherAccount = "the certificate is for another merchant: its name (CN) ends in another PID than that of the application's certificate (AppCertContent), so files of two accounts are mixed up; use the 支付宝公钥证书"
+	)
+	ended := testpki.Valid(now.Add(-2*day), now.Add(-day))
+	for name, tc := range map[string]struct{ app, alipay, field, says string }{
+		"one application":                 {app(pid + "-" + id), alipay("支付宝(中国)网络技术有限公司-" + pid), "", ""},
+		"another application's":           {app(pid + "-" + otherID), alipay("支付宝(中国)网络技术有限公司-" + pid), "AppCertContent", otherApp},
+		"another account's application":   {app(other + "-" + otherID), alipay("支付宝(中国)网络技术有限公司-" + pid), "AppCertContent", otherApp},
+		"Alipay's for another account":    {app(pid + "-" + id), alipay("支付宝(中国)网络技术有限公司-" + other), "AlipayPublicCertContent", otherAccount},
+		"Alipay's with the id alone":      {app(pid + "-" + id), alipay(other), "AlipayPublicCertContent", otherAccount},
+		"the second of Alipay's":          {app(pid + "-" + id), p.alipayFile + alipay("支付宝-"+other), "AlipayPublicCertContent", otherAccount},
+		"one of Alipay's that expired":    {app(pid + "-" + id), p.alipayFile + alipay("支付宝-"+other, ended), "AlipayPublicCertContent", otherAccount},
+		"Alipay's without an id":          {app(pid + "-" + id), alipay("支付宝(中国)网络技术有限公司"), "", ""},
+		"Alipay's with a longer number":   {app(pid + "-" + id), alipay("支付宝-1" + other), "", ""},
+		"Alipay's with an id inside":      {app(pid + "-" + id), alipay(other + " 支付宝"), "", ""},
+		"an application without a name":   {app("merchant.example"), alipay("支付宝-" + other), "", ""},
+		"an application's with more":      {app(pid + "-" + otherID + "-x"), alipay("支付宝-" + other), "", ""},
+		"an application's of another id":  {app(pid + "-12345"), alipay("支付宝-" + other), "", ""},
+		"an application's, a number only": {app(otherID), alipay("支付宝-" + other), "", ""},
+	} {
+		c := certConfig()
+		c.AppCertContent, c.AlipayPublicCertContent = tc.app, tc.alipay
+		if tc.field == "" {
+			requireResolves(t, c, name)
+			continue
+		}
+		t.Run(name, func(t *testing.T) { assertMistake(t, c, tc.field, tc.says) })
+	}
 }
 
 func TestTheApplicationsCertificateMayComeWithItsChain(t *testing.T) {

@@ -9,11 +9,13 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
 	"github.com/seed-39a49030/alipay/internal/aescbc"
 	"github.com/seed-39a49030/alipay/internal/bilingual"
+	"github.com/seed-39a49030/alipay/internal/keys"
 )
 
 // The base URLs of the platform.
@@ -105,26 +107,30 @@ func Resolve(c Config, now time.Time) (*Credentials, error) {
 		return nil, err
 	}
 	if c.EncryptKey != "" {
-		if r.Cipher, err = aescbc.New(c.EncryptKey); err != nil {
+		if r.Cipher, err = aescbc.New(keys.Visible(c.EncryptKey)); err != nil {
 			return nil, mistake("EncryptKey", err.(aescbc.KeyError).Then(both("copy the AES key (接口内容加密方式) from the console", "请从控制台复制 AES 密钥（接口内容加密方式）")))
 		}
 	}
 	if !isVisibleASCII(c.AppAuthToken) {
-		return nil, mistake("AppAuthToken", both("it holds a space, a control character or one beyond ASCII; copy the app_auth_token again",
+		return nil, mistake("AppAuthToken", both("it holds a space, an invisible or a non-ASCII character; copy the app_auth_token again",
 			"含有空格、控制字符或非 ASCII 字符；请重新复制 app_auth_token"))
 	}
 	return r, nil
 }
 
+var pid = regexp.MustCompile(`^2088\d{12}$`)
+
 func checkAppID(id string) error {
 	switch {
 	case id == "":
 		return mistake("AppID", both("it is empty; copy the APPID of the application from the console (开放平台控制台)", "没有填写；请从开放平台控制台复制应用的 APPID"))
+	case pid.MatchString(id):
+		return mistake("AppID", both("this is the id of a merchant (PID, 2088…), not an APPID; copy the APPID of the application from the console", "这是商户号（2088 开头的 PID），不是 APPID；请从控制台复制应用的 APPID"))
 	case len(id) > 64:
 		return mistake("AppID", both("it is longer than 64 characters; an APPID has about 16 digits, has another value been put here?", "超过 64 个字符；APPID 大约是 16 位数字，是否填成了别的值？"))
 	case !isVisibleASCII(id) || strings.ContainsAny(id, `,="`):
-		return mistake("AppID", both("it holds a comma, a space, a control character or another that no APPID has; copy it again, digits only",
-			"含有逗号、空格、控制字符等 APPID 中不会有的字符；请重新复制，只有数字"))
+		return mistake("AppID", both("it holds a character that no APPID has: a comma, a space, an invisible or a non-ASCII one; copy it again, digits only",
+			"含有 APPID 中不会有的字符：逗号、空格、不可见字符或非 ASCII 字符；请重新复制，只有数字"))
 	}
 	return nil
 }

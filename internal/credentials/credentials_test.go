@@ -17,15 +17,23 @@ const authToken = "202212BB_D64b2be8afd4b6c8468cf585bd05E50"
 func TestAppIDsThatAreNoneAreRefused(t *testing.T) {
 	for name, id := range map[string]string{
 		"comma": "2021000000000001,nonce=1", "space": "2021 0000 0000 0001", "line end": "2021000000000001\n", "control character": "2021000000000001\x00",
-		"delete": "2021000000000001\x7f", "blank in front": " 2021000000000001", "Chinese": "应用2021000000000001", "equals sign": "app_id=2021000000000001", "quoted": `"2021000000000001"`,
+		"delete": "2021000000000001\x7f", "blank in front": " 2021000000000001", "zero-width space": "2021000000000001\u200b", "soft hyphen": "2021\u00ad000000000001", "Chinese": "应用2021000000000001", "equals sign": "app_id=2021000000000001", "quoted": `"2021000000000001"`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := keyConfig()
 			c.AppID = id
-			assertMistake(t, c, "AppID", "it holds a comma, a space, a control character", "copy it again, digits only")
+			assertMistake(t, c, "AppID", "it holds a character that no APPID has", "copy it again, digits only")
 		})
 	}
 	c := keyConfig()
+	for id, isMerchant := range map[string]bool{"2088102146225135": true, "2088000000000000": true, "208810214622513": false, "20881021462251350": false, "2021000000002088": false, "20881021462251x5": false} {
+		c.AppID = id
+		if isMerchant {
+			assertMistake(t, c, "AppID", "this is the id of a merchant (PID, 2088…), not an APPID; copy the APPID of the application")
+		} else {
+			requireResolves(t, c, id)
+		}
+	}
 	c.AppID = ""
 	assertMistake(t, c, "AppID", "it is empty", "copy the APPID")
 	c.AppID = testpki.Bare(c.PrivateKey)
@@ -91,6 +99,13 @@ func TestEncryptKeysThatAreNoneAreRefused(t *testing.T) {
 		}
 	}
 	c := keyConfig()
+	for _, hex := range []string{"000102030405060708090a0b0c0d0e0f", strings.Repeat("0123456789ABCDEF", 3), strings.Repeat("00112233445566778899aabbccddeeff", 2)} {
+		c.EncryptKey = hex
+		assertMistake(t, c, "EncryptKey", "the AES key consists of hexadecimal digits; expected standard base64", "copy the AES key")
+	}
+	c.EncryptKey = "\ufeffAAECAwQFBg\u200bcICQoLDA0ODw==\u2060"
+	assert.NotNil(t, requireResolves(t, c, "invisible marks").Cipher)
+	c.EncryptKey = ""
 	assert.Nil(t, requireResolves(t, c, "no key").Cipher)
 	c.EncryptKey = "AAECAwQFBgcICQoLDA0ODw=="
 	plain, err := testpki.Must(aescbc.New(c.EncryptKey)).Decrypt(requireResolves(t, c, "a key").Cipher.Encrypt([]byte("text")))
@@ -102,7 +117,7 @@ func TestAppAuthTokensThatAreNoneAreRefused(t *testing.T) {
 	c := keyConfig()
 	for _, token := range []string{authToken + "\n", authToken + " x", "\x00" + authToken, authToken + "令牌", authToken + "\x7f"} {
 		c.AppAuthToken = token
-		assertMistake(t, c, "AppAuthToken", "it holds a space, a control character or one beyond ASCII", "copy the app_auth_token again")
+		assertMistake(t, c, "AppAuthToken", "it holds a space, an invisible or a non-ASCII character", "copy the app_auth_token again")
 	}
 	for _, token := range []string{"", authToken, "!~"} {
 		c.AppAuthToken = token

@@ -2,7 +2,10 @@ package credentials
 
 import (
 	"crypto"
+	"crypto/fips140"
+	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"reflect"
 
 	"github.com/seed-39a49030/alipay/internal/keys"
@@ -10,8 +13,18 @@ import (
 
 const minKeyBits = 2048
 
-func tooShort(bits int) text {
-	return both("the RSA key has %d bits; the platform asks for RSA2 with %d bits or more", "RSA 密钥只有 %d 位；平台要求 %d 位以上的 RSA2 密钥", bits, minKeyBits)
+var forbidden = both("GODEBUG=fips140=only does not allow this RSA key: it asks for two primes of the same size, an even number of bits and a public exponent above 65536; make another key pair",
+	"GODEBUG=fips140=only 不允许这把 RSA 密钥：要求两个等长的素数、偶数位数、大于 65536 的公钥指数；请重新生成密钥对")
+
+// weak says why a sound RSA key cannot be used.
+func weak(key *rsa.PublicKey) text {
+	switch bits := key.N.BitLen(); {
+	case bits < minKeyBits:
+		return both("the RSA key has %d bits; the platform asks for RSA2 with %d bits or more", "RSA 密钥只有 %d 位；平台要求 %d 位以上的 RSA2 密钥", bits, minKeyBits)
+	case fips140.Enforced() && (bits%2 == 1 || key.E <= 1<<16):
+		return forbidden
+	}
+	return text{}
 }
 
 // signer returns the Signer of requests, and its public key.
@@ -32,11 +45,16 @@ func (c Config) signer() (crypto.Signer, *rsa.PublicKey, error) {
 	switch {
 	case m.Kind == keys.PathLike:
 		return nil, nil, isPath(field)
-	case m.Kind == keys.PrivateRSA && m.Bits > 0 && m.Bits < minKeyBits:
-		return nil, nil, mistake(field, tooShort(m.Bits))
 	case m.Defect != (text{}):
 		advice = both("copy the application's private key (应用私钥) again, whole", "请重新完整复制应用私钥")
+	case m.Kind == keys.PrivateRSA && weak(m.Public) != text{}:
+		return nil, nil, mistake(field, weak(m.Public))
 	case m.Kind == keys.PrivateRSA:
+		if fips140.Enforced() {
+			if _, err := m.Private.Sign(rand.Reader, make([]byte, sha256.Size), crypto.SHA256); err != nil {
+				return nil, nil, mistake(field, forbidden)
+			}
+		}
 		return m.Private, m.Public, nil
 	case m.Kind == keys.EncryptedPrivate:
 		advice = both("decrypt it first, for example with: openssl pkey -in encrypted.pem -out app_private_key.pem",
@@ -76,8 +94,8 @@ func (c Config) givenSigner() (crypto.Signer, *rsa.PublicKey, error) {
 	case keys.Defect(own) != (text{}):
 		return wrong(both("of its public key: %s; return the public half of the key pair from Public as the KMS or HSM shows it",
 			"它的公钥：%s；Public 应返回 KMS 或 HSM 显示的那把公钥", keys.Defect(own)))
-	case own.N.BitLen() < minKeyBits:
-		return wrong(tooShort(own.N.BitLen()))
+	case weak(own) != text{}:
+		return wrong(weak(own))
 	}
 	return c.Signer, own, nil
 }

@@ -2,11 +2,14 @@ package credentials
 
 import (
 	"crypto"
+	"crypto/fips140"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"io"
 	"math/big"
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -142,7 +145,42 @@ func TestASignerWhoseKeyCannotSignIsRefused(t *testing.T) {
 	}
 	for name, s := range map[string]crypto.Signer{"2,048 bits": rsaOf(odd(2048), 65537), "16,384 bits": rsaOf(odd(16_384), 65537), "exponent 3": rsaOf(n, 3), "largest exponent": rsaOf(n, 1<<31-1)} {
 		_, _, err := Config{Signer: s}.signer()
+		if name == "exponent 3" && fips140.Enforced() {
+			require.ErrorContains(t, err, "GODEBUG=fips140=only does not allow this RSA key")
+			continue
+		}
 		require.NoError(t, err, name)
+	}
+}
+
+// Under GODEBUG=fips140=only crypto/rsa refuses some keys, and would only at the
+// first call.
+func TestAKeyThatFIPSForbidsIsRefusedAtOnce(t *testing.T) {
+	for _, name := range []string{"rsa_exponent_3.pem", "rsa_three_primes.pem"} { // made with openssl
+		c := keyConfig()
+		c.PrivateKey = fixture("internal/credentials/testdata/" + name)
+		if fips140.Enforced() {
+			assertMistake(t, c, "PrivateKey", "GODEBUG=fips140=only does not allow this RSA key", "make another key pair")
+		} else {
+			requireResolves(t, c, name)
+		}
+	}
+	requireResolves(t, keyConfig(), "")
+	requireResolves(t, certConfig(), "")
+	requireResolves(t, vectorConfig(), "")
+}
+
+// TestUnderFIPS runs the tests of what FIPS 140-3 changes once more in its mode.
+func TestUnderFIPS(t *testing.T) {
+	if fips140.Enabled() {
+		t.Skip("this is the mode")
+	}
+	for _, mode := range []string{"on", "only"} {
+		run := exec.Command(testpki.Must(os.Executable()), "-test.v", "-test.run=^(TestAKeyThatFIPSForbidsIsRefusedAtOnce|TestASignerWhoseKeyCannotSignIsRefused|TestAlipaysPublicKeyIsRead|TestTheNextCertificateOfAlipaysIsTrusted)$")
+		run.Env = append(os.Environ(), "GODEBUG=fips140="+mode)
+		out, err := run.CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		require.Equal(t, 4, strings.Count(string(out), "\n--- PASS: "), "%s", out)
 	}
 }
 

@@ -110,9 +110,9 @@ func unescape(text string) string {
 	return strings.NewReplacer("\r\n", "\n", "\r", "\n", `\/`, "/").Replace(text)
 }
 
-// visible leaves out the invisible marks that editors, web pages and chat windows put
+// Visible leaves out the invisible marks that editors, web pages and chat windows put
 // into a text: byte order mark, zero-width space, word joiner, soft hyphen, direction.
-func visible(text string) string {
+func Visible(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.Is(unicode.Cf, r) {
 			return -1

@@ -106,7 +106,7 @@ func InspectAll(text string) []Material {
 	if strings.HasPrefix(text, "\xfe\xed\xfe\xed") {
 		return []Material{{Kind: OtherFormat, Form: "Java keystore"}}
 	}
-	text = visible(fromUTF16(text))
+	text = Visible(fromUTF16(text))
 	switch plain := unquote(text); {
 	case plain == "":
 		return []Material{{Kind: Empty}}
@@ -154,7 +154,7 @@ func pathLike(text string) bool {
 // content of a key or certificate file: PEM, several lines, or long base64 of a
 // DER SEQUENCE.
 func LooksLikeContent(path string) bool {
-	path = visible(fromUTF16(path))
+	path = Visible(fromUTF16(path))
 	if strings.Contains(path, "-----BEGIN") || strings.ContainsAny(strings.TrimSpace(path), "\r\n") {
 		return true
 	}

@@ -136,7 +136,7 @@ func TestEveryMistakeIsToldOnce(t *testing.T) {
 		"all that can be wrong in public-key mode": {good, func(c *alipay.AlipayConfig) {
 			c.BaseURL, c.AppID, c.PrivateKey, c.AlipayPublicKey = alipay.DefaultBaseURL+"/gateway.do", "1,2", c.AlipayPublicKey, "words"
 			c.EncryptKey, c.AppAuthToken = "c2hvcnQta2V5", "secret token"
-		}, []string{"BaseURL: /gateway.do", "AppID: it holds a comma", "PrivateKey: found an RSA-2048 public key", "AlipayPublicKey: found", "EncryptKey: the AES key", "AppAuthToken: it holds a space"}, []string{"WARN"}, "6 of"},
+		}, []string{"BaseURL: /gateway.do", "AppID: it holds a character that no APPID has", "PrivateKey: found an RSA-2048 public key", "AlipayPublicKey: found", "EncryptKey: the AES key", "AppAuthToken: it holds a space"}, []string{"WARN"}, "6 of"},
 		"own public key": {good, func(c *alipay.AlipayConfig) {
 			c.AlipayPublicKey = read1(t, vectors+"app_public.pem")
 			c.PrivateKey = other
