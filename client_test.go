@@ -127,6 +127,22 @@ func TestConcurrentCallersShareOneClient(t *testing.T) {
 	all.Wait()
 }
 
+// TestNewClientOverASharedTransportIsSafeForConcurrentUse is for the race detector.
+func TestNewClientOverASharedTransportIsSafeForConcurrentUse(t *testing.T) {
+	t.Parallel()
+	s := serve(t, signed(200, waitingBody), overTLS)
+	shared := &http.Client{Transport: s.Client().Transport.(*http.Transport).Clone()}
+	var all sync.WaitGroup
+	for range 16 {
+		all.Go(func() {
+			client := newClient(t, s.URL, alipay.WithHTTPClient(shared))
+			_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+			assert.NoError(t, err)
+		})
+	}
+	all.Wait()
+}
+
 func TestCloseIdleConnectionsClosesThem(t *testing.T) {
 	t.Parallel()
 	s := serve(t, signed(200, waitingBody))

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	mathrand "math/rand/v2"
 	"net"
 	"net/http"
@@ -789,6 +790,53 @@ func TestAbandonedConnectionsCostNoAttempt(t *testing.T) {
 		assert.Equal(t, 1, got.Meta.Attempts)
 	}
 	assert.EqualValues(t, 2*callers, s.requests.Load())
+}
+
+// asksAgain is an answer type of the caller's that makes another call.
+type asksAgain struct{}
+
+var askAgain func()
+
+func (*asksAgain) UnmarshalJSON([]byte) error { askAgain(); return nil }
+
+// callback is a log handler that calls a function.
+type callback struct {
+	slog.Handler
+	call func()
+}
+
+func (c callback) Handle(context.Context, slog.Record) error { c.call(); return nil }
+
+// TestConnectionIsFreeWhileTheCallersCodeRuns: a call out of an Observer, a log
+// handler or UnmarshalJSON has the only connection there may be.
+func TestConnectionIsFreeWhileTheCallersCodeRuns(t *testing.T) {
+	s := serve(t, signed(200, waitingBody))
+	inner := newClient(t, s.URL) // replaced below
+	nested := 0
+	askAgain = func() {
+		if nested++; nested > 1 {
+			return // the nested call gets here, too
+		}
+		_, err := inner.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+		assert.NoError(t, err)
+	}
+	for name, opts := range map[string][]alipay.Option{
+		"UnmarshalJSON": nil,
+		"AttemptDone":   {alipay.WithObserver(alipay.Observer{AttemptDone: func(context.Context, alipay.AttemptInfo) { askAgain() }})},
+		"CallDone":      {alipay.WithObserver(alipay.Observer{CallDone: func(context.Context, alipay.CallResult) { askAgain() }})},
+		"a log handler": {alipay.WithLogger(slog.New(callback{slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelDebug}), askAgain}))},
+	} {
+		t.Run(name, func(t *testing.T) {
+			transport := &http.Transport{MaxConnsPerHost: 1}
+			t.Cleanup(transport.CloseIdleConnections)
+			before := s.connections.Load()
+			inner, nested = newClient(t, s.URL, append(opts, alipay.WithHTTPClient(&http.Client{Transport: transport}))...), 0
+			_, err := inner.Do(t.Context(), &alipay.Request{Path: "/v3/x"}, new(asksAgain))
+			require.NoError(t, err)
+			assert.Greater(t, nested, 0)
+			assert.EqualValues(t, 1, s.connections.Load()-before)
+		})
+	}
 }
 
 // TestNothingIsSentOnAConnectionUntilItsAnswerIsAccepted: net/http lets the next

@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
+	"compress/zlib"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math"
 	"net"
 	"net/http"
@@ -112,6 +114,7 @@ func TestEveryAnswerHasExactlyOneOutcome(t *testing.T) {
 		{"429 badly signed", tampered(429, code("X"), "alipay-nonce", "y"), "unknown", alipay.ErrResponseSignature, false},
 		{"429", unsigned(429, ""), "not delivered", nil, true},
 		{"429 signed", signed(429, code("X")), "not delivered", nil, true},
+		{"200 app-call-limited", signed(200, code(alipay.CodeAppCallLimited)), "not delivered", alipay.CodeAppCallLimited, true},
 		{"403 app-call-limited", unsigned(403, code(alipay.CodeAppCallLimited)), "not delivered", alipay.CodeAppCallLimited, true},
 		{"400 method-call-limited", signed(400, code(alipay.CodeMethodCallLimited)), "not delivered", alipay.CodeMethodCallLimited, true},
 		{"400 signed", signed(400, code(alipay.CodeTokenInvalid)), "answered", alipay.CodeTokenInvalid, true},
@@ -262,6 +265,191 @@ func TestAnswersAreDecodedAsLenientlyAsInTheJavaSDK(t *testing.T) {
 	assert.NotEmpty(t, got.Meta.Header.Get("alipay-signature"))
 }
 
+// TestSignatureSaysWhetherABodyIsComplete, and not its framing: what came before
+// the end was broken off is all that Alipay has signed.
+func TestSignatureSaysWhetherABodyIsComplete(t *testing.T) {
+	t.Parallel()
+	head := func(body string, lines ...string) string {
+		h := http.Header{}
+		signHeader(h, []byte(body), time.Now())
+		var b strings.Builder
+		_ = h.Write(&b)
+		return strings.Join(lines, "\r\n") + "\r\n" + b.String() + "\r\n"
+	}
+	var zipped bytes.Buffer
+	z := gzip.NewWriter(&zipped)
+	_, _ = io.WriteString(z, successBody)
+	_ = z.Close()
+	withoutTrailer := zipped.String()[:zipped.Len()-8]
+	chunk := fmt.Sprintf("%x\r\n%s\r\n", len(successBody), successBody)
+	hangUp := func(conn net.Conn) {}
+	reset := func(conn net.Conn) {
+		time.Sleep(time.Millisecond) // so that what was written is read before
+		_ = conn.(*net.TCPConn).SetLinger(0)
+	}
+	for name, tt := range map[string]struct {
+		answer string
+		end    func(net.Conn)
+	}{
+		"without the last chunk":     {head(successBody, "HTTP/1.1 200 OK", "Transfer-Encoding: chunked") + chunk, hangUp},
+		"a chunk cut in its end":     {head(successBody, "HTTP/1.1 200 OK", "Transfer-Encoding: chunked") + strings.TrimSuffix(chunk, "\r\n"), hangUp},
+		"a length too large":         {head(successBody, "HTTP/1.1 200 OK", "Content-Length: 1000") + successBody, hangUp},
+		"a reset":                    {head(successBody, "HTTP/1.1 200 OK", "Content-Length: 1000") + successBody, reset},
+		"gzip without its trailer":   {head(successBody, "HTTP/1.1 200 OK", "Content-Encoding: gzip", fmt.Sprint("Content-Length: ", len(withoutTrailer))) + withoutTrailer, hangUp},
+		"gzip, and a length too big": {head(successBody, "HTTP/1.1 200 OK", "Content-Encoding: gzip", "Content-Length: 1000") + zipped.String(), hangUp},
+	} {
+		t.Run(name, func(t *testing.T) {
+			base := rawServer(t, func(conn net.Conn, _ int) {
+				_, _ = readRequest(bufio.NewReader(conn))
+				_, _ = io.WriteString(conn, tt.answer)
+				tt.end(conn)
+			})
+			got, err := newClient(t, base).ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+			require.NoError(t, err)
+			assert.Equal(t, testOpenID, got.OpenID)
+			assert.Equal(t, successBody, string(got.Meta.Body))
+		})
+	}
+	t.Run("HTTP/1.0 on a connection that stays open until the timeout", func(t *testing.T) {
+		inBubble(t, func(w http.ResponseWriter, _ *http.Request) {
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				panic(err)
+			}
+			defer conn.Close()
+			_, _ = io.WriteString(conn, head(successBody, "HTTP/1.0 200 OK")+successBody)
+			_, _ = conn.Read(make([]byte, 1)) // until the client hangs up
+		}, func(t *testing.T, transport *http.Transport) {
+			client := newClient(t, "http://127.0.0.1", alipay.WithHTTPClient(&http.Client{Transport: transport}), alipay.WithTimeout(5*time.Second))
+			began := time.Now()
+			got, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+			require.NoError(t, err)
+			assert.Equal(t, testOpenID, got.OpenID)
+			assert.Equal(t, 5*time.Second, time.Since(began))
+		})
+	})
+}
+
+// TestDamageThatTheSignatureProvesIsUndoneAndLogged once for each kind and client.
+// What was signed is verified, decoded and returned.
+func TestDamageThatTheSignatureProvesIsUndoneAndLogged(t *testing.T) {
+	t.Parallel()
+	lines := strings.ReplaceAll(successBody, `,"`, ",\n\"")
+	deflated := func(open func(io.Writer) io.WriteCloser) string {
+		var b bytes.Buffer
+		w := open(&b)
+		_, _ = io.WriteString(w, successBody)
+		_ = w.Close()
+		return b.String()
+	}
+	zipped := deflated(func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) })
+	plus := func(sign string) string { return strings.ReplaceAll(sign, "+", " ") }
+	asIs := func(sign string) string { return sign }
+	for name, tt := range map[string]struct {
+		signed, came string
+		signature    func(string) string
+		encoding     string
+		change       string
+	}{
+		"a line feed at the end": {successBody, successBody + "\n", asIs, "", "white space at the end"},
+		"blanks at the end":      {successBody, successBody + "  \r\n", asIs, "", "white space at the end"},
+		"a byte order mark":      {successBody, "\ufeff" + successBody, asIs, "", "a byte order mark"},
+		"CRLF for LF":            {lines, strings.ReplaceAll(lines, "\n", "\r\n"), asIs, "", "other line ends"},
+		"x-gzip":                 {successBody, zipped, asIs, "x-gzip", "compression"},
+		"gzip that nobody names": {successBody, zipped, asIs, "", "compression"},
+		"deflate":                {successBody, deflated(func(w io.Writer) io.WriteCloser { return zlib.NewWriter(w) }), asIs, "deflate", "compression"},
+		"blanks in place of +":   {successBody, successBody, plus, "", "blanks in the signature"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+				h := w.Header()
+				for signHeader(h, []byte(tt.signed), time.Now()); tt.change == "blanks in the signature" && !strings.Contains(h.Get("alipay-signature"), "+"); {
+					signHeader(h, []byte(tt.signed), time.Now())
+				}
+				h.Set("alipay-signature", tt.signature(h.Get("alipay-signature")))
+				if tt.encoding != "" {
+					h.Set("Content-Encoding", tt.encoding)
+				}
+				_, _ = io.WriteString(w, tt.came)
+			})
+			var log lockedBuffer
+			client := newClient(t, s.URL, alipay.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+			for range 3 {
+				got, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+				require.NoError(t, err)
+				assert.Equal(t, testOpenID, got.OpenID)
+				assert.Equal(t, tt.signed, string(got.Meta.Body))
+			}
+			assert.Equal(t, 1, strings.Count(log.String(), "\n"), log.String())
+			assert.Contains(t, log.String(), "level=INFO")
+			assert.Contains(t, log.String(), "change=")
+			assert.Contains(t, log.String(), tt.change)
+			assert.EqualValues(t, 1, s.connections.Load(), "it was accepted")
+		})
+	}
+}
+
+// TestStatusMakesNoSuccess: the status line is not signed. A success of a typed
+// endpoint has a status of 2xx and a member of its own, one of Do has 200.
+func TestStatusMakesNoSuccess(t *testing.T) {
+	t.Parallel()
+	const unusable, refused, done = "unusable", "refused", "done"
+	for name, tt := range map[string]struct {
+		status    int
+		body      string
+		query, do string
+		code      alipay.ErrorCode
+	}{
+		"a result":                    {200, successBody, done, done, ""},
+		"a result under 201":          {201, successBody, done, unusable, ""},
+		"a result under 299":          {299, successBody, done, unusable, ""},
+		"a result under 300":          {300, successBody, unusable, unusable, ""},
+		"a result under 400":          {400, successBody, unusable, refused, ""},
+		"a result under 500":          {500, successBody, unusable, refused, ""},
+		"only ids":                    {200, `{"user_id":"1","open_id":"2"}`, unusable, done, ""},
+		"an empty object":             {200, `{}`, unusable, done, ""},
+		"a code and a message":        {200, `{"code":"TOKEN_INVALID","message":"m"}`, refused, refused, alipay.CodeTokenInvalid},
+		"with links and details":      {200, `{"code":"TOKEN_INVALID","message":"m","links":[],"details":{}}`, refused, refused, alipay.CodeTokenInvalid},
+		"with another member":         {200, `{"code":"TOKEN_INVALID","message":"m","more":1}`, refused, done, alipay.CodeTokenInvalid},
+		"without a message":           {200, `{"code":"TOKEN_INVALID"}`, refused, done, alipay.CodeTokenInvalid},
+		"a message that is no string": {200, `{"code":"TOKEN_INVALID","message":1}`, refused, done, alipay.CodeTokenInvalid},
+		"a code that nobody knows":    {200, `{"code":"brand-new","message":"m"}`, refused, done, "brand-new"},
+		"a code that is no string":    {200, `{"code":40004,"message":"m"}`, refused, done, "40004"},
+		"a code and a sub_code":       {200, `{"code":"40004","sub_code":"TOKEN_INVALID","msg":"m","sub_msg":"s"}`, refused, done, alipay.CodeTokenInvalid},
+		"a code beside a result":      {200, `{"code":"TOKEN_INVALID","identity_result":"SUCCESS"}`, done, done, ""},
+		"refused for load":            {200, `{"code":"app-call-limited","message":"m"}`, refused, refused, alipay.CodeAppCallLimited},
+		"a code beside ids":           {202, `{"code":"TOKEN_INVALID","user_id":"1"}`, refused, unusable, alipay.CodeTokenInvalid},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client := newClient(t, serve(t, signed(tt.status, tt.body)).URL, once)
+			out := map[string]any{"before": true}
+			for by, err := range map[string]error{
+				tt.query + " by Query": second(client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil)),
+				tt.do + " by Do":       second(client.Do(t.Context(), &alipay.Request{Path: "/v3/x"}, &out)),
+			} {
+				want, _, _ := strings.Cut(by, " ")
+				var api *alipay.APIError
+				switch want {
+				case done:
+					require.NoError(t, err, by)
+				case refused:
+					require.ErrorAs(t, err, &api, by)
+					assert.Equal(t, tt.code, api.Code, by)
+					assert.True(t, api.Verified, by)
+				default:
+					require.Error(t, err, by)
+					assert.False(t, errors.As(err, &api), by)
+					assert.Equal(t, "unknown", meaning(t, err), by)
+					assert.NotNil(t, sealedIn(err), by)
+				}
+			}
+			if tt.do != done {
+				assert.Equal(t, map[string]any{"before": true}, out)
+			}
+		})
+	}
+}
+
 func TestSuccessIsAJSONObjectEvenWithoutOut(t *testing.T) {
 	t.Parallel()
 	for body, fits := range map[string]bool{`{"a":1}`: true, "": false, "[]": false, "{}x": false, "<html>": false} {
@@ -354,11 +542,11 @@ func TestAlteredAnswerIsToldFromOneUnderAnotherKey(t *testing.T) {
 		handler http.HandlerFunc
 		altered bool
 	}{
-		"another key":  {signedBySwapped(t, successBody), false},
-		"another body": {tampered(200, successBody, "alipay-nonce", "other"), true},
-		"no signature": {tampered(200, successBody, "alipay-signature", "AAAA"), false},
-		"another time": {tampered(200, successBody, "alipay-timestamp", strconv.FormatInt(time.Now().UnixMilli()+1, 10)), true},
-		"of a refusal": {tampered(400, `{"code":"TOKEN_INVALID"}`, "alipay-nonce", "other"), true},
+		"another key":        {signedBySwapped(t, successBody), false},
+		"another body":       {tampered(200, successBody, "alipay-nonce", "other"), true},
+		"no signature":       {tampered(200, successBody, "alipay-signature", "AAAA"), false},
+		"another time":       {tampered(200, successBody, "alipay-timestamp", strconv.FormatInt(time.Now().UnixMilli()+1, 10)), true},
+		"a refusal, altered": {tampered(400, `{"code":"TOKEN_INVALID"}`, "alipay-nonce", "other"), true},
 		"a refusal under another key": {func(w http.ResponseWriter, r *http.Request) {
 			signAs(w.Header(), appKey(t), "", "{}", time.Now())
 			w.WriteHeader(400)

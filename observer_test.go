@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -157,6 +158,59 @@ func TestObserverIsNotGivenTheAnswer(t *testing.T) {
 			if tt.cancel {
 				assert.Contains(t, mustJSON(t, err), `"code":"app-call-limited"`, "a log index finds the code of the answer")
 				assert.Contains(t, mustJSON(t, err), `"error":`+mustJSON(t, err.Error())+`,"outcome":"not_delivered"`, "and how the call ended")
+			}
+		})
+	}
+}
+
+// panicking is a log handler that cannot log.
+type panicking struct{ slog.Handler }
+
+func (panicking) Handle(context.Context, slog.Record) error { panic("log of " + testCertNo) }
+
+// TestPanicOfForeignCodeTakesNoAnswerAway: it is recovered and logged once, without
+// its text.
+func TestPanicOfForeignCodeTakesNoAnswerAway(t *testing.T) {
+	t.Parallel()
+	foreign := func() { panic("observed " + testCertNo) }
+	observers := map[string]alipay.Observer{
+		"CallStart":   {CallStart: func(context.Context, alipay.CallInfo) context.Context { foreign(); return nil }},
+		"AttemptDone": {AttemptDone: func(context.Context, alipay.AttemptInfo) { foreign() }},
+		"CallDone":    {CallDone: func(context.Context, alipay.CallResult) { foreign() }},
+	}
+	for name, observer := range observers {
+		t.Run(name, func(t *testing.T) {
+			var log lockedBuffer
+			told := 0
+			client := newClient(t, serve(t, signed(200, successBody)).URL, alipay.WithObserver(observer),
+				alipay.WithObserver(alipay.Observer{CallDone: func(context.Context, alipay.CallResult) { told++ }}),
+				alipay.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+			for range 3 {
+				got, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+				require.NoError(t, err)
+				assert.Equal(t, testOpenID, got.OpenID)
+			}
+			assert.Equal(t, 3, told, "the others are told all the same")
+			assert.Equal(t, 1, strings.Count(log.String(), "\n"))
+			assert.Contains(t, log.String(), `level=ERROR msg="alipay: an Observer or a log handler panicked" panic=string`)
+			assert.NotContains(t, log.String(), testCertNo)
+		})
+	}
+	t.Run("without a logger", func(t *testing.T) {
+		client := newClient(t, serve(t, final).URL, alipay.WithObserver(observers["AttemptDone"]))
+		require.NoError(t, second(client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())))
+	})
+	for name, handler := range map[string]http.HandlerFunc{"an attempt": final, "a change": tampered(200, successBody, "x", "y")} {
+		t.Run("a log handler, about "+name, func(t *testing.T) {
+			damaged := func(w http.ResponseWriter, r *http.Request) {
+				handler(w, r)
+				if name == "a change" {
+					_, _ = io.WriteString(w, "\n")
+				}
+			}
+			client := newClient(t, serve(t, damaged).URL, alipay.WithLogger(slog.New(panicking{slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.Level(-100)})})))
+			for range 2 {
+				require.NoError(t, second(client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())))
 			}
 		})
 	}

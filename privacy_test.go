@@ -297,7 +297,7 @@ func TestMaskingALargeRequestIsBounded(t *testing.T) {
 	}
 }
 
-func TestOrdersPrintRedacted(t *testing.T) {
+func TestRequestsAndServicesPrintRedacted(t *testing.T) {
 	values := []any{
 		alipay.ExecuteRequest{Method: "m", BizContent: testCertNo, AppAuthToken: testAuthTok, Params: map[string]string{"a": testCertNo}, NotifyURL: testCertNo},
 		alipay.CreditAgreementSignParams{OutAgreementNo: testConnKey, ExternalLogonID: testUserID, ExtraParam: testToken, AppAuthToken: testAuthTok},
@@ -310,6 +310,9 @@ func TestOrdersPrintRedacted(t *testing.T) {
 		alipay.File{Field: testConnKey, Name: testCertNo, Content: []byte(testToken)},
 		alipay.Notification{BizContent: json.RawMessage(testCertNo), Values: url.Values{"a": {testToken}}},
 	}
+	client := newClient(t, "https://gateway.example")
+	values = append(values, alipay.Request{Path: "/v3/x", Query: testParams(), Body: testCertNo, Files: []alipay.File{{Name: testCertNo}}},
+		*client.ZhimaCustomerJobworthAuthentication, *client.ZhimaCreditPayafteruseCreditagreement)
 	for _, v := range values {
 		assertKeepsSecret(t, printed(v), testCertNo, testToken, testUserID, testOpenID, testConnKey, testAuthTok)
 	}
@@ -318,7 +321,11 @@ func TestOrdersPrintRedacted(t *testing.T) {
 		Extra: map[string]json.RawMessage{"a": nil}, Meta: alipay.Response{StatusCode: 200, RequestID: "r", Attempts: 1},
 	}
 	at := time.Date(2027, 4, 1, 1, 30, 0, 0, time.FixedZone("", 8*60*60))
-	for want, v := range map[string]fmt.Stringer{
+	for want, v := range map[string]any{
+		"alipay.Request{GET /v3/x}":                    alipay.Request{Path: "/v3/x", Query: 1},
+		"alipay.Request{POST /v3/x}":                   &alipay.Request{Method: "POST", Path: "/v3/x"},
+		"alipay.ZhimaCustomerJobworthAuthentication":   *client.ZhimaCustomerJobworthAuthentication,
+		"alipay.ZhimaCreditPayafteruseCreditagreement": client.ZhimaCreditPayafteruseCreditagreement,
 		"alipay.CreditAgreementSignParams{OutAgreementNo:[redacted] ProductCode:ZHIMA_AUTH ExtraParam:[redacted] AppAuthToken:[redacted]}": alipay.CreditAgreementSignParams{OutAgreementNo: "1", ProductCode: alipay.ProductCodeZhimaAuth, ExtraParam: 0, AppAuthToken: testAuthTok},
 		"alipay.CreditAgreementSignParams{}":                              alipay.CreditAgreementSignParams{},
 		"alipay.CreditAgreementQueryParams{CreditAgreementID:[redacted]}": alipay.CreditAgreementQueryParams{CreditAgreementID: "1"},
@@ -330,7 +337,9 @@ func TestOrdersPrintRedacted(t *testing.T) {
 		"alipay.CreditAgreementUnsignParams{CreditAgreementID:[redacted]}":                                     alipay.CreditAgreementUnsignParams{CreditAgreementID: "1"},
 		"alipay.CreditAgreementUnsignResponse{Extra:1 StatusCode:200}":                                         alipay.CreditAgreementUnsignResponse{Extra: map[string]json.RawMessage{"a": nil}, Meta: alipay.Response{StatusCode: 200}},
 	} {
-		assert.Equal(t, want, v.String())
+		if v, ok := v.(fmt.Stringer); ok {
+			assert.Equal(t, want, v.String())
+		}
 		assert.Equal(t, want, fmt.Sprintf("%+v", v))
 	}
 }
@@ -651,7 +660,7 @@ func TestAnswersAreNeverShown(t *testing.T) {
 	assert.NotContains(t, fmt.Sprint(alipay.Response{TraceID: "a\nlevel=ERROR"}), "\n", "an id cannot begin a line of the log")
 }
 
-// TestAReplaceAttrKeepsContainersShut: slog's JSON handler encodes a container as
+// TestReplaceAttrRedactsContainers: slog's JSON handler encodes a container as
 // JSON, and that of its elements is faithful.
 func TestReplaceAttrRedactsContainers(t *testing.T) {
 	printAny := func(_ []string, a slog.Attr) slog.Attr { // as in ExampleQueryParams_logging

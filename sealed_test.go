@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -288,6 +289,34 @@ func TestOpenMakesTheSameChecksAsACall(t *testing.T) {
 func reloadable(config alipay.AlipayConfig, client *alipay.Client) alipay.AlipayConfig {
 	_, config.BaseURL, _ = strings.Cut(strings.Trim(client.String(), "{}"), " ")
 	return config
+}
+
+// panicsOnce is a type of the caller's whose UnmarshalJSON has a bug, until it is
+// fixed.
+type panicsOnce struct{ Result string }
+
+var fixed atomic.Bool
+
+func (p *panicsOnce) UnmarshalJSON(data []byte) error {
+	if !fixed.Load() {
+		panic("UnmarshalJSON of " + string(data))
+	}
+	p.Result = "read"
+	return nil
+}
+
+func TestPanicOfUnmarshalJSONKeepsTheAnswer(t *testing.T) {
+	t.Parallel()
+	client := newClient(t, serve(t, signed(200, successBody)).URL)
+	var out panicsOnce
+	_, err := client.Do(t.Context(), &alipay.Request{Path: "/v3/x"}, &out)
+	require.ErrorIs(t, err, alipay.ErrOutcomeUnknown)
+	assertKeepsSecret(t, printed(err), testOpenID)
+	assert.Contains(t, err.Error(), "the answer verifies")
+	fixed.Store(true)
+	_, err = client.Open(stored(t, sealedIn(err)), &out)
+	require.NoError(t, err)
+	assert.Equal(t, "read", out.Result)
 }
 
 func TestOpenRefusesInvalidArguments(t *testing.T) {
