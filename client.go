@@ -198,11 +198,11 @@ func (c *Client) doCall(ctx context.Context, deadline time.Time, call *call, out
 			again, pause = false, 0
 		}
 		c.settings.attemptDone(ctx, x, began, again, pause, err)
-		if !again {
-			return nil, err
+		if again && !backoff.Sleep(sendCtx, pause) {
+			again, err = false, x.endedBeforeRetry(err)
 		}
-		if !backoff.Sleep(sendCtx, pause) {
-			return nil, x.endedBeforeRetry(err)
+		if !again {
+			return nil, markEnded(ctx, err)
 		}
 	}
 }
@@ -240,6 +240,16 @@ func (p RetryPolicy) withDefaults() RetryPolicy {
 		MaxTokens:   cmp.Or(p.MaxTokens, 10),
 		TokenRatio:  cmp.Or(p.TokenRatio, 0.1),
 	}
+}
+
+// markEnded marks the error of a call whose context, the caller's own, has ended:
+// repeating the call under it cannot help.
+func markEnded(ctx context.Context, err error) error {
+	var failed *CallError
+	if ctx.Err() != nil && errors.As(err, &failed) {
+		failed.permanent = true
+	}
+	return err
 }
 
 // report is what decide knows of an attempt, beside its error.

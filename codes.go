@@ -37,6 +37,9 @@ func (o Outcome) String() string {
 	return "unknown"
 }
 
+// MarshalText returns what String returns, for JSON and logs.
+func (o Outcome) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
+
 func (o Outcome) sentinel() error {
 	switch o {
 	case OutcomeUnknown:
@@ -81,8 +84,9 @@ func OutcomeOf(err error) Outcome {
 }
 
 // Retryable reports whether the same call may be repeated as it is: nothing was
-// delivered, and not because of a mistake of the caller or its Signer. The library
-// has already retried it as far as [RetryPolicy] allows.
+// delivered, and not because of a mistake of the caller or its Signer, because of
+// what only an operator can put right, or because the caller's own context has
+// ended. The library has already retried it as far as [RetryPolicy] allows.
 func Retryable(err error) bool {
 	var failed *CallError
 	return OutcomeOf(err) == OutcomeNotDelivered && !isMistake(err) && !(errors.As(err, &failed) && failed.permanent)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/seed-39a49030/alipay/internal/aescbc"
 	"github.com/seed-39a49030/alipay/internal/delivery"
@@ -53,10 +54,7 @@ func (x *exchange) do(out any) (*Response, error) {
 		err = x.verify()
 	}
 	if err == nil {
-		err = x.answer.decrypt(x.client.keys.Load(), x.keys)
-	}
-	if err == nil {
-		err = x.answer.decode(&x.call.target, x, out)
+		err = x.answer.decode(&x.call.target, x, out, x.client.keys.Load(), x.keys)
 	}
 	if err != nil {
 		return nil, x.failed(err)
@@ -270,7 +268,7 @@ type answer struct {
 	received  time.Time  // by the clock of the client
 	brokenOff error      // why there may be less of the body than was sent
 	body      []byte     // what was signed, once it is verified; then decrypted
-	damage    string     // what had been done to it, and was undone
+	damage    string     // "it was …": what had been done to it and was undone, or is unusual about it
 }
 
 func (a *answer) traceID() string { return a.old.traceID(a.header) }
@@ -309,30 +307,25 @@ func (a *answer) verify(sets ...*keySet) error {
 	return first
 }
 
-// decrypt decrypts a verified body, under the first of the key sets that can. A
-// plain object is a valid answer to an encrypted call, since it is signed. What
-// cannot be decrypted of a refusal is left as it is: its status is known.
+// decrypt decrypts the body under the first of the key sets that can. A plain
+// object is a valid answer to an encrypted call, since it is signed. What cannot be
+// decrypted is left as it is, and the error is that of the first set.
 func (a *answer) decrypt(sets ...*keySet) error {
-	var err error
-	signed := a.body
+	var first error
 	for i, keys := range sets {
-		body, failed := keys.decrypt(signed)
-		if i == 0 || lenient.StartsObject(body) {
-			a.body, err = body, failed
-		}
-		if lenient.StartsObject(body) {
+		plain, err := keys.decrypt(a.body)
+		switch {
+		case lenient.StartsObject(plain):
+			a.body = plain
 			return nil
+		case i > 0:
+		case err == nil && aescbc.LooksEncrypted(plain):
+			first = errNoEncryptKey
+		default:
+			first = err
 		}
 	}
-	if err == nil && aescbc.LooksEncrypted(a.body) {
-		err = errNoEncryptKey
-	}
-	if err != nil && a.status >= 400 && a.old == nil {
-		refused := newRefusal(signed, err)
-		refused.Verified = true
-		return refused
-	}
-	return err
+	return first
 }
 
 // acceptor is asked before an answer is handed over.
@@ -347,30 +340,36 @@ type ownAnswer interface {
 	answers(target *target) bool
 }
 
-// decode decodes a verified and decrypted answer into out. A refusal is returned as
-// an *APIError; any other error is why the answer cannot be used, and leaves out
+// decode decrypts a verified answer and decodes it into out. A refusal is returned
+// as an *APIError; any other error is why the answer cannot be used, and leaves out
 // unchanged.
-func (a *answer) decode(target *target, by acceptor, out any) error {
+func (a *answer) decode(target *target, by acceptor, out any, sets ...*keySet) error {
+	sealed := a.decrypt(sets...)
 	object, err := lenient.Object(a.body)
 	own, typed := out.(ownAnswer)
 	err = a.old.check(a, object, err, typed, by)
+	if err == nil && !utf8.Valid(a.body) {
+		a.damage = "not in UTF-8, so members beyond ASCII were not compared"
+	}
 	switch {
 	case err != nil && a.old != nil:
 		return err
 	case a.status >= 400 && target.check(object) == nil: // the status is not signed
-		return a.refuse(by, errNoSuccess)
+		return a.refuse(by, nil, errNoSuccess)
 	case a.status >= 400:
-		return a.refuse(by, nil)
+		return a.refuse(by, sealed, nil)
+	case sealed != nil:
+		return sealed
 	case err != nil:
 		return err
 	case typed && a.status >= 200 && a.status < 300:
 		if err = own.decodeAnswer(object, target, by); err == errNoResult && a.old == nil {
-			return a.refuse(by, err)
+			return a.refuse(by, nil, err)
 		}
 	case a.status != http.StatusOK:
 		return errNoSuccess
 	case isRefusal(object):
-		return a.refuse(by, nil)
+		return a.refuse(by, nil, nil)
 	case errors.Is(target.check(object), ErrResponseMismatch):
 		return ErrResponseMismatch
 	default:
@@ -384,10 +383,10 @@ func (a *answer) decode(target *target, by acceptor, out any) error {
 	return err
 }
 
-// refuse returns what the answer says as an *APIError, or the given error where it
-// has no code.
-func (a *answer) refuse(by acceptor, withoutCode error) error {
-	e := newRefusal(a.body, nil)
+// refuse returns what the answer says as an *APIError, with why its body cannot be
+// read, or the given error where it has no code.
+func (a *answer) refuse(by acceptor, unread, withoutCode error) error {
+	e := newRefusal(a.body, unread)
 	e.Verified = true
 	if e.Code == "" && withoutCode != nil {
 		return withoutCode

@@ -204,7 +204,7 @@ func (s *settings) warn(ctx context.Context, message string, attrs ...slog.Attr)
 	}
 }
 
-// tellDamage logs what had been done to an answer on its way and was undone, once
+// tellDamage logs what was unusual about an answer that was used all the same, once
 // for each kind.
 func (s *settings) tellDamage(ctx context.Context, call *CallInfo, damage string) {
 	if damage == "" || s.logger == nil {
@@ -214,8 +214,8 @@ func (s *settings) tellDamage(ctx context.Context, call *CallInfo, damage string
 		return
 	}
 	s.guard(ctx, func() {
-		s.logger.LogAttrs(ctx, slog.LevelInfo, "alipay: an answer was changed on its way", slog.String("app_id", call.AppID),
-			slog.String("host", call.Host), slog.String("path", call.Path), slog.String("change", damage),
+		s.logger.LogAttrs(ctx, slog.LevelInfo, "alipay: unusual answer", slog.String("app_id", call.AppID),
+			slog.String("host", call.Host), slog.String("path", call.Path), slog.String("what", "it was "+damage),
 			slog.String("advice", "the signature proves what Alipay sent, and that was used; look at the proxies in between"))
 	})
 }

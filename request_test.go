@@ -277,6 +277,25 @@ func TestInvalidRequestsAndOptionsAreRefusedBeforeSending(t *testing.T) {
 	assert.Zero(t, s.requests.Load())
 }
 
+// TestBodyIsAJSONObject: anything else is refused before it is sent.
+func TestBodyIsAJSONObject(t *testing.T) {
+	s, _ := checking(t, "", "{}")
+	client := newClient(t, s.URL)
+	for name, body := range map[string]any{
+		"a number": 7, "an array": []int{1}, "bytes of an array": []byte(`[1]`), "a JSON string": `"a"`, "text": "text", "empty text": "",
+		"empty bytes": []byte{}, "not UTF-8": []byte("{\"a\":\"\xd5\xc5\"}"), "a reader": strings.NewReader("{}"), "a channel": make(chan int),
+		"two objects": `{}{}`, "a byte order mark": "\ufeff{}",
+	} {
+		_, err := client.Do(t.Context(), &alipay.Request{Method: "POST", Path: "/v3/a", Body: body}, nil)
+		var argument *alipay.ArgumentError
+		require.ErrorAs(t, err, &argument, name)
+		assert.Equal(t, "Request.Body", argument.Argument, name)
+		require.ErrorIs(t, err, alipay.ErrNotDelivered, name)
+		assert.False(t, alipay.Retryable(err), name)
+	}
+	assert.Zero(t, s.requests.Load())
+}
+
 func TestBodyOnTheWireIsTheBodySigned(t *testing.T) {
 	t.Parallel()
 	s, last := checking(t, "", `{"ok":true}`)

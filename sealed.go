@@ -181,10 +181,7 @@ func (c *Client) Open(answer *SealedAnswer, out any, opts ...OpenOption) (*Respo
 		err = a.verify(keys)
 	}
 	if err == nil {
-		err = a.decrypt(keys)
-	}
-	if err == nil {
-		err = a.decode(&target, nobody{}, out)
+		err = a.decode(&target, nobody{}, out, keys)
 	}
 	if err == nil {
 		return a.response(kept.requestID, kept.attempts), nil

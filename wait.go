@@ -72,12 +72,12 @@ func WaitForResult(ctx context.Context, querier JobworthQuerier, params *QueryPa
 			opts = append(opts[:len(opts):len(opts)], WithRequestID(derivedID(fixed.requestID, poll+1)))
 		}
 		answer, err := querier.Query(ctx, params, opts...)
-		if done, err := w.polled(answer, err); done {
+		if done, err := w.polled(answer, err, ctx.Err() != nil); done {
 			return answer, err
 		}
 		pause := backoff.Jitter(backoff.Step(policy.Initial, max(policy.Initial, policy.Max), poll))
 		if !backoff.Sleep(asking, pause) {
-			return w.last, w.stillWaiting(asking.Err())
+			return w.last, markEnded(ctx, w.stillWaiting(asking.Err()))
 		}
 	}
 }
@@ -97,8 +97,9 @@ type wait struct {
 	undelivered error          // the last poll that was not delivered, with no answer since
 }
 
-// polled records the result of a poll, and reports whether the wait is over.
-func (w *wait) polled(answer *QueryResponse, err error) (done bool, result error) {
+// polled records the result of a poll, and reports whether the wait is over. ended
+// says that the caller's context is.
+func (w *wait) polled(answer *QueryResponse, err error, ended bool) (done bool, result error) {
 	var failed *CallError
 	if errors.As(err, &failed) && failed.Answer != nil && (w.kept == nil || failed.keeps != keepsPending || w.keeps == keepsPending) {
 		w.kept, w.keeps = failed.Answer, failed.keeps
@@ -114,12 +115,12 @@ func (w *wait) polled(answer *QueryResponse, err error) (done bool, result error
 		return true, w.withKept(err)
 	case outcome == OutcomeUnknown:
 		w.lost = laterOf(w.lost, err)
-	case !Retryable(err) && w.lost != nil:
-		return true, w.inDoubt(err)
-	case !Retryable(err):
-		return true, err
-	default:
+	case Retryable(err), ended && outcome == OutcomeNotDelivered && !isMistake(err):
 		w.undelivered = laterOf(w.undelivered, err)
+	case w.lost != nil:
+		return true, w.inDoubt(err)
+	default:
+		return true, err
 	}
 	return false, nil
 }

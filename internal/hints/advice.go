@@ -14,6 +14,10 @@ var (
 		"The message may name the parameter. In QueryParams check ConnKey and OnceToken (both of this check), QueryType (exact or dim), IdentityType and ServiceID (as agreed with Zhima, 芝麻), and UserID, OpenID or CertNo with its CertType.",
 		"错误信息中可能会指出具体参数。请检查 QueryParams：ConnKey 与 OnceToken 须属于本次认证，QueryType 为 exact 或 dim，IdentityType 与 ServiceID 以芝麻分配的为准；用户标识为 UserID、OpenID 或 CertNo（配合 CertType）三者之一。",
 	}
+	otherParameters = Text{
+		"The message may name the parameter: compare it with the manual of this API.",
+		"错误信息中可能会指出具体参数，请对照该接口的文档检查。",
+	}
 	mismatch = Text{
 		"This query does not send it, so correct what was entered in an earlier step of the check. Then start a new check.",
 		"本接口不传该信息：请更正认证前序步骤中填写的内容，然后重新发起认证。",

@@ -22,38 +22,59 @@ type Entry struct {
 
 // Group is a list of codes that belong together.
 type Group struct {
+	API     API // whose codes they are
 	Title   Text
 	Entries []Entry
 }
 
+// API is what was called. The gateway's codes belong to every API.
+type API int
+
+// The APIs whose business codes are known.
+const (
+	Other API = iota
+	Jobworth
+	Agreement
+)
+
+type known struct {
+	api    API
+	advice Text
+}
+
 // byCode also serves Known, so it has every code, with advice or without.
-var byCode = sync.OnceValue(func() map[string]*Entry {
-	entries := make(map[string]*Entry)
+var byCode = sync.OnceValue(func() map[string]known {
+	entries := make(map[string]known)
 	for _, group := range Groups {
-		for i := range group.Entries {
-			entries[group.Entries[i].Code] = &group.Entries[i]
+		for _, entry := range group.Entries {
+			entries[entry.Code] = known{group.API, entry.Advice}
 		}
 	}
 	return entries
 })
 
 // Known reports whether the code is in the list.
-func Known(code string) bool { return byCode()[code] != nil }
+func Known(code string) bool { _, ok := byCode()[code]; return ok }
 
-// For returns what an answer with this code and HTTP status means for the caller
-// and what to do about it, or empty texts when nothing useful is known. A code
-// without advice of its own is explained by the status.
-func For(code string, status int) Text {
+// For returns what an answer of an API with this code and HTTP status means for the
+// caller and what to do about it, or empty texts when nothing useful is known. A
+// code without advice of its own is explained by the status, and so is a business
+// code of another API.
+func For(api API, code string, status int) Text {
 	entry := byCode()[code]
-	if entry == nil || entry.Advice == (Text{}) {
+	advice := entry.advice
+	switch {
+	case advice == parameters && api != Jobworth:
+		return otherParameters
+	case advice == (Text{}), entry.api != Other && entry.api != api && advice != outcomeUnknown:
 		return forStatus(status)
 	}
 	// A throttle code proves that nothing happened only together with a status that refuses.
 	refused := status < 100 || status >= 400 && status < 500 && status != http.StatusRequestTimeout
-	if entry.Advice == throttled && !refused {
+	if advice == throttled && !refused {
 		return outcomeUnknown
 	}
-	return entry.Advice
+	return advice
 }
 
 // forStatus is the advice if only the status of an answer is understood.

@@ -87,7 +87,7 @@ func TestHintsNameWhatToLookAt(t *testing.T) {
 		{"app-call-limited", []string{"nothing happened", "RetryPolicy"}},
 		{"method-call-limited", []string{"nothing happened", "RetryPolicy"}},
 	} {
-		hint := hints.For(tc.code, 400).EN
+		hint := hints.For(hints.Jobworth, tc.code, 400).EN
 		for _, want := range tc.want {
 			assert.Contains(t, hint, want, tc.code)
 		}
@@ -109,32 +109,32 @@ func TestAdviceForUnknownCodeGoesByStatus(t *testing.T) {
 		504: {"once_token", "once_token"},
 	} {
 		for _, code := range []string{"", "some-new-code", "upload-fail"} {
-			got := hints.For(code, status)
+			got := hints.For(hints.Jobworth, code, status)
 			assert.Contains(t, got.EN, want.EN, status)
 			assert.Contains(t, got.ZH, want.ZH, status)
 		}
 	}
 	for _, status := range []int{0, 200, 202, 302, 400, 409, 422, 499} {
-		assert.Empty(t, hints.For("some-new-code", status), status)
-		assert.Empty(t, hints.For("", status), status)
+		assert.Empty(t, hints.For(hints.Jobworth, "some-new-code", status), status)
+		assert.Empty(t, hints.For(hints.Jobworth, "", status), status)
 	}
 }
 
 func TestAdviceOfTheCodeGoesBeforeTheStatus(t *testing.T) {
-	require.NotEmpty(t, hints.For("TOKEN_INVALID", 400))
-	assert.Equal(t, hints.For("TOKEN_INVALID", 400), hints.For("TOKEN_INVALID", 404))
+	require.NotEmpty(t, hints.For(hints.Jobworth, "TOKEN_INVALID", 400))
+	assert.Equal(t, hints.For(hints.Jobworth, "TOKEN_INVALID", 400), hints.For(hints.Jobworth, "TOKEN_INVALID", 404))
 }
 
 // An APIError calls the outcome unknown at these statuses, whatever the code.
 func TestThrottleAdvicePromisesNothingWhenTheOutcomeIsUnknown(t *testing.T) {
 	for _, code := range []string{"app-call-limited", "method-call-limited"} {
 		for _, status := range []int{100, 202, 302, 399, 408, 500, 503} {
-			assert.Contains(t, hints.For(code, status).EN, "outcome is unknown", status)
-			assert.Contains(t, hints.For(code, status).ZH, "结果未知", status)
+			assert.Contains(t, hints.For(hints.Jobworth, code, status).EN, "outcome is unknown", status)
+			assert.Contains(t, hints.For(hints.Jobworth, code, status).ZH, "结果未知", status)
 		}
 		for _, status := range []int{0, 99, 400, 403, 429, 499} {
-			assert.Contains(t, hints.For(code, status).EN, "nothing happened", status)
-			assert.Contains(t, hints.For(code, status).ZH, "未被执行", status)
+			assert.Contains(t, hints.For(hints.Jobworth, code, status).EN, "nothing happened", status)
+			assert.Contains(t, hints.For(hints.Jobworth, code, status).ZH, "未被执行", status)
 		}
 	}
 }
@@ -184,6 +184,6 @@ func TestTextsReadWell(t *testing.T) {
 		}
 	}
 	for status := 100; status < 600; status++ {
-		check(hints.For("", status))
+		check(hints.For(hints.Jobworth, "", status))
 	}
 }

@@ -4,15 +4,15 @@ package hints
 // several endpoints share stands in the first group only. The gateway's spelling
 // is kept, mistakes included.
 var Groups = []Group{
-	{Text{
+	{Jobworth, Text{
 		"Business codes of zhima.customer.jobworth.authentication.query (职得身份认证查询接口). The agreement query shares INVALID_PARAMETER and SYSTEM_ERROR.",
 		"职得身份认证查询接口（zhima.customer.jobworth.authentication.query）的业务错误码。INVALID_PARAMETER 与 SYSTEM_ERROR 也适用于协议查询接口。",
 	}, jobworthCodes},
-	{Text{
+	{Agreement, Text{
 		"Business codes of zhima.credit.payafteruse.creditagreement.query (信用协议查询接口).",
 		"信用协议查询接口（zhima.credit.payafteruse.creditagreement.query）的业务错误码。",
 	}, agreementCodes},
-	{Text{
+	{Other, Text{
 		"Gateway codes (公共错误码), common to every v3 endpoint.",
 		"公共错误码，所有 v3 接口通用。",
 	}, gatewayCodes},
@@ -24,8 +24,8 @@ var jobworthCodes = []Entry{
 		"用户需先授权：请重新发起认证，并由用户在页面中完成授权。",
 	}},
 	{"TOKEN_INVALID", Text{"the once_token is not or no longer valid", "token无效"}, Text{
-		"A once_token gives one final answer. It may be used up, perhaps by an earlier call whose answer was lost, or it may have expired: start a new check.",
-		"每个 once_token 只能成功返回一次终态结果。该 token 可能已被使用（例如之前某次调用的响应丢失），也可能已过期：需要重新发起认证。",
+		"A once_token gives one final answer. It may be used up: by an earlier call whose answer was lost, or by another call of yours, which then has the result. Or it may have expired. If no call has the result, start a new check.",
+		"每个 once_token 只能成功返回一次终态结果。该 token 可能已被使用：之前某次调用的响应丢失，或商户的另一次调用已取得结果；也可能已过期。确认没有任何调用取得结果后，再重新发起认证。",
 	}},
 	{"NOT_OPEN_ZM", Text{"the user has not opened Zhima Credit, 芝麻信用", "用户未开通芝麻信用"}, Text{
 		"The user has to open Zhima Credit (芝麻信用) in Alipay first; repeating the query does not help.",

@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"unicode/utf8"
 )
 
 // Why an answer cannot be decoded.
@@ -19,18 +20,33 @@ var (
 
 // Object returns body as valid JSON if it is one JSON object and nothing else.
 // Raw control characters inside its strings, which the platform may send, are
-// escaped in the result; otherwise the result is body itself.
+// escaped in the result. Of a body in GBK, which the gateway sends with some
+// refusals although UTF-8 was asked for, each byte of a character beyond ASCII
+// becomes U+FFFD. Otherwise the result is body itself.
 func Object(body []byte) ([]byte, error) {
 	if !StartsObject(body) {
 		return nil, ErrNotAnObject
 	}
-	if json.Valid(body) {
-		return body, nil
+	if !utf8.Valid(body) {
+		if object := valid(withoutGBK(body)); object != nil {
+			return object, nil
+		}
 	}
-	if escaped := escapeControls(body); escaped != nil && json.Valid(escaped) {
-		return escaped, nil
+	if object := valid(body); object != nil {
+		return object, nil
 	}
 	return nil, ErrNotJSON
+}
+
+// valid returns body with its control characters escaped, nil if it is no JSON.
+func valid(body []byte) []byte {
+	if json.Valid(body) {
+		return body
+	}
+	if escaped := escapeControls(body); escaped != nil && json.Valid(escaped) {
+		return escaped
+	}
+	return nil
 }
 
 // StartsObject reports whether the first byte that is not white space opens an
@@ -65,6 +81,25 @@ func escapeControls(data []byte) []byte {
 		return nil
 	}
 	return append(out, data[copied:]...)
+}
+
+// withoutGBK replaces the characters of GBK. The second byte of one may be a
+// backslash or another character of ASCII.
+func withoutGBK(body []byte) []byte {
+	const replaced = "\uFFFD"
+	var out []byte
+	for i := 0; i < len(body); i++ {
+		switch c := body[i]; {
+		case c < utf8.RuneSelf:
+			out = append(out, c)
+		case c != 0x80 && c != 0xff && i+1 < len(body) && body[i+1] >= 0x40 && body[i+1] != 0x7f && body[i+1] != 0xff:
+			out = append(out, replaced+replaced...)
+			i++
+		default:
+			out = append(out, replaced...)
+		}
+	}
+	return out
 }
 
 // String reads a JSON value as Alipay's Java SDK reads a string: numbers and

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -251,6 +252,22 @@ func TestIsNull(t *testing.T) {
 	}
 }
 
+// TestGBKKeepsItsASCII: of each other character two U+FFFD are left, also when its
+// second byte is a backslash.
+func TestGBKKeepsItsASCII(t *testing.T) {
+	for body, want := range map[string]string{
+		"{\"code\":\"TOKEN_INVALID\",\"message\":\"token\xce\xde\xd0\xa7\"}": "{\"code\":\"TOKEN_INVALID\",\"message\":\"token\ufffd\ufffd\ufffd\ufffd\"}",
+		"{\"message\":\"\x95\x5c\",\"code\":\"TOKEN_INVALID\"}":              "{\"message\":\"\ufffd\ufffd\",\"code\":\"TOKEN_INVALID\"}",
+		"{\"message\":\"a\x95\x5cn\",\"code\":\"X\"}":                        "{\"message\":\"a\ufffd\ufffdn\",\"code\":\"X\"}",
+		"{\"message\":\"\x8c\x7d\x8c\x5b\",\"code\":\"X\"}":                  "{\"message\":\"\ufffd\ufffd\ufffd\ufffd\",\"code\":\"X\"}",
+		"{\"open_id\":\"\xc4\"}":                                             "{\"open_id\":\"\ufffd\"}",
+	} {
+		object, err := Object([]byte(body))
+		require.NoError(t, err, "%q", body)
+		assert.Equal(t, want, string(object), "%q", body)
+	}
+}
+
 func FuzzObject(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		object, err := Object(body)
@@ -259,7 +276,9 @@ func FuzzObject(f *testing.F) {
 			return
 		}
 		require.True(t, json.Valid(object))
-		if json.Valid(body) {
+		if !utf8.Valid(body) {
+			assert.True(t, utf8.Valid(object) || json.Valid(body))
+		} else if json.Valid(body) {
 			assert.Equal(t, body, object)
 		} else {
 			assert.True(t, strings.ContainsFunc(string(body), func(r rune) bool { return r < ' ' }))
