@@ -426,22 +426,22 @@ func TestCheckChain(t *testing.T) {
 		"intermediate missing":                {leafOfMiddle, bundle(orphan), bundle(root), Unchecked, ""},
 		"lower intermediate missing":          {leaf(low), bundle(middle), bundle(root), Unchecked, ""},
 		"self-signed":                         {otherMiddle.cert.X509, nil, bundle(middle), Unchecked, ""},
-		"another's intermediate":              {leafOfMiddle, bundle(otherMiddle), bundle(root, otherRoot), Foreign, "it is not signed by the intermediate certificate of its issuer's name"},
-		"another's root":                      {leafOfMiddle, bundle(middle), bundle(otherRoot), Foreign, "its intermediate certificate is not signed by the root certificate of its issuer's name"},
-		"leaf of another's root":              {leaf(otherRoot), nil, bundle(root), Foreign, "it is not signed by the root certificate of its issuer's name"},
+		"another's intermediate":              {leafOfMiddle, bundle(otherMiddle), bundle(root, otherRoot), Foreign, "it is not signed by the intermediate certificate with its issuer's name"},
+		"another's root":                      {leafOfMiddle, bundle(middle), bundle(otherRoot), Foreign, "its intermediate certificate is not signed by the root certificate with its issuer's name"},
+		"leaf of another's root":              {leaf(otherRoot), nil, bundle(root), Foreign, "it is not signed by the root certificate with its issuer's name"},
 		"issuer of the intermediate missing":  {leaf(orphan), bundle(orphan), bundle(root), Foreign, "the issuer of its intermediate certificate is not in the root bundle"},
 		"upper intermediate missing":          {leaf(low), bundle(low), bundle(root), Foreign, "the issuer of its intermediate certificate is not in the root bundle"},
 		"no roots":                            {leafOfMiddle, bundle(middle), nil, Foreign, "not in the root bundle"},
 		"expired intermediate":                {leaf(expired), bundle(expired), bundle(root), Foreign, "valid from 2029-01-01 to 2029-12-01 only"},
 		"intermediate of the future":          {leaf(future), bundle(future), bundle(root), Foreign, "valid from 2030-02-01 to 2031-01-01 only"},
-		"an intermediate that is no CA":       {leaf(noCA), bundle(noCA), bundle(root), Foreign, "not a certification authority"},
+		"an intermediate that is no CA":       {leaf(noCA), bundle(noCA), bundle(root), Foreign, "not a CA certificate"},
 		"a CA that may not sign certificates": {leaf(noSigner), bundle(noSigner), bundle(root), Foreign, "not signed by"},
 		"pathlen 0 above an intermediate":     {leaf(lowOfShort), bundle(short, lowOfShort), bundle(root), Foreign, "longer than allowed"},
 		"pathlen 1 above two":                 {leaf(belowBelow), bundle(one, belowOne, belowBelow), bundle(root), Foreign, "longer than allowed"},
 		"one more than are followed":          {leaf(long[maxDepth-1]), bundle(long...), bundle(root), Foreign, "longer than allowed"},
 		"the first reason of two":             {leafOfMiddle, bundle(expired, noCA), bundle(root), Foreign, "valid from"},
-		"the first reason of two, reversed":   {leafOfMiddle, bundle(noCA, expired), bundle(root), Foreign, "not a certification authority"},
-		"the reason of the longest attempt":   {leaf(low), bundle(noCA, low, expired), bundle(root), Foreign, "not a certification authority"},
+		"the first reason of two, reversed":   {leafOfMiddle, bundle(noCA, expired), bundle(root), Foreign, "not a CA certificate"},
+		"the reason of the longest attempt":   {leaf(low), bundle(noCA, low, expired), bundle(root), Foreign, "not a CA certificate"},
 		"a loop":                              {leaf(loopB), bundle(loopB, backA, loopA), bundle(root), Foreign, "not in the root bundle"},
 		"no leaf":                             {nil, bundle(middle), bundle(root), Foreign, "cannot be read"},
 	} {
@@ -480,7 +480,7 @@ func TestEveryRestrictionOnTheWayCounts(t *testing.T) {
 		}
 		assert.Equal(t, Foreign, result, name)
 		if name != "refused_crl_signer" {
-			assert.Contains(t, reason.EN, "carries a restriction that forbids this use", name)
+			assert.Contains(t, reason.EN, "has a restriction that forbids this use", name)
 		}
 		assert.Regexp(t, `\p{Han}`, reason.ZH)
 		result, _ = CheckChain(chain[0].X509, nil, roots, now)
@@ -502,7 +502,7 @@ func TestMerchantsCertificateIsNoIntermediate(t *testing.T) {
 	intermediates := append(parse(t, "alipay_public_cert.crt"), merchant)
 	result, reason := CheckChain(forged, intermediates, parse(t, "root_bundle.crt"), now)
 	assert.Equal(t, Foreign, result)
-	assert.Contains(t, reason.EN, "not a certification authority")
+	assert.Contains(t, reason.EN, "not a CA certificate")
 }
 
 func TestCheckChainIsBoundedForHostileBundles(t *testing.T) {

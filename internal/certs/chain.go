@@ -58,7 +58,7 @@ func CheckChain(leaf *x509.Certificate, intermediates, roots []Certificate, now 
 	case holds:
 		return Verified, bilingual.Text{}
 	case s.checks >= maxSignatureChecks:
-		return Foreign, bilingual.Of("too many certificates by one name to try them all", "同名证书过多，无法逐一尝试")
+		return Foreign, bilingual.Of("too many certificates with the same name", "同名证书过多，无法逐一尝试")
 	case found:
 		return Foreign, s.reason
 	default:
@@ -112,7 +112,7 @@ func (s *search) mayIssue(c *x509.Certificate, path []*x509.Certificate) bool {
 	between := len(path) - 1 // intermediates below c
 	switch {
 	case !IsCA(c):
-		s.failed(path, "the certificate by its issuer's name is not a certification authority", "颁发者名下的证书不是 CA 证书")
+		s.failed(path, "the certificate with its issuer's name is not a CA certificate", "颁发者名下的证书不是 CA 证书")
 	case s.now.Before(c.NotBefore) || s.now.After(c.NotAfter):
 		s.failed(path, "its intermediate certificate is valid from %s to %s only", "它的中间证书只在 %s 至 %s 有效", c.NotBefore.UTC().Format(day), c.NotAfter.UTC().Format(day))
 	case len(path) >= maxDepth, c.MaxPathLen >= 0 && (c.MaxPathLen > 0 || c.MaxPathLenZero) && between > c.MaxPathLen:
@@ -143,7 +143,7 @@ func (s *search) allowed(path []*x509.Certificate, root *x509.Certificate) bool 
 	if _, err := always(path[0]).Verify(options); err == nil {
 		return true
 	}
-	s.failed(path, "it, or a certificate above it, carries a restriction that forbids this use (critical extension, name constraint or extended key usage)",
+	s.failed(path, "it, or a certificate above it, has a restriction that forbids this use (critical extension, name constraint or extended key usage)",
 		"它或其上级证书带有禁止此用途的限制（关键扩展、名称约束或扩展密钥用法）")
 	return false
 }
@@ -173,7 +173,7 @@ func (s *search) signs(issuer *x509.Certificate, path []*x509.Certificate, what 
 	case outsideFIPS:
 		s.failed(path, "%s is signed with an RSA key that GODEBUG=fips140=only does not allow", "GODEBUG=fips140=only 不允许%s的签名密钥", subject)
 	default:
-		s.failed(path, "%s is not signed by the %s certificate of its issuer's name", "%[1]s的签名与颁发者名下的证书不符", subject, what)
+		s.failed(path, "%s is not signed by the %s certificate with its issuer's name", "%[1]s的签名与颁发者名下的证书不符", subject, what)
 	}
 	return false
 }

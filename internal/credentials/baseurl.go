@@ -27,7 +27,7 @@ func ParseBaseURL(raw string) (*url.URL, error) {
 	case u.Scheme != "https" && u.Scheme != "http":
 		return wrong("the scheme is not https; write it as in "+ProductionURL, "协议不是 https；写法如 "+ProductionURL)
 	case u.User != nil:
-		return wrong("it holds a user name or password; the gateway takes neither, remove them", "网址里有用户名或密码；网关不接受，请去掉")
+		return wrong("it contains a user name or password; the gateway takes neither, remove them", "网址里有用户名或密码；网关不接受，请去掉")
 	case len(u.Port()) > 5 || len(u.Port()) == 5 && u.Port() > "65535":
 		return wrong("the port is larger than 65535; leave it off, or write the right one", "端口大于 65535；请去掉或改正")
 	case u.Hostname() == "":
@@ -41,11 +41,11 @@ func ParseBaseURL(raw string) (*url.URL, error) {
 		return wrong("/gateway.do is the gateway of the old protocol; the v3 protocol has no such path: use "+ProductionURL+", or "+SandboxURL+" for the sandbox (沙箱)",
 			"/gateway.do 是旧协议的网关；v3 没有这个路径：请用 "+ProductionURL+"，沙箱用 "+SandboxURL)
 	case v3Segment.MatchString(prefix):
-		return wrong("its path holds /v3, which the path of every request brings along; leave it off, as in "+ProductionURL, "路径里有 /v3，而每个请求的路径都自带 /v3；请去掉，写法如 "+ProductionURL)
+		return wrong("its path contains /v3, which the path of every request has already; leave it off, as in "+ProductionURL, "路径里有 /v3，而每个请求的路径都自带 /v3；请去掉，写法如 "+ProductionURL)
 	case u.RawQuery != "" || u.ForceQuery:
-		return wrong("it holds a query; remove it, parameters belong to each call", "网址里有查询参数；请去掉，参数属于每次调用")
+		return wrong("it contains a query; remove it, parameters belong to each call", "网址里有查询参数；请去掉，参数属于每次调用")
 	case strings.Contains(raw, "#"):
-		return wrong("it holds a fragment; remove it", "网址里有 #；请去掉")
+		return wrong("it contains a fragment; remove it", "网址里有 #；请去掉")
 	}
 	path, _ := url.PathUnescape(prefix) // url.Parse has made sure that it can be
 	return &url.URL{Scheme: u.Scheme, Host: strings.ToLower(u.Host), Path: path, RawPath: prefix}, nil

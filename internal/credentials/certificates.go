@@ -146,7 +146,7 @@ func (c Config) appCert(r *Credentials, now time.Time) error {
 		return nil
 	}
 	if authoritiesOnly {
-		return mistake(field, both("it holds certificates of certification authorities only; the application's certificate (应用公钥证书, appCertPublicKey_….crt) belongs here",
+		return mistake(field, both("it contains CA certificates only; the application's certificate (应用公钥证书, appCertPublicKey_….crt) belongs here",
 			"其中只有 CA 证书；这里要填应用公钥证书（appCertPublicKey_….crt）"))
 	}
 	return mistake(field, both("the certificate does not match the application's private key; use the 应用公钥证书 that was issued for this key, or the key that belongs to the certificate",
@@ -250,11 +250,11 @@ func sortOut(list, roots []certs.Certificate, own *rsa.PublicKey) (leaves, inter
 	case len(leaves) > 0:
 		return leaves, intermediates, text{}
 	case anyRoot:
-		return nil, nil, both("it holds the root bundle (支付宝根证书), which belongs in RootCertContent", "这是支付宝根证书，应填到 RootCertContent")
+		return nil, nil, both("this is the root bundle (支付宝根证书), which belongs in RootCertContent", "这是支付宝根证书，应填到 RootCertContent")
 	case anySelfSigned:
 		return nil, nil, selfSigned
 	}
-	return nil, nil, both("it holds certificates of certification authorities only, and none that signs answers", "其中只有 CA 证书，没有用来签名响应的证书")
+	return nil, nil, both("it contains CA certificates only, and none that signs answers", "其中只有 CA 证书，没有用来签名响应的证书")
 }
 
 // isIssuer reports whether another certificate of list names cert as its issuer.

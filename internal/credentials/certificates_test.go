@@ -42,8 +42,8 @@ func TestWhatIsNotTheApplicationsCertificateIsCalledByItsName(t *testing.T) {
 		{"of another key", issue(appName, p.nextKey, p.class1).PEM, []string{mismatch}},
 		{"Alipay's certificate", p.alipayFile, []string{mismatch}},
 		{"of an EC key", issue(appName, p.ecKey, p.class1).PEM, []string{mismatch}},
-		{"root bundle", p.rootBundle, []string{"certificates of certification authorities only", belongs}},
-		{"SM2 certificate", sm2Root(), []string{"certificates of certification authorities only", belongs}},
+		{"root bundle", p.rootBundle, []string{"CA certificates only", belongs}},
+		{"SM2 certificate", sm2Root(), []string{"CA certificates only", belongs}},
 		{"expired", expired.PEM, and(dates(expired), "the certificate expired on", "download a new one (应用公钥证书)")},
 		{"not yet valid", future.PEM, and(dates(future), "the certificate is not valid before", "clock of this machine")},
 		{"cut short", cutPEM(p.app.PEM), []string{"found a certificate", "cut short", belongs}},
@@ -58,7 +58,7 @@ func TestWhatIsNotAlipaysCertificateIsCalledByItsName(t *testing.T) {
 		belongs      = "Alipay's certificate (支付宝公钥证书, alipayCertPublicKey_RSA2.crt) belongs here"
 		asDownloaded = "; use the 支付宝公钥证书 (alipayCertPublicKey_RSA2.crt) as downloaded from the console"
 		foreignChain = "the certificate does not lead to the configured root bundle (支付宝根证书, RootCertContent), or that is another one: "
-		rootBundle   = "it holds the root bundle (支付宝根证书), which belongs in RootCertContent" + asDownloaded
+		rootBundle   = "this is the root bundle (支付宝根证书), which belongs in RootCertContent" + asDownloaded
 	)
 	p := world()
 	expired := issue(alipayName, p.alipayKey, p.class2, testpki.Valid(now.Add(-2*day), now.Add(-day)))
@@ -87,7 +87,7 @@ func TestWhatIsNotAlipaysCertificateIsCalledByItsName(t *testing.T) {
 		{"of a root of the same name", issue(alipayName, p.alipayKey, forgedClass2).PEM + forgedClass2.PEM, []string{foreignChain + "its intermediate certificate is not signed by the root certificate", asDownloaded}},
 		{"of a root of the same name, without intermediate", issue(alipayName, p.alipayKey, forgedRoot).PEM, []string{foreignChain + "it is not signed by the root certificate", asDownloaded}},
 		{"not yet valid and of another root", p.alipayFile + issue(alipayName, p.nextKey, p.foreignClass2, testpki.Valid(now.Add(day), now.Add(2*day))).PEM + p.foreignClass2.PEM, []string{foreignChain, asDownloaded}},
-		{"intermediate only", p.class2.PEM, []string{"certificates of certification authorities only, and none that signs answers", asDownloaded}},
+		{"intermediate only", p.class2.PEM, []string{"CA certificates only, and none that signs answers", asDownloaded}},
 		{"root bundle", p.rootBundle, []string{rootBundle}},
 		{"one root", p.root.PEM, []string{rootBundle}},
 		{"root with an SM2 key", sm2Root(), []string{rootBundle}},

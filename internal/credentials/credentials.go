@@ -112,7 +112,7 @@ func Resolve(c Config, now time.Time) (*Credentials, error) {
 		}
 	}
 	if !isVisibleASCII(c.AppAuthToken) {
-		return nil, mistake("AppAuthToken", both("it holds a space, an invisible or a non-ASCII character; copy the app_auth_token again",
+		return nil, mistake("AppAuthToken", both("it contains a space, an invisible or a non-ASCII character; copy the app_auth_token again",
 			"含有空格、控制字符或非 ASCII 字符；请重新复制 app_auth_token"))
 	}
 	return r, nil
@@ -129,7 +129,7 @@ func checkAppID(id string) error {
 	case len(id) > 64:
 		return mistake("AppID", both("it is longer than 64 characters; an APPID has about 16 digits, has another value been put here?", "超过 64 个字符；APPID 大约是 16 位数字，是否填成了别的值？"))
 	case !isVisibleASCII(id) || strings.ContainsAny(id, `,="`):
-		return mistake("AppID", both("it holds a character that no APPID has: a comma, a space, an invisible or a non-ASCII one; copy it again, digits only",
+		return mistake("AppID", both("it contains a character that no APPID has: a comma, a space, an invisible or a non-ASCII one; copy it again, digits only",
 			"含有 APPID 中不会有的字符：逗号、空格、不可见字符或非 ASCII 字符；请重新复制，只有数字"))
 	}
 	return nil

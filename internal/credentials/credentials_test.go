@@ -22,7 +22,7 @@ func TestAppIDsThatAreNoneAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := keyConfig()
 			c.AppID = id
-			assertMistake(t, c, "AppID", "it holds a character that no APPID has", "copy it again, digits only")
+			assertMistake(t, c, "AppID", "it contains a character that no APPID has", "copy it again, digits only")
 		})
 	}
 	c := keyConfig()
@@ -117,7 +117,7 @@ func TestAppAuthTokensThatAreNoneAreRefused(t *testing.T) {
 	c := keyConfig()
 	for _, token := range []string{authToken + "\n", authToken + " x", "\x00" + authToken, authToken + "令牌", authToken + "\x7f"} {
 		c.AppAuthToken = token
-		assertMistake(t, c, "AppAuthToken", "it holds a space, an invisible or a non-ASCII character", "copy the app_auth_token again")
+		assertMistake(t, c, "AppAuthToken", "it contains a space, an invisible or a non-ASCII character", "copy the app_auth_token again")
 	}
 	for _, token := range []string{"", authToken, "!~"} {
 		c.AppAuthToken = token

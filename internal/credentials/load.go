@@ -57,13 +57,13 @@ func whyUnreadable(err error, field string) text {
 	case errors.Is(err, fs.ErrNotExist):
 		return both("there is no such file; a relative path starts at the working directory of the process", "没有这个文件；相对路径从进程的工作目录开始")
 	case errors.Is(err, fs.ErrPermission):
-		return both("the process may not read the file; give its user the right to", "进程无权读取文件；请给运行用户读取权限")
+		return both("the process has no permission to read the file; grant it to the user of the process", "进程无权读取文件；请给运行用户读取权限")
 	case errors.Is(err, errDirectory):
 		return both("this is a directory; name the file in it", "这是目录；请写明其中的文件")
 	case errors.Is(err, errNotRegular):
 		return both("this is a pipe, socket or device; name a regular file, or put its content into %s", "这是管道、套接字或设备；请指定普通文件，或把内容放到 %s", field)
 	case errors.Is(err, errTooLong):
-		return both("the file is larger than 1 MiB; no key or certificate is", "文件超过 1 MiB；密钥和证书没有这么大")
+		return both("the file is larger than 1 MiB, so it is no key or certificate; name the right file", "文件超过 1 MiB；密钥和证书没有这么大")
 	}
 	return both("the file cannot be read; check that it is a regular file", "文件无法读取；请确认是普通文件")
 }
@@ -115,7 +115,7 @@ func checkMode(info fs.FileInfo) error {
 func isPath(field string) *Error {
 	pathField, ok := pathFields[field]
 	if !ok {
-		return mistake(field, both("the file holds nothing but the path of a file; name that file here", "文件里只有另一个文件的路径；请在这里写那个文件"))
+		return mistake(field, both("the file contains only the path of another file; name that one here", "文件里只有另一个文件的路径；请在这里写那个文件"))
 	}
 	return mistake(field, both("this is the path of a file; set %s to read the file, or put its content here", "这是文件路径；请用 %s 读取文件，或把文件内容放在这里", pathField))
 }

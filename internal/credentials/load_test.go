@@ -29,7 +29,7 @@ func TestAPathInPlaceOfTheContentIsCalledByItsName(t *testing.T) {
 		assertMistake(t, c, field, "this is the path of a file; set "+pathField+" to read the file, or put its content here")
 		set(&c, field, "")
 		set(&c, pathField, writeFile(t, path))
-		assertMistake(t, c, pathField, "the file holds nothing but the path of a file; name that file here")
+		assertMistake(t, c, pathField, "the file contains only the path of another file; name that one here")
 	}
 }
 
@@ -56,7 +56,7 @@ func TestWhatCannotBeReadIsSaidWithFieldAndAdvice(t *testing.T) {
 			dir:                                "this is a directory; name the file in it",
 			writeFile(t, ""):                   "the file is empty; put the content of " + field + " into it",
 			writeFile(t, " \r\n\t"):            "the file is empty; put the content of " + field + " into it",
-			writeFile(t, strings.Repeat("QUFB", 1<<18)+"Q"):          "the file is larger than 1 MiB; no key or certificate is",
+			writeFile(t, strings.Repeat("QUFB", 1<<18)+"Q"):          "the file is larger than 1 MiB, so it is no key or certificate; name the right file",
 			filepath.Join(writeFile(t, "a file"), "child-of-a-file"): "the file cannot be read; check that it is a regular file",
 			"secret\x00path": "the file cannot be read",
 			content:          "this is the content itself, not the path of a file; put it into " + field,
@@ -82,7 +82,7 @@ func firstPEM(text string) string {
 
 func TestTheReasonsForAnUnreadableFile(t *testing.T) {
 	for err, says := range map[error]string{
-		fs.ErrPermission: "the process may not read the file; give its user the right to",
+		fs.ErrPermission: "the process has no permission to read the file; grant it to the user of the process",
 		&fs.PathError{Op: "open", Path: "secret-path", Err: fs.ErrNotExist}: "there is no such file",
 		errNotRegular:                  "this is a pipe, socket or device; name a regular file, or put its content into RootCertContent",
 		errors.New("open secret-path"): "the file cannot be read; check that it is a regular file",
@@ -95,7 +95,7 @@ func TestTheReasonsForAnUnreadableFile(t *testing.T) {
 		c := keyConfig()
 		c.PrivateKey, c.PrivateKeyPath = "", writeFile(t, c.PrivateKey)
 		require.NoError(t, os.Chmod(c.PrivateKeyPath, 0))
-		assertMistake(t, c, "PrivateKeyPath", "the process may not read the file")
+		assertMistake(t, c, "PrivateKeyPath", "the process has no permission to read the file")
 	}
 }
 

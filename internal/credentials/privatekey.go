@@ -80,7 +80,7 @@ func (c Config) givenSigner() (crypto.Signer, *rsa.PublicKey, error) {
 		return nil, nil, mistake("Signer", reason)
 	}
 	if isNilPointer(c.Signer) {
-		return wrong(both("it holds a nil pointer; leave it nil and give a private key, or set it to a Signer that works",
+		return wrong(both("it is a nil pointer; leave it nil and give a private key, or set it to a Signer that works",
 			"是空指针；请留空并填写私钥，或设为可用的 Signer"))
 	}
 	if c.PrivateKey != "" || c.PrivateKeyPath != "" {
@@ -92,7 +92,7 @@ func (c Config) givenSigner() (crypto.Signer, *rsa.PublicKey, error) {
 		return wrong(both("its public key is not an *rsa.PublicKey; the v3 protocol signs with RSA (RSA2, SHA256withRSA) only",
 			"它的公钥不是 *rsa.PublicKey；v3 协议只用 RSA 签名（RSA2，SHA256withRSA）"))
 	case keys.Defect(own) != (text{}):
-		return wrong(both("of its public key: %s; return the public half of the key pair from Public as the KMS or HSM shows it",
+		return wrong(both("its public key cannot be used: %s; return the public half of the key pair from Public as the KMS or HSM shows it",
 			"它的公钥：%s；Public 应返回 KMS 或 HSM 显示的那把公钥", keys.Defect(own)))
 	case weak(own) != text{}:
 		return wrong(weak(own))

@@ -123,8 +123,8 @@ func TestASignerWhoseKeyCannotSignIsRefused(t *testing.T) {
 		"RSA key by value":           {publicOnly{public: p.appKey.PublicKey}, noRSA},
 		"nil RSA key":                {publicOnly{public: (*rsa.PublicKey)(nil)}, noRSA},
 		"empty RSA key":              {publicOnly{public: &rsa.PublicKey{}}, noRSA},
-		"nil pointer":                {(*kms)(nil), "it holds a nil pointer; leave it nil and give a private key"},
-		"nil private key":            {(*rsa.PrivateKey)(nil), "it holds a nil pointer"},
+		"nil pointer":                {(*kms)(nil), "it is a nil pointer; leave it nil and give a private key"},
+		"nil private key":            {(*rsa.PrivateKey)(nil), "it is a nil pointer"},
 		"1024 bits":                  {&kms{rsaKey("testdata/vectors/rsa1024_private_pkcs8.pem")}, "the RSA key has 1024 bits; the platform asks for RSA2 with 2048 bits or more"},
 		"2047 bits":                  {rsaOf(odd(2047), 65537), "the RSA key has 2047 bits"},
 		"exponent 1":                 {rsaOf(n, 1), impossible},
@@ -192,7 +192,7 @@ func TestASignerBesideAPrivateKeyIsRefused(t *testing.T) {
 	c.PrivateKey, c.PrivateKeyPath = "", writeFile(t, c.PrivateKey)
 	assertMistake(t, c, "Signer", says)
 	c.Signer = (*kms)(nil)
-	assertMistake(t, c, "Signer", "it holds a nil pointer")
+	assertMistake(t, c, "Signer", "it is a nil pointer")
 }
 
 func TestMistakesAreSeenThroughASigner(t *testing.T) {

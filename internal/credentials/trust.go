@@ -40,7 +40,7 @@ func (c *Credentials) Trust(pem, wantSN string, now time.Time) (sn string, cert 
 	case err != nil:
 		return refuse("the download is not a certificate: " + err.Error())
 	case len(list) > maxDownloaded:
-		return refuse("the download holds more certificates than any real one")
+		return refuse("the download contains too many certificates")
 	}
 	leaf, reason := pick(list, strings.ToLower(strings.TrimSpace(wantSN)))
 	if reason != "" {
@@ -54,7 +54,7 @@ func (c *Credentials) Trust(pem, wantSN string, now time.Time) (sn string, cert 
 	case reason != (text{}):
 		return refuse("not usable as downloaded: " + reason.EN)
 	case belongsTo(c.PublicKey, leaf):
-		return refuse("the downloaded certificate holds the application's own public key")
+		return refuse("the downloaded certificate contains the application's own public key")
 	case certs.IsCA(leaf.X509):
 		return refuse("the downloaded certificate is that of a certification authority, which signs no answers")
 	case !maySign(leaf.X509):
@@ -90,13 +90,13 @@ func pick(list []certs.Certificate, sn string) (leaf certs.Certificate, reason s
 		case c.X509 == nil:
 			return leaf, "the downloaded certificate cannot be read: " + c.Err.Error()
 		case leaf.Raw != nil && !bytes.Equal(c.Raw, leaf.Raw):
-			return leaf, "the download holds two certificates with the SN that was asked for"
+			return leaf, "the download contains two certificates with the SN that was asked for"
 		default:
 			leaf = c
 		}
 	}
 	if leaf.Raw == nil {
-		return leaf, "the download holds no certificate with the SN that was asked for"
+		return leaf, "the download contains no certificate with the SN that was asked for"
 	}
 	return leaf, ""
 }

@@ -119,9 +119,9 @@ func TestAnAttackerUnderTheSameRootIsNotTrusted(t *testing.T) {
 	server := func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} }
 
 	const (
-		restriction = "carries a restriction that forbids this use"
+		restriction = "has a restriction that forbids this use"
 
-		noSN     = "the download holds no certificate with the SN that was asked for"
+		noSN     = "the download contains no certificate with the SN that was asked for"
 		names    = "subject and issuer of the downloaded certificate are not those of a configured certificate of Alipay's"
 		noChain  = "the downloaded certificate does not lead to the configured root bundle (RootCertContent): "
 		notToUse = "the downloaded certificate is not meant for signatures"
@@ -132,8 +132,8 @@ func TestAnAttackerUnderTheSameRootIsNotTrusted(t *testing.T) {
 		"the present one again":          {p.alipayFile, wanted, noSN},
 		"nobody asked":                   {p.nextFile, "", noSN},
 		"only the beginning of an SN":    {p.nextFile, wanted[:31], noSN},
-		"two with the same SN":           {p.next.PEM + sameSubject.PEM, wanted, "the download holds two certificates with the SN that was asked for"},
-		"two with the same SN, he first": {forged.PEM + p.next.PEM, wanted, "the download holds two certificates with the SN that was asked for"},
+		"two with the same SN":           {p.next.PEM + sameSubject.PEM, wanted, "the download contains two certificates with the SN that was asked for"},
+		"two with the same SN, he first": {forged.PEM + p.next.PEM, wanted, "the download contains two certificates with the SN that was asked for"},
 
 		// Its names are Alipay's.
 		"his own certificate, asked for":       {merchant.PEM + p.class1.PEM, snOf(merchant.PEM), names},
@@ -147,7 +147,7 @@ func TestAnAttackerUnderTheSameRootIsNotTrusted(t *testing.T) {
 		"another merchant's id in the name":    {issue(pkix.Name{Country: alipayName.Country, Organization: alipayName.Organization, OrganizationalUnit: alipayName.OrganizationalUnit, CommonName: "支付宝(中国)网络技术有限公司-2088999999999999"}, attacker, p.class2).PEM, "", names},
 
 		// Its chain leads to the configured root bundle.
-		"forged, nothing beside it":                 {forged.PEM, wanted, noChain + "it is not signed by the intermediate certificate of its issuer's name"},
+		"forged, nothing beside it":                 {forged.PEM, wanted, noChain + "it is not signed by the intermediate certificate with its issuer's name"},
 		"forged, with the real chain":               {forged.PEM + p.class2.PEM + p.root.PEM, wanted, noChain + "it is not signed by"},
 		"forged, by an authority of his own":        {forged.PEM + ownClass2.PEM + merchant.PEM + p.class1.PEM, wanted, noChain},
 		"forged, by an authority of his own root":   {forged.PEM + ownClass2OfRoot.PEM + ownRoot.PEM, wanted, noChain},
@@ -167,7 +167,7 @@ func TestAnAttackerUnderTheSameRootIsNotTrusted(t *testing.T) {
 		"not yet valid":          {future.PEM, "", "not valid as downloaded: the certificate is not valid before " + dates(future)[0]},
 		"an EC key":              {issue(alipayName, testpki.ECKey(), p.class2).PEM, "", "not usable as downloaded: the certificate's key is not RSA"},
 		"1024 bits":              {issue(alipayName, rsaKey("testdata/vectors/rsa1024_private_pkcs8.pem"), p.class2).PEM, "", "not usable as downloaded: the RSA key has 1024 bits"},
-		"the application's key":  {issue(alipayName, p.appKey, p.class2).PEM, "", "the downloaded certificate holds the application's own public key"},
+		"the application's key":  {issue(alipayName, p.appKey, p.class2).PEM, "", "the downloaded certificate contains the application's own public key"},
 		"an authority":           {issue(alipayName, p.nextKey, p.class2, testpki.Authority).PEM, "", "that of a certification authority"},
 		"for encryption only":    {usage(x509.KeyUsageKeyEncipherment).PEM, "", notToUse},
 		"for certificates only":  {usage(x509.KeyUsageCertSign).PEM, "", notToUse},
@@ -179,7 +179,7 @@ func TestAnAttackerUnderTheSameRootIsNotTrusted(t *testing.T) {
 		"a key":               {vector("alipay_public.pem"), wanted, "the download is not a certificate: an RSA-2048 public key (SPKI, PEM) instead of a certificate"},
 		"a certificate cut":   {cutPEM(p.next.PEM), wanted, "the download is not a certificate: "},
 		"certificate and key": {p.next.PEM + vector("alipay_public.pem"), wanted, "the download is not a certificate: block 2 of 2"},
-		"too many":            {p.next.PEM + strings.Repeat(p.class2.PEM, maxDownloaded), wanted, "the download holds more certificates than any real one"},
+		"too many":            {p.next.PEM + strings.Repeat(p.class2.PEM, maxDownloaded), wanted, "the download contains too many certificates"},
 		"an SM2 certificate":  {sm2Root(), snOf(sm2Root()), "the downloaded certificate cannot be read: "},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -218,7 +218,7 @@ func TestAChainThatCannotBeCheckedIsNotEnough(t *testing.T) {
 	_, _, err = r.Trust(next.PEM, snOf(next.PEM), now)
 	assert.ErrorContains(t, err, "chain cannot be checked")
 	_, _, err = r.Trust(next.PEM+test.PEM, snOf(next.PEM), now)
-	assert.ErrorContains(t, err, "the certificate by its issuer's name is not a certification authority")
+	assert.ErrorContains(t, err, "the certificate with its issuer's name is not a CA certificate")
 }
 
 func TestOnlyTheConfiguredRootsCount(t *testing.T) {

@@ -15,10 +15,10 @@ import (
 const maxText = 1 << 20
 
 var (
-	defectAlphabet     = both("it holds characters that are not base64", "含有 base64 以外的字符")
+	defectAlphabet     = both("it contains characters that are not base64", "含有 base64 以外的字符")
 	defectPadding      = both("an '=' in the middle of the base64: something is appended to it", "base64 中间有 =，末尾接上了别的内容")
 	defectConcatenated = both("two keys or certificates concatenated in one base64 text", "一段 base64 里连着两个密钥或证书")
-	defectLength       = both("base64 cut short: its last character is a lone one", "base64 被截断：末尾多出一个字符")
+	defectLength       = both("base64 cut short: one character is left over", "base64 被截断：末尾多出一个字符")
 	defectNoEnd        = both("the -----END line is missing: the text was cut short", "缺少 -----END 行：内容被截断")
 	defectNoBegin      = both("the -----BEGIN line is missing or damaged", "-----BEGIN 行缺失或损坏")
 	defectNothing      = both("nothing between the -----BEGIN and -----END lines", "-----BEGIN 与 -----END 之间没有内容")

@@ -208,7 +208,7 @@ const maxBits = 16384
 func Defect(key *rsa.PublicKey) bilingual.Text {
 	switch {
 	case key == nil || key.N == nil:
-		return both("it holds no RSA modulus", "没有 RSA 模数")
+		return both("it has no RSA modulus", "没有 RSA 模数")
 	case key.N.Sign() <= 0 || key.N.Bit(0) == 0 || key.E < 3 || key.E&1 == 0 || key.E > math.MaxInt32:
 		return defectImpossible
 	case key.N.BitLen() > maxBits:

@@ -101,7 +101,7 @@ func Inspect(text string) Material {
 // armour is one piece. There is always at least one Material.
 func InspectAll(text string) []Material {
 	if len(text) > maxText {
-		return []Material{{Defect: both("longer than 1 MiB; no key or certificate is", "超过 1 MiB；密钥和证书没有这么大")}}
+		return []Material{{Defect: both("longer than 1 MiB, so it is no key or certificate", "超过 1 MiB；密钥和证书没有这么大")}}
 	}
 	if strings.HasPrefix(text, "\xfe\xed\xfe\xed") {
 		return []Material{{Kind: OtherFormat, Form: "Java keystore"}}

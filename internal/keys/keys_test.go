@@ -345,7 +345,7 @@ func TestInspectSaysWhatIsWrong(t *testing.T) {
 		"PEM, BEGIN line lost a dash":   {private[1:], Unknown, "BEGIN line is missing or damaged"},
 		"PEM, BEGIN line unfinished":    {strings.Replace(private, "KEY-----", "KEY", 1), Unknown, "BEGIN line is missing or damaged"},
 		"PEM, nothing inside":           {"-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----", PrivateOther, "nothing between"},
-		"one extra character":           {strings.TrimRight(barePublic, "=") + "A", PublicRSA, "base64 cut short: its last character"},
+		"one extra character":           {strings.TrimRight(barePublic, "=") + "A", PublicRSA, "base64 cut short: one character is left over"},
 
 		"two PEM keys":                              {private + public, PrivateRSA, "2 PEM blocks in one text, and one belongs here: an RSA-2048 private key (PKCS#8, PEM) and an RSA-2048 public key (SPKI, PEM)"},
 		"two PEM keys, no line end":                 {strings.TrimSpace(private) + public, PrivateRSA, "2 PEM blocks in one text"},
@@ -422,8 +422,8 @@ func TestDefectTellsWhatNoRSAKeyCanBe(t *testing.T) {
 		key  *rsa.PublicKey
 		want string
 	}{
-		"nil":                 {nil, "it holds no RSA modulus"},
-		"no modulus":          {&rsa.PublicKey{E: 3}, "it holds no RSA modulus"},
+		"nil":                 {nil, "it has no RSA modulus"},
+		"no modulus":          {&rsa.PublicKey{E: 3}, "it has no RSA modulus"},
 		"modulus 0":           {&rsa.PublicKey{N: new(big.Int), E: 3}, defectImpossible.EN},
 		"negative modulus":    {&rsa.PublicKey{N: new(big.Int).Neg(n), E: 3}, defectImpossible.EN},
 		"even modulus":        {&rsa.PublicKey{N: new(big.Int).Lsh(n, 1), E: 3}, defectImpossible.EN},

@@ -136,7 +136,7 @@ func TestEveryMistakeIsToldOnce(t *testing.T) {
 		"all that can be wrong in public-key mode": {good, func(c *alipay.AlipayConfig) {
 			c.BaseURL, c.AppID, c.PrivateKey, c.AlipayPublicKey = alipay.DefaultBaseURL+"/gateway.do", "1,2", c.AlipayPublicKey, "words"
 			c.EncryptKey, c.AppAuthToken = "c2hvcnQta2V5", "secret token"
-		}, []string{"BaseURL: /gateway.do", "AppID: it holds a character that no APPID has", "PrivateKey: found an RSA-2048 public key", "AlipayPublicKey: found", "EncryptKey: the AES key", "AppAuthToken: it holds a space"}, []string{"WARN"}, "6 of"},
+		}, []string{"BaseURL: /gateway.do", "AppID: it contains a character that no APPID has", "PrivateKey: found an RSA-2048 public key", "AlipayPublicKey: found", "EncryptKey: the AES key", "AppAuthToken: it contains a space"}, []string{"WARN"}, "6 of"},
 		"own public key": {good, func(c *alipay.AlipayConfig) {
 			c.AlipayPublicKey = read1(t, vectors+"app_public.pem")
 			c.PrivateKey = other
@@ -181,7 +181,7 @@ func TestEveryMistakeIsToldOnce(t *testing.T) {
 			[]string{"mode: both", "AlipayPublicKey: both modes are configured", "EncryptKey: "}, nil, "2 of"},
 		"both modes, and mistakes in both": {certs, func(c *alipay.AlipayConfig) {
 			c.AlipayPublicKey, c.AppCertContent = "words", c.RootCertContent
-		}, []string{"both modes are configured", "AlipayPublicKey: found", "AppCertContent: it holds certificates of certification authorities only"}, nil, "3 of"},
+		}, []string{"both modes are configured", "AlipayPublicKey: found", "AppCertContent: it contains CA certificates only"}, nil, "3 of"},
 		"expired": {certs, func(c *alipay.AlipayConfig) { c.AlipayPublicCertContent = read1(t, vectors+"expired_alipay_cert.crt") },
 			[]string{"EXPIRED", "AlipayPublicCertContent: the certificate expired on 2022-01-01", "cannot be checked; no mistake"}, nil, "One of"},
 		"files": {certs, func(c *alipay.AlipayConfig) {
