@@ -151,7 +151,7 @@ func (c *Client) encodeOrder(req *ExecuteRequest, defaults, opts []RequestOption
 	if err != nil {
 		return nil, err
 	}
-	call := &call{order: order, source: [2]any{req.BizContent}}
+	call := &call{order: order}
 	if err := call.apply(defaults); err != nil {
 		return nil, err
 	}

@@ -75,13 +75,12 @@ func (r Request) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) 
 type call struct {
 	callOptions
 	target
-	url    *url.URL
-	uri    string     // what the signature covers of the URL
-	query  url.Values // what the URL's query encodes
-	body   []byte     // before encryption
-	files  []File     // uploaded along with body
-	order  *order     // of a call of the old gateway, in place of query, body and files
-	source [2]any     // what query and body were made from, for their field names
+	url   *url.URL
+	uri   string     // what the signature covers of the URL
+	query url.Values // what the URL's query encodes
+	body  []byte     // before encryption
+	files []File     // uploaded along with body
+	order *order     // of a call of the old gateway, in place of query, body and files
 }
 
 // merchant is the app auth token that the call has under these keys.
@@ -97,7 +96,7 @@ func (c *Client) encode(req *Request, opts []RequestOption) (*call, error) {
 	if req == nil {
 		return nil, errArgument("Request", "the request is nil")
 	}
-	call := &call{source: [2]any{req.Query, req.Body}}
+	call := &call{}
 	if err := call.apply(c.settings.defaults, opts); err != nil {
 		return nil, err
 	}
@@ -324,20 +323,13 @@ func (c *call) build(keys *keySet, requestID string, r *outgoing) {
 	}
 }
 
-// newMask masks everything that the call sends, except names from the source code
-// of this library or of the caller's program.
+// newMask masks everything that the call sends.
 func (c *call) newMask() *redact.Mask {
-	names := redact.Names{}
-	names.Add(QueryParams{})
-	names.Add(CreditAgreementQueryParams{})
-	for _, source := range c.source {
-		names.Add(source)
-	}
 	mask := new(redact.Mask)
-	mask.AddQuery(c.query, names.Has)
-	mask.AddJSON(c.body, names.Has)
+	mask.AddQuery(c.query)
+	mask.AddJSON(c.body)
 	if c.order != nil {
-		mask.AddJSON(c.order.bizContent, names.Has)
+		mask.AddJSON(c.order.bizContent)
 		mask.Add(slices.Collect(maps.Values(c.order.params))...)
 	}
 	mask.Add(c.appAuthToken)

@@ -74,19 +74,19 @@ func (m *Mask) add(value string) {
 	}
 }
 
-// AddQuery adds the values of a query, and names that are neither known nor like
-// those of parameters.
-func (m *Mask) AddQuery(query url.Values, known func(name string) bool) {
+// AddQuery adds the values of a query, and names that do not look like those of
+// parameters.
+func (m *Mask) AddQuery(query url.Values) {
 	for name, values := range query {
-		m.addName(name, known)
+		m.addName(name)
 		for _, value := range values {
-			m.addValue(value, known)
+			m.addValue(value)
 		}
 	}
 }
 
 // AddJSON does the same with a JSON text.
-func (m *Mask) AddJSON(text []byte, known func(name string) bool) {
+func (m *Mask) AddJSON(text []byte) {
 	if len(text) > maxBody {
 		m.blind = true
 		return
@@ -95,41 +95,41 @@ func (m *Mask) AddJSON(text []byte, known func(name string) bool) {
 	decoder.UseNumber()
 	var document any
 	if decoder.Decode(&document) == nil {
-		m.addLeaves(document, known)
+		m.addLeaves(document)
 	}
 }
 
-func (m *Mask) addLeaves(document any, known func(string) bool) {
+func (m *Mask) addLeaves(document any) {
 	switch v := document.(type) {
 	case string:
-		m.addValue(v, known)
+		m.addValue(v)
 	case json.Number:
 		m.Add(v.String())
 	case []any:
 		for _, item := range v {
-			m.addLeaves(item, known)
+			m.addLeaves(item)
 		}
 	case map[string]any:
 		for name, item := range v {
-			m.addName(name, known)
-			m.addLeaves(item, known)
+			m.addName(name)
+			m.addLeaves(item)
 		}
 	}
 }
 
 // addValue also adds the values inside one that is JSON itself.
-func (m *Mask) addValue(value string, known func(string) bool) {
+func (m *Mask) addValue(value string) {
 	m.Add(value)
 	if trimmed := strings.TrimSpace(value); !m.blind && (strings.HasPrefix(trimmed, "{") || strings.HasPrefix(trimmed, "[")) {
-		m.AddJSON([]byte(trimmed), known)
+		m.AddJSON([]byte(trimmed))
 	}
 }
 
 // The key of a map may be anything, a telephone number for one.
 var parameterName = regexp.MustCompile(`^[A-Za-z_][A-Za-z_.\-]*[0-9]{0,3}[A-Za-z_.\-]*$`)
 
-func (m *Mask) addName(name string, known func(string) bool) {
-	if !known(name) && !parameterName.MatchString(name) {
+func (m *Mask) addName(name string) {
+	if !parameterName.MatchString(name) {
 		m.Add(name)
 	}
 }
