@@ -179,7 +179,7 @@ func (c *Client) doCall(ctx context.Context, deadline time.Time, call *call, out
 		began := time.Now()
 		x := c.newExchange(sendCtx, call, number)
 		resp, err := x.do(out)
-		c.settings.tellDamage(ctx, &call.CallInfo, x.answer.damage)
+		c.settings.tellUnusual(ctx, &call.CallInfo, &x.answer)
 		if err == nil {
 			c.budget.Succeeded()
 			c.settings.attemptDone(ctx, x, began, false, 0, nil)

@@ -268,7 +268,8 @@ type answer struct {
 	received  time.Time  // by the clock of the client
 	brokenOff error      // why there may be less of the body than was sent
 	body      []byte     // what was signed, once it is verified; then decrypted
-	damage    string     // "it was …": what had been done to it and was undone, or is unusual about it
+	damage    string     // what had been done to it, and was undone
+	notUTF8   bool       // the body is in another charset
 }
 
 func (a *answer) traceID() string { return a.old.traceID(a.header) }
@@ -349,7 +350,7 @@ func (a *answer) decode(target *target, by acceptor, out any, sets ...*keySet) e
 	own, typed := out.(ownAnswer)
 	err = a.old.check(a, object, err, typed, by)
 	if err == nil && !utf8.Valid(a.body) {
-		a.damage = "not in UTF-8, so members beyond ASCII were not compared"
+		a.notUTF8 = true
 	}
 	switch {
 	case err != nil && a.old != nil:

@@ -204,18 +204,22 @@ func (s *settings) warn(ctx context.Context, message string, attrs ...slog.Attr)
 	}
 }
 
-// tellDamage logs what was unusual about an answer that was used all the same, once
+// tellUnusual logs what is unusual about an answer that is used all the same, once
 // for each kind.
-func (s *settings) tellDamage(ctx context.Context, call *CallInfo, damage string) {
-	if damage == "" || s.logger == nil {
+func (s *settings) tellUnusual(ctx context.Context, call *CallInfo, a *answer) {
+	if s.logger == nil || a.damage == "" && !a.notUTF8 {
 		return
 	}
-	if _, told := s.damages.LoadOrStore(damage, true); told {
-		return
+	tell := func(kind, message, advice string) {
+		if _, told := s.told.LoadOrStore(kind, true); kind != "" && !told {
+			s.guard(ctx, func() {
+				s.logger.LogAttrs(ctx, slog.LevelInfo, message, slog.String("app_id", call.AppID), slog.String("host", call.Host),
+					slog.String("path", call.Path), slog.String("change", kind), slog.String("advice", advice))
+			})
+		}
 	}
-	s.guard(ctx, func() {
-		s.logger.LogAttrs(ctx, slog.LevelInfo, "alipay: unusual answer", slog.String("app_id", call.AppID),
-			slog.String("host", call.Host), slog.String("path", call.Path), slog.String("what", "it was "+damage),
-			slog.String("advice", "the signature proves what Alipay sent, and that was used; look at the proxies in between"))
-	})
+	tell(a.damage, "alipay: an answer was changed on its way", "the signature proves what Alipay sent, and that was used; look at the proxies in between")
+	if a.notUTF8 {
+		tell("another charset than UTF-8", "alipay: an answer is not in UTF-8", "characters beyond ASCII were not read, and members that have them were not compared")
+	}
 }

@@ -40,7 +40,7 @@ type settings struct {
 	timeout          time.Duration
 	observers        []Observer   // in the order in which the options gave them
 	panicked         *atomic.Bool // an observer has
-	damages          *sync.Map    // that were logged
+	told             *sync.Map    // what was logged of unusual answers
 	logger           *slog.Logger // nil for silence
 	retry            RetryPolicy
 	maxResponseBytes int64
@@ -55,7 +55,7 @@ type settings struct {
 func newSettings(opts []Option) (settings, error) {
 	s := settings{
 		panicked:         new(atomic.Bool),
-		damages:          new(sync.Map),
+		told:             new(sync.Map),
 		maxResponseBytes: defaultMaxResponseBytes,
 		maxClockSkew:     defaultMaxClockSkew,
 		clock:            time.Now,
