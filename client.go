@@ -175,7 +175,7 @@ func (c *Client) doCall(ctx context.Context, deadline time.Time, call *call, out
 	if earlier, ok := ctx.Deadline(); ok && earlier.Before(deadline) {
 		deadline = earlier
 	}
-	for number, skipped := 1, 0; ; number++ {
+	for number := 1; ; number++ {
 		began := time.Now()
 		x := c.newExchange(sendCtx, call, number)
 		resp, err := x.do(out)
@@ -186,14 +186,10 @@ func (c *Client) doCall(ctx context.Context, deadline time.Time, call *call, out
 			return resp, nil
 		}
 		again, pause := decide(report{
-			number: number, skipped: skipped, policy: c.settings.retry, jitter: rand.Float64(),
+			number: number, policy: c.settings.retry, jitter: rand.Float64(),
 			now: c.settings.clock(), left: time.Until(deadline), cancelled: errors.Is(sendCtx.Err(), context.Canceled),
-			unused: x.report.Unused(), dead: x.answer.status == 0 && x.report.DeadConnection(),
+			dead: x.answer.status == 0 && x.report.DeadConnection(),
 		}, err)
-		if again && x.report.Unused() { // it was no attempt
-			number, skipped = number-1, skipped+1
-			continue
-		}
 		if again && pause > 0 && !c.budget.Failed() {
 			again, pause = false, 0
 		}
@@ -255,20 +251,13 @@ func markEnded(ctx context.Context, err error) error {
 // report is what decide knows of an attempt, beside its error.
 type report struct {
 	number    int // of the attempt, from 1
-	skipped   int // how many connections the call has found unused
 	policy    RetryPolicy
 	jitter    float64 // from 0 to 1
 	now       time.Time
 	left      time.Duration // until the deadline
-	unused    bool          // this client had closed the connection, and nothing was sent on it
 	dead      bool          // the connection had been used before, and was dead before anything was written
 	cancelled bool          // the caller gave up, which says nothing about the gateway
 }
-
-// maxSkipped bounds how many connections that this client has closed a call may be
-// given. There are only as many as were idle, so it is reached only if something
-// else keeps closing them.
-const maxSkipped = 1000
 
 // decide says whether a call is tried again after an attempt that ended with err,
 // and after which pause. Only an attempt that was certainly not acted on is
@@ -279,8 +268,6 @@ func decide(r report, err error) (again bool, pause time.Duration) {
 	switch {
 	case OutcomeOf(err) != OutcomeNotDelivered, r.cancelled, r.left <= 0, errors.As(err, &failed) && failed.permanent:
 		return false, 0
-	case r.unused:
-		return r.skipped < maxSkipped, 0
 	case r.number >= r.policy.MaxAttempts:
 		return false, 0
 	case r.dead:

@@ -131,8 +131,6 @@ func TestWhatIsRepeatedAndWhen(t *testing.T) {
 		"the third of three":                  {func(r *report) { r.number = 3 }, refused, false, 0},
 		"a dead connection":                   {func(r *report) { r.number, r.dead = 2, true }, refused, true, 0},
 		"a dead connection, the third":        {func(r *report) { r.number, r.dead = 3, true }, refused, false, 0},
-		"a connection that was closed here":   {func(r *report) { r.number, r.unused, r.dead = 3, true, true }, refused, true, 0},
-		"a thousand of them":                  {func(r *report) { r.skipped, r.unused, r.dead = 1000, true, true }, refused, false, 0},
 		"as the gateway asks":                 {nil, throttled, true, 30 * time.Second},
 		"longer than there is time, as asked": {func(r *report) { r.left = 30 * time.Second }, throttled, false, 0},
 	} {

@@ -140,11 +140,20 @@ var (
 // an error there is no answer.
 func (t *Transport) Send(ctx context.Context, r Request, report *Report) (*http.Response, error) {
 	report.kind, report.https = t.kind, r.URL.Scheme == "https"
-	if err := ctx.Err(); err != nil {
-		report.cause = err
-		return nil, err
+	if report.cause = ctx.Err(); report.cause != nil {
+		return nil, report.cause
 	}
-	req := blank.WithContext(report.watch(ctx))
+	ctx = report.watch(ctx)
+	report.sent = true
+	resp, err := t.roundTrip(ctx, r, report)
+	for err != nil && report.skipsConnection() {
+		resp, err = t.roundTrip(ctx, r, report)
+	}
+	return resp, err
+}
+
+func (t *Transport) roundTrip(ctx context.Context, r Request, report *Report) (*http.Response, error) {
+	req := blank.WithContext(ctx)
 	req.Method, req.URL, req.Host, req.Header = r.Method, r.URL, r.URL.Host, r.Header
 	// A caller's RoundTripper may rewrite its request in place, also one that is
 	// registered for a protocol with an *http.Transport. That must not reach the next
@@ -168,26 +177,22 @@ func (t *Transport) Send(ctx context.Context, r Request, report *Report) (*http.
 			req.Header["content-length"] = []string{"0"}
 		}
 	}
-	report.sent = true
 	resp, err := t.base.RoundTrip(req)
 	switch {
-	case err != nil:
+	case err == nil && resp == nil:
+		err = errNoResponse
+	case err == nil && report.connDead.Load() && !report.gotConn.Load():
+		err = net.ErrClosed // surplus of the previous answer
+	}
+	if err != nil {
 		if resp != nil && resp.Body != nil {
 			_ = resp.Body.Close()
 		}
 		report.cause = err
 		return nil, err
-	case resp == nil:
-		report.cause = errNoResponse
-		return nil, errNoResponse
 	}
 	if resp.Body == nil {
 		resp.Body = http.NoBody
-	}
-	if report.connDead.Load() && !report.gotConn.Load() { // surplus of the previous answer
-		_ = resp.Body.Close()
-		report.cause = net.ErrClosed
-		return nil, net.ErrClosed
 	}
 	return resp, nil
 }

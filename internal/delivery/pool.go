@@ -99,6 +99,9 @@ func (p *pool) lend(ctx context.Context, u *url.URL, report *Report) (*pooled, e
 	}
 	conn, err := p.transport.NewClientConn(ctx, u.Scheme, net.JoinHostPort(u.Hostname(), u.Port()))
 	if err != nil {
+		if at, ok := ctx.Deadline(); ok && !time.Now().Before(at) {
+			<-ctx.Done() // the timer of the dialler was faster
+		}
 		return nil, err
 	}
 	return &pooled{ClientConn: conn, pool: p, origin: to, socket: report.socket}, nil

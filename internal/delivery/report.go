@@ -167,16 +167,13 @@ func (r *Report) Reused() bool { return r.connReused.Load() }
 
 // DeadConnection reports, after Send failed and MaybeSent returned false, that a
 // reused connection turned out dead before anything was written to it.
-func (r *Report) DeadConnection() bool {
-	return r.connDead.Load() || r.gotConn.Load() && r.connReused.Load()
-}
+func (r *Report) DeadConnection() bool { return r.gotConn.Load() && r.connReused.Load() }
 
-// Unused reports, after Send failed, that its only connection had been closed
-// because of the previous answer on it, and that nothing was sent on it. There can
-// be many such connections until net/http notices, and each is handed out once.
-func (r *Report) Unused() bool {
-	closedHere := r.connReused.Load() && errors.Is(r.cause, net.ErrClosed) // while it was handed out
-	return (r.connDead.Load() && !r.gotConn.Load() || closedHere) && !r.MaybeSent()
+// skipsConnection reports, after an error, whether the only connection had been
+// closed because of the previous answer on it. Then the next one may be tried:
+// net/http hands out each such connection once.
+func (r *Report) skipsConnection() bool {
+	return r.connDead.Swap(false) && !r.gotConn.Load() && r.ctx.Err() == nil && !r.MaybeSent()
 }
 
 // Cause is why Send failed, in words that are safe to show. It is nil when the

@@ -185,33 +185,37 @@ func TestAConnectionBelowTLS12IsClosedUnused(t *testing.T) {
 func TestADeadConnectionIsKnown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		conn := over(tls.VersionTLS12, "")
-		before := reported(t, own, asks, gets(conn))
+		before := reported(t, netHTTP, asks, gets(conn))
 		before.Refuse()
-		r := reported(t, own, asks, getsAgain(conn))
+		r := reported(t, netHTTP, asks, getsAgain(conn))
 		assert.True(t, conn.closed)
-		assert.True(t, r.DeadConnection())
-		assert.True(t, r.Unused())
 		assert.False(t, r.MaybeSent())
 		assert.NoError(t, r.sending.Err(), "another one may follow")
+		assert.True(t, r.skipsConnection())
+		assert.False(t, r.skipsConnection(), "once for each")
+		getsAgain(conn)(r)
 		gets(over(tls.VersionTLS12, ""))(r)
-		assert.True(t, r.DeadConnection())
-		assert.False(t, r.Unused())
+		assert.False(t, r.skipsConnection(), "there is another")
 		assert.NoError(t, r.sending.Err())
+
+		ctx, cancel := context.WithCancel(t.Context())
+		r = &Report{kind: netHTTP, sent: true}
+		r.watch(ctx)
+		getsAgain(conn)(r)
+		cancel()
+		assert.False(t, r.skipsConnection(), "the call has ended")
 		time.Sleep(2 * keepRefused)
 	})
 	for name, tt := range map[string]struct {
-		events       []func(*Report)
-		dead, unused bool
+		events []func(*Report)
+		dead   bool
 	}{
-		"new":                      {[]func(*Report){asks, gets(over(tls.VersionTLS12, "")), fails(net.ErrClosed)}, false, false},
-		"used before":              {[]func(*Report){asks, getsAgain(over(tls.VersionTLS12, "")), fails(io.EOF)}, true, false},
-		"used before, closed here": {[]func(*Report){asks, getsAgain(over(tls.VersionTLS12, "")), fails(net.ErrClosed)}, true, true},
-		"used before, and written": {[]func(*Report){asks, getsAgain(over(tls.VersionTLS12, "")), reads, fails(net.ErrClosed)}, true, false},
-		"none":                     {[]func(*Report){asks, fails(net.ErrClosed)}, false, false},
+		"new":         {[]func(*Report){asks, gets(over(tls.VersionTLS12, "")), fails(net.ErrClosed)}, false},
+		"used before": {[]func(*Report){asks, getsAgain(over(tls.VersionTLS12, "")), fails(io.EOF)}, true},
+		"none":        {[]func(*Report){asks, fails(net.ErrClosed)}, false},
 	} {
-		r := reported(t, own, tt.events...)
+		r := reported(t, netHTTP, tt.events...)
 		assert.Equal(t, tt.dead, r.DeadConnection(), name)
-		assert.Equal(t, tt.unused, r.Unused(), name)
 	}
 }
 
