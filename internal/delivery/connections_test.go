@@ -1,8 +1,12 @@
 package delivery
 
 import (
+	"context"
+	"io"
 	"net"
+	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -151,4 +155,61 @@ func BenchmarkAcquireAndRelease(b *testing.B) {
 			g.release(conn, &h, false)
 		}
 	})
+}
+
+// slowToClose is open until it is closed for the second time, as net/http's idle
+// connections are for a moment.
+type slowToClose struct {
+	net.Conn
+	slow   *atomic.Bool
+	closed atomic.Bool
+}
+
+func (c *slowToClose) Close() error {
+	if c.slow.Load() && !c.closed.Swap(true) {
+		return nil
+	}
+	return c.Conn.Close()
+}
+
+// TestSendSkipsConnectionsThatWereClosedHere: net/http hands them out for a moment
+// yet.
+func TestSendSkipsConnectionsThatWereClosedHere(t *testing.T) {
+	const idle = 5
+	var connections atomic.Int64
+	var slow atomic.Bool
+	target := raw(t, nil, func(conn net.Conn, number int) { connections.Add(1); answering(conn, number) })
+	base := NewHTTPTransport()
+	base.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+		return &slowToClose{Conn: conn, slow: &slow}, err
+	}
+	transport, err := NewTransport(&http.Client{Transport: base}, "http")
+	require.NoError(t, err)
+	defer transport.CloseIdleConnections()
+	for _, method := range []string{"GET", "POST"} {
+		connections.Store(0)
+		slow.Store(true)
+		var reports [idle]Report
+		var answers [idle]*http.Response
+		for i := range reports {
+			answers[i], err = transport.Send(t.Context(), requestFor(t, method, target, ""), &reports[i])
+			require.NoError(t, err)
+		}
+		for i, resp := range answers {
+			_, err = io.ReadAll(resp.Body)
+			require.NoError(t, err)
+			reports[i].Refuse()
+		}
+		got, report, err := ask(t, transport, requestFor(t, method, target, ""), nil)
+		require.NoError(t, err)
+		assert.Equal(t, "hello", got)
+		assert.False(t, report.Reused())
+		assert.EqualValues(t, idle+1, connections.Load())
+		for i := range reports {
+			reports[i].Close()
+		}
+		slow.Store(false)
+		transport.CloseIdleConnections()
+	}
 }
