@@ -244,7 +244,7 @@ func ExampleOutcomeOf() {
 	// not_delivered may be repeated as it is: true
 	// unknown ask again with the same token
 	// rejected TOKEN_INVALID
-	// A once_token gives one final answer. It may be used up: by an earlier call whose answer was lost, or by another call of yours, which then has the result. Or it may have expired. If no call has the result, start a new check.
+	// A once_token gives one final answer. It may have been used up, by an earlier call whose answer was lost or by another call of yours that has the result, or it may have expired. If no call has the result, start a new check.
 }
 
 // A mistake in the arguments of a call is not delivered, and repeating the call

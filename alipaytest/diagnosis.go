@@ -192,7 +192,7 @@ func (d *diagnosed) authorization() said {
 	case header == "" && query.Get("sign") != "" || d.received.Path == "/gateway.do":
 		return said{
 			"the request is made for the old gateway (gateway.do, sign among the parameters); v3 has a path for every method, and the signature in the header Authorization",
-			"这是旧网关（gateway.do，参数里带 sign）的请求；v3 每个接口有自己的路径，签名放在请求头 Authorization 里",
+			"这是旧版网关（gateway.do，参数里带 sign）的请求；v3 每个接口有自己的路径，签名放在请求头 Authorization 里",
 		}
 	case header == "" && d.r.Header.Get("Sign") != "":
 		return said{"the signature is in a header of its own; it belongs in Authorization: " + protocol.Scheme + " <authString>,sign=<base64>", "签名放在了单独的请求头里；应放在 Authorization: " + protocol.Scheme + " <authString>,sign=<base64>"}
@@ -256,7 +256,7 @@ func (d *diagnosed) timestamp() said {
 	case near(time.Unix(0, number)):
 		return said{"the timestamp is in nanoseconds; v3 wants milliseconds", "timestamp 是纳秒；v3 要求毫秒"}
 	case strings.ContainsAny(text, "-:T "):
-		return said{"the timestamp is a date, as on the old gateway; v3 wants milliseconds since 1970", "timestamp 是日期格式（旧网关的写法）；v3 要求 1970 年以来的毫秒数"}
+		return said{"the timestamp is a date, as on the old gateway; v3 wants milliseconds since 1970", "timestamp 是日期格式（旧版网关的写法）；v3 要求 1970 年以来的毫秒数"}
 	case err != nil:
 		return said{"the timestamp is not a whole number; v3 wants milliseconds since 1970", "timestamp 不是整数；v3 要求 1970 年以来的毫秒数"}
 	}
@@ -410,7 +410,7 @@ func (d *diagnosed) path(status int) said {
 		{strings.Replace(path, "/v3/v3/", "/v3/", 1), "/v3 stands twice in the path: the base URL must not end in it", "路径中 /v3 出现了两次：网关地址不应以 /v3 结尾"},
 		{"/v3" + path, "/v3 is missing at the beginning of the path", "路径缺少开头的 /v3"},
 		{strings.ReplaceAll(path, "//", "/"), "there is a double slash in the path: the base URL must not end in one", "路径中有两个连续的 /：网关地址不应以 / 结尾"},
-		{strings.TrimPrefix(path, "/gateway.do"), "the base URL ends in /gateway.do, which belongs to the old gateway: leave it off", "网关地址以 /gateway.do 结尾，那是旧网关的：请去掉"},
+		{strings.TrimPrefix(path, "/gateway.do"), "the base URL ends in /gateway.do, which belongs to the old gateway: leave it off", "网关地址以 /gateway.do 结尾，那是旧版网关的：请去掉"},
 		{strings.ToLower(path), "the path is in capitals", "路径用了大写字母"},
 	} {
 		if variant.path != path && slices.ContainsFunc(endpoints, func(e endpoint) bool { return matchPath(e.path, variant.path) }) {
@@ -418,7 +418,7 @@ func (d *diagnosed) path(status int) said {
 		}
 	}
 	if strings.Contains(path, ".") && !strings.HasPrefix(path, "/v3/") {
-		return said{"the path is the method's name on the old gateway; v3 has a path for each, as in " + jobworthPath, "路径是旧网关的方法名；v3 每个接口有自己的路径，例如 " + jobworthPath}
+		return said{"the path is the method's name on the old gateway; v3 has a path for each, as in " + jobworthPath, "路径是旧版网关的方法名；v3 每个接口有自己的路径，例如 " + jobworthPath}
 	}
 	return said{fmt.Sprintf("this gateway has no %s; Handle adds endpoints", path), fmt.Sprintf("本网关没有 %s；可用 Handle 添加", path)}
 }

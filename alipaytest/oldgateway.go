@@ -154,7 +154,7 @@ func (g *Gateway) checkParameters(params map[string]string) *oldRefusal {
 	if method := params["method"]; method != "" && g.oldMethod(method) == nil {
 		return invalid("isv.invalid-method",
 			"the request is made for the old gateway, which has no method %q here: it plays %s, and HandleMethod adds others; v3 has a path for each",
-			"这是旧网关的请求，而这里没有 %q 方法：支持 %s，可用 HandleMethod 添加；v3 每个接口有自己的路径", method, strings.Join(g.oldMethodNames(), ", "))
+			"这是旧版网关的请求，而这里没有 %q 方法：支持 %s，可用 HandleMethod 添加；v3 每个接口有自己的路径", method, strings.Join(g.oldMethodNames(), ", "))
 	}
 	for _, name := range []string{"app_id", "method", "charset", "sign_type", "sign", "timestamp", "version"} {
 		if params[name] == "" {
@@ -195,11 +195,11 @@ func (g *Gateway) checkParameters(params map[string]string) *oldRefusal {
 	const zone = 8 * time.Hour
 	switch age := max(g.clock().Sub(at), math.MinInt64/2); { // which can be rounded and negated
 	case age < -freshness:
-		return invalid("isv.invalid-timestamp", "timestamp lies %v ahead: it must be the present time in GMT+8", "timestamp 超前 %v：应为当前的北京时间", -age.Round(time.Second))
+		return invalid("isv.invalid-timestamp", "timestamp lies %v ahead: it must be the present time in GMT+8", "timestamp 比网关时钟快 %v：应为当前的北京时间", -age.Round(time.Second))
 	case age > zone-freshness && age < zone+freshness:
-		return invalid("isv.invalid-timestamp", "timestamp lies 8 hours behind: it is in UTC and must be in GMT+8", "timestamp 落后 8 小时：它是 UTC 时间，应为北京时间（GMT+8）")
+		return invalid("isv.invalid-timestamp", "timestamp lies 8 hours behind: it is in UTC and must be in GMT+8", "timestamp 慢 8 小时：它是 UTC 时间，应为北京时间（GMT+8）")
 	case age > maxOrderAge:
-		return invalid("isv.invalid-timestamp", "timestamp lies %v behind: it must be the present time in GMT+8", "timestamp 落后 %v：应为当前的北京时间", age.Round(time.Second))
+		return invalid("isv.invalid-timestamp", "timestamp lies %v behind: it must be the present time in GMT+8", "timestamp 比网关时钟慢 %v：应为当前的北京时间", age.Round(time.Second))
 	}
 	return nil
 }
@@ -224,9 +224,9 @@ func checkOldCertificates(params map[string]string) *oldRefusal {
 	case rootSN == "":
 		return missing("alipay_root_cert_sn", "isv.missing-alipay-root-cert-sn")
 	case appSN != keys().appSN:
-		return invalid("isv.app-cert-not-exist", "app_cert_sn is %q, and the application's certificate has %s", "app_cert_sn 是 %q，而应用公钥证书的序列号是 %s", appSN, keys().appSN)
+		return invalid("isv.app-cert-not-exist", "app_cert_sn is %q, and the application's certificate has %s", "app_cert_sn 是 %q，而应用公钥证书的 SN 是 %s", appSN, keys().appSN)
 	case rootSN != keys().rootSN:
-		return invalid("isv.invalid-alipay-root-cert-sn", "alipay_root_cert_sn is %q, and the root certificates have %s", "alipay_root_cert_sn 是 %q，而支付宝根证书的序列号是 %s", rootSN, keys().rootSN)
+		return invalid("isv.invalid-alipay-root-cert-sn", "alipay_root_cert_sn is %q, and the root certificates have %s", "alipay_root_cert_sn 是 %q，而支付宝根证书的 SN 是 %s", rootSN, keys().rootSN)
 	}
 	return nil
 }
@@ -357,7 +357,7 @@ func (x *exchange) routeOld() (oldMethod, *oldRefusal) {
 	}
 	r.Params = form
 	if r.Method != http.MethodPost && r.Method != http.MethodGet {
-		return nil, invalid("isv.invalid-method", "the old gateway takes GET and POST only", "旧网关只接受 GET 和 POST")
+		return nil, invalid("isv.invalid-method", "the old gateway takes GET and POST only", "旧版网关只接受 GET 和 POST")
 	}
 	if form.Get("app_cert_sn") == keys().appSN {
 		r.AppCertSN = keys().appSN
@@ -410,7 +410,7 @@ func (g *Gateway) downloadCertificate(x *exchange, act bool) reply {
 			return yes(map[string]string{"alipay_cert_content": base64.StdEncoding.EncodeToString([]byte(identity.cert))})
 		}
 	}
-	return no("isv.alipay-cert-not-exist", "there is no certificate of Alipay's by this SN", "没有序列号为此值的支付宝公钥证书")
+	return no("isv.alipay-cert-not-exist", "there is no certificate of Alipay's by this SN", "没有 SN 为此值的支付宝公钥证书")
 }
 
 // Downloads returns how many requests for a certificate of Alipay's the gateway

@@ -194,7 +194,7 @@ func (g *Gateway) register(order *Order) *oldRefusal {
 		}
 	} else if known.terms != terms {
 		return invalid("isv.invalid-parameter", "the out_agreement_no %s was opened before, and asked for something else: each order needs one of its own",
-			"out_agreement_no %s 已用于另一份内容不同的订单：每个订单要用不同的号", known.outNo)
+			"out_agreement_no %s 已用于另一个内容不同的签约串：每个签约串要用不同的单号", known.outNo)
 	}
 	order.agreement = known
 	return nil

@@ -43,8 +43,8 @@ var commands = []struct {
 }{
 	{"gateway", "run a test gateway for clients in any language, with a page that shows what arrives", "运行测试网关，任何语言的客户端都可连接；网页显示收到的内容", gateway.Run},
 	{"doctor", "find what is wrong with keys, settings and the way to the gateway", "检查密钥、配置以及到网关的网络", doctor.Run},
-	{"open", "open a stored sealed answer", "打开存储的封存响应", open},
-	{"sn", "print the serial numbers (SN) of certificate files", "打印证书文件的序列号（SN）", sn},
+	{"open", "open a stored sealed answer", "打开保留的响应", open},
+	{"sn", "print the SNs of certificate files", "打印证书文件的 SN", sn},
 	{"sign", "print the string to sign and the Authorization header of a request", "打印一个请求的待签名字符串和 Authorization 头", sign},
 }
 

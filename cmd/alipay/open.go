@@ -27,8 +27,8 @@ are, in base64, or in hexadecimal (as PostgreSQL prints bytea). Nothing is sent.
 The output may be a person's result: do not leave it in a file or a log.`
 
 const openZH = `
-用 ALIPAY_… 环境变量中的密钥打开一个封存的响应（CallError.Answer，由 MarshalBinary
-存储），打印支付宝签名的 JSON。不写文件名或写 - 时读标准输入，可以是原始字节、base64
+用 ALIPAY_… 环境变量中的密钥打开一个保留的响应（CallError.Answer，由 MarshalBinary
+得到的字节），打印支付宝签名的 JSON。不写文件名或写 - 时读标准输入，可以是原始字节、base64
 或十六进制（PostgreSQL 打印 bytea 的格式）。不发送任何请求。
 
   alipay open answer.bin

@@ -22,9 +22,8 @@ that openssl prints.
   alipay sn appCertPublicKey.crt alipayCertPublicKey_RSA2.crt alipayRootCert.crt`
 
 const snZH = `
-打印证书文件的序列号（SN），即协议中的值：cert 为第一张证书的 SN（app_cert_sn、
-alipay-sn），root 为根证书文件的 SN（alipay-root-cert-sn）。它与 openssl 打印的
-序列号不同。
+打印证书文件的 SN，即协议中的值：cert 为第一张证书的 SN（app_cert_sn、alipay-sn），
+root 为根证书文件的 SN（alipay-root-cert-sn）。它不是 openssl 打印的序列号。
 
   alipay sn appCertPublicKey.crt alipayCertPublicKey_RSA2.crt alipayRootCert.crt`
 

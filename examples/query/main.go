@@ -142,5 +142,6 @@ func explain(out io.Writer, err error) {
 	var refused *alipay.APIError
 	if errors.As(err, &refused) {
 		fmt.Fprintln(out, "  hint:    ", refused.Hint())
+		fmt.Fprintln(out, "  提示:    ", refused.HintZH())
 	}
 }

@@ -40,7 +40,7 @@ func (c Config) alipayKey(own *rsa.PublicKey) (*rsa.PublicKey, error) {
 			"这里要填支付宝公钥；私钥只能填到 PrivateKey，不能放在别处")
 	default:
 		advice = both("Alipay's public key (支付宝公钥) belongs here, as SPKI or PKCS#1, PEM or bare base64",
-			"这里要填支付宝公钥，SPKI 或 PKCS#1，PEM 或单行 base64")
+			"这里要填支付宝公钥，SPKI 或 PKCS#1，PEM 或裸 base64")
 	}
 	return nil, found(field, m, advice)
 }

@@ -69,7 +69,7 @@ func (c Config) signer() (crypto.Signer, *rsa.PublicKey, error) {
 		advice = both("the v3 protocol signs with RSA only: make an RSA2 key of 2048 bits", "v3 协议只用 RSA 签名：请生成 2048 位的 RSA2 密钥")
 	default:
 		advice = both("the application's private key (应用私钥) belongs here, as PKCS#8 or PKCS#1, PEM or bare base64",
-			"这里要填应用私钥，PKCS#8 或 PKCS#1，PEM 或单行 base64")
+			"这里要填应用私钥，PKCS#8 或 PKCS#1，PEM 或裸 base64")
 	}
 	return nil, nil, found(field, m, advice)
 }

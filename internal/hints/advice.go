@@ -4,7 +4,7 @@ package hints
 var (
 	outcomeUnknown = Text{
 		"The outcome is unknown and a once_token may have been spent: ask again with the same token before you start a new check; if that gives TOKEN_INVALID, the result was probably returned once and lost on the way. After a call that changes something, find out what became of it before you repeat it.",
-		"结果未知，once_token 可能已被使用：请先用同一个 token 再查询一次，不要直接重新发起认证；若返回 TOKEN_INVALID，说明结果很可能已返回，但响应在途中丢失。如果是写操作，请先确认其是否已生效，再决定是否重试。",
+		"调用结果未知，once_token 可能已被用掉：请先用同一个 token 再查询一次，不要直接重新发起认证；若返回 TOKEN_INVALID，说明结果很可能返回过，但响应在途中丢失。如果是写操作，请先确认是否已经生效，再决定是否重试。",
 	}
 	throttled = Text{
 		"Refused for load: nothing happened and the call may be repeated, which the library has already done as far as its RetryPolicy allows. Call less often, or ask Alipay for a higher limit.",
@@ -20,7 +20,7 @@ var (
 	}
 	mismatch = Text{
 		"This query does not send it, so correct what was entered in an earlier step of the check. Then start a new check.",
-		"本接口不传该信息：请更正认证前序步骤中填写的内容，然后重新发起认证。",
+		"本接口不传该信息：请更正前面步骤中填写的内容，然后重新发起认证。",
 	}
 	zhimaSupport = Text{
 		"Repeating the query does not help: ask Zhima support (芝麻技术支持) and quote APIError.TraceID.",
@@ -28,15 +28,15 @@ var (
 	}
 	agreement = Text{
 		"OutAgreementNo or CreditAgreementID must name an order of this application whose agreement the user has completed in Alipay; until then the platform may not know it. Check the number, AppID and BaseURL, and ask again after the user has agreed.",
-		"OutAgreementNo 或 CreditAgreementID 须对应本应用的订单，且用户已在支付宝中完成授权；在此之前平台可能查不到。请核对单号、AppID 与 BaseURL，待用户完成授权后再查询。",
+		"OutAgreementNo 须与本应用签约串（orderStr）中的一致，CreditAgreementID 须属于本应用。用户在支付宝中完成授权之前，平台可能查不到。请核对单号、AppID 与 BaseURL，待用户授权后再查询。",
 	}
 	file = Text{
 		"Compare the file with what the manual of this API allows.",
-		"请对照该接口的文档检查文件的类型与大小。",
+		"请对照该接口的文档，检查文件的类型与大小。",
 	}
 	headerLost = Text{
 		"The library sends this with every call in the Authorization header, so something on the way to the gateway has probably removed or changed that header. Check the proxies on the way and BaseURL.",
-		"SDK 每次调用都会在 Authorization 请求头中携带该参数，很可能是中间代理删除或改写了该请求头。请检查途经的代理与 BaseURL。",
+		"SDK 每次调用都会在 Authorization 请求头中携带该参数，很可能是途中的代理删除或改写了该请求头。请检查途中的代理与 BaseURL。",
 	}
 	notV3 = Text{
 		"The older gateway has this parameter, v3 does not: check BaseURL, and with Client.Do that Path begins with /v3/.",
@@ -56,11 +56,11 @@ var (
 	}
 	certMode = Text{
 		"The console (接口加签方式) has this application in certificate mode: set AppCertContent, AlipayPublicCertContent and RootCertContent instead of AlipayPublicKey. If they are set, a proxy on the way has probably removed a header.",
-		"该应用在控制台「接口加签方式」中为证书模式：请配置 AppCertContent、AlipayPublicCertContent 与 RootCertContent，而不是 AlipayPublicKey。若已配置，则很可能是中间代理删除了请求头。",
+		"该应用在控制台「接口加签方式」中为证书模式：请配置 AppCertContent、AlipayPublicCertContent 与 RootCertContent，而不是 AlipayPublicKey。若已配置，则很可能是途中的代理删除了请求头。",
 	}
 	encryptKey = Text{
 		"EncryptKey must be the AES key that the console (开放平台控制台, 接口内容加密方式) shows for this AppID in this environment. Copy it again, in case it was reset.",
-		"EncryptKey 须与开放平台控制台「接口内容加密方式」中该 AppID 在当前环境下的 AES 密钥一致。密钥可能已被重置，请重新复制。",
+		"EncryptKey 须与开放平台控制台「接口内容加密方式」中该 AppID 在当前环境下的 AES 密钥一致。密钥可能已经重置，请重新复制。",
 	}
 	encryptType = Text{
 		"The library encrypts with AES once EncryptKey is set, and says so in the alipay-encrypt-type header. If EncryptKey is empty, set it to the key of 接口内容加密方式; otherwise look for a proxy that removes the header.",
@@ -97,7 +97,7 @@ var (
 	}
 	statusForbidden = Text{
 		"The call is not allowed: check in the console (开放平台控制台) that the product is signed up for (签约) and bound to the application (产品绑定), and the IP white list (IP白名单). A proxy or firewall on the way can also answer this itself.",
-		"调用不被允许：请在开放平台控制台检查产品是否已签约并绑定到应用（产品绑定），以及 IP 白名单。也可能是途经的代理或防火墙自行返回了该响应。",
+		"调用不被允许：请在开放平台控制台检查产品是否已签约并绑定到应用（产品绑定），以及 IP 白名单。也可能是途中的代理或防火墙自行返回了该响应。",
 	}
 	statusNotFound = Text{
 		"Nothing answers at this address: check BaseURL, which is DefaultBaseURL, SandboxBaseURL or a reverse proxy in front of one of them, and with Client.Do the Path, which begins with /v3/.",

@@ -87,11 +87,23 @@ func TestHintsNameWhatToLookAt(t *testing.T) {
 		{"app-call-limited", []string{"nothing happened", "RetryPolicy"}},
 		{"method-call-limited", []string{"nothing happened", "RetryPolicy"}},
 	} {
-		hint := hints.For(hints.Jobworth, tc.code, 400).EN
+		hint := hints.For(apiOf(tc.code), tc.code, 400).EN
 		for _, want := range tc.want {
 			assert.Contains(t, hint, want, tc.code)
 		}
 	}
+}
+
+// apiOf is the API in whose list the code is.
+func apiOf(code string) hints.API {
+	for _, group := range hints.Groups {
+		for _, entry := range group.Entries {
+			if entry.Code == code && group.API != hints.Other {
+				return group.API
+			}
+		}
+	}
+	return hints.Jobworth // whose calls meet the gateway's codes, too
 }
 
 func TestAdviceForUnknownCodeGoesByStatus(t *testing.T) {

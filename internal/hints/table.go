@@ -24,8 +24,8 @@ var jobworthCodes = []Entry{
 		"用户需先授权：请重新发起认证，并由用户在页面中完成授权。",
 	}},
 	{"TOKEN_INVALID", Text{"the once_token is not or no longer valid", "token无效"}, Text{
-		"A once_token gives one final answer. It may be used up: by an earlier call whose answer was lost, or by another call of yours, which then has the result. Or it may have expired. If no call has the result, start a new check.",
-		"每个 once_token 只能成功返回一次终态结果。该 token 可能已被使用：之前某次调用的响应丢失，或商户的另一次调用已取得结果；也可能已过期。确认没有任何调用取得结果后，再重新发起认证。",
+		"A once_token gives one final answer. It may have been used up, by an earlier call whose answer was lost or by another call of yours that has the result, or it may have expired. If no call has the result, start a new check.",
+		"每个 once_token 只返回一次终态结果。它可能已被用掉（之前某次调用的响应丢失，或商户的另一次调用已取得结果），也可能已经过期。确认没有任何调用取得结果之后，再重新发起认证。",
 	}},
 	{"NOT_OPEN_ZM", Text{"the user has not opened Zhima Credit, 芝麻信用", "用户未开通芝麻信用"}, Text{
 		"The user has to open Zhima Credit (芝麻信用) in Alipay first; repeating the query does not help.",
@@ -46,13 +46,13 @@ var jobworthCodes = []Entry{
 	{"OPEN_ZM_ACCOUNT_INTERCEPT", Text{"the platform refuses to open a Zhima account for the user", "开通芝麻账户被拦截"}, zhimaSupport},
 	{"CARD_NO_NOT_MATCH", Text{"the identity document number is not the user's", "证件号不匹配"}, Text{
 		"Check that CertNo and CertType, and the document given in earlier steps of the check, are the user's own. Correct them and start a new check.",
-		"请检查 CertNo、CertType 以及认证前序步骤中填写的证件是否为该用户本人的证件，更正后重新发起认证。",
+		"请检查 CertNo、CertType 以及前面步骤中填写的证件是否为该用户本人的证件，更正后重新发起认证。",
 	}},
 	{"MOBILE_NO_NOT_MATCH", Text{"the mobile number is not the user's", "手机号不匹配"}, mismatch},
 	{"USER_NAME_NOT_MATCH", Text{"the name is not the user's", "姓名不匹配"}, mismatch},
 	{"WRONG_OUT_AGREEMENT_NO_INTERCEPT", Text{"the conn_key is not the out_agreement_no of this check", "out_agreement_no 错误"}, Text{
 		"ConnKey must be the out_agreement_no that was given in the first step (create) of this same check, together with the OnceToken of that check.",
-		"ConnKey 须为同一次认证第一步授权订单中的 out_agreement_no，并与该次认证的 OnceToken 配对使用。",
+		"ConnKey 须为同一次认证的签约串（orderStr）中的 out_agreement_no，并与该次认证的 OnceToken 一起使用。",
 	}},
 	{"TOKEN_NOT_MATCH_IDENTITY_TYPE", Text{"the once_token belongs to a check of another identity_type", "token 与身份类型不匹配"}, Text{
 		"IdentityType must be the one this check was started for, and OnceToken must belong to this check.",
@@ -68,12 +68,12 @@ var agreementCodes = []Entry{
 	}},
 	{"EXTRA_PARAM_FORMAT_ERROR", Text{"extra_param is not in the expected format", "extra_param 格式错误"}, Text{
 		"ExtraParam of the order string must be JSON with the members that were agreed with Zhima (芝麻), at most 1,024 characters of it.",
-		"授权订单的 ExtraParam 须为 JSON，字段以与芝麻约定的为准，长度不超过 1024 个字符。",
+		"签约串（orderStr）的 ExtraParam 须为 JSON，字段以与芝麻约定的为准，长度不超过 1024 个字符。",
 	}},
 	{"CREDIT_AUTH_NOT_EXIST", Text{"there is no authorization for this order", "信用授权不存在"}, agreement},
 	{"ILLEGAL_QUERY", Text{"the query is not allowed", "非法查询"}, Text{
 		"Only the merchant who made the order may ask for it: check that AppID, AppAuthToken and BaseURL are those the order string was signed with.",
-		"只能查询本商户自己的订单：请确认 AppID、AppAuthToken 与 BaseURL 和签发该订单时一致。",
+		"只能查询本商户自己的协议：请确认 AppID、AppAuthToken 与 BaseURL 和生成签约串时一致。",
 	}},
 	{"CREDIT_AGREEMENT_NOT_EXIST", Text{"there is no such agreement", "信用协议不存在"}, agreement},
 	{"DEPEND_FAILURE", Text{"a system that the platform depends on failed", "平台依赖的系统异常"}, Text{
@@ -129,7 +129,7 @@ var gatewayCodes = []Entry{
 	{"invalid-signature-type-said-interface", Text{"the signature type is not the one this API asks for", "签名类型与接口要求不符"}, signType},
 	{"invalid-signature", Text{"the signature does not verify", "无效签名"}, Text{
 		"PrivateKey (or Signer) does not belong to the application public key (应用公钥) in the console (开放平台控制台, 接口加签方式), or AppID and BaseURL are of different environments, production and sandbox (沙箱). If both are right, a proxy on the way may be changing path, query, body or headers after they were signed.",
-		"PrivateKey（或 Signer）与开放平台控制台「接口加签方式」中的应用公钥不是一对，或者 AppID 与 BaseURL 一个属于正式环境、另一个属于沙箱。若均无误，则可能是中间代理在签名之后改写了路径、查询参数、请求体或请求头。",
+		"PrivateKey（或 Signer）与开放平台控制台「接口加签方式」中的应用公钥不是一对，或者 AppID 与 BaseURL 一个属于正式环境、另一个属于沙箱。若均无误，则可能是途中的代理在签名之后改写了路径、查询参数、请求体或请求头。",
 	}},
 	{"unsupported-expired-app-key-sign", Text{"the call is signed with an application key that has expired", "不支持使用已过期的应用密钥签名"}, Text{
 		"The gateway no longer accepts this key, probably because it was replaced in the console (接口加签方式): configure the private key that belongs to the application public key (应用公钥) shown there now, as PrivateKey or Signer.",

@@ -209,7 +209,7 @@ func (s *search) sentence(form phrase, find func() (found, bool)) Finding {
 	if !ok {
 		wrong = wrong.and(phrase{
 			fmt.Sprintf("over another string than the gateway, which none of the usual mistakes explains: print the string that you sign, and compare it byte by byte with %q", shown(s.right)),
-			fmt.Sprintf("签名串与网关的不同，常见错误都无法解释；请打印你的待签名字符串，与此逐字节比较：%q", shown(s.right)),
+			fmt.Sprintf("待签名字符串与网关期望的不同，也不属于任何常见错误；请打印客户端的待签名字符串，与此逐字节比较：%q", shown(s.right)),
 		})
 		return Finding{Text: sentence(wrong), TextZH: sentenceZH(wrong)}
 	}

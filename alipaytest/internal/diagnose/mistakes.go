@@ -73,7 +73,7 @@ func (m *maker) layout() {
 	separated(`\n`, `\n`, `its lines were ended by a backslash and the letter n; write the string so that \n is a line feed (double quotes in PHP and shells)`, `各行以反斜杠加字母 n 结尾；要让 \n 成为真正的换行（PHP 和 shell 用双引号）`)
 	separated(`\n`, "", `its lines were joined by a backslash and the letter n; write the string so that \n is a line feed (double quotes in PHP and shells)`, `各行用反斜杠加字母 n 连接；要让 \n 成为真正的换行（PHP 和 shell 用双引号）`)
 	separated("", "", "its lines were joined without line feeds", "各行直接相连，没有换行")
-	separated("&", "", "its lines were joined by &, as the old gateway's parameters are; v3 ends every line by a line feed", "各行用 & 连接（旧网关参数的拼法）；v3 每行以 \\n 结尾")
+	separated("&", "", "its lines were joined by &, as the old gateway's parameters are; v3 ends every line by a line feed", "各行用 & 连接（旧版网关参数的拼法）；v3 每行以 \\n 结尾")
 	separated(",", "", "its lines were joined by commas; v3 ends every line by a line feed", "各行用逗号连接；v3 每行以 \\n 结尾")
 	separated(" ", "", "its lines were joined by spaces; v3 ends every line by a line feed", "各行用空格连接；v3 每行以 \\n 结尾")
 	started := func(before, en, zh string) { d := c; d.before = before; m.add(d, en, zh) }
@@ -105,26 +105,26 @@ func (m *maker) target() {
 	set := func(text, en, zh string) { m.set(targetLine, text, en, zh) }
 	path, query, has := strings.Cut(target, "?")
 	if has {
-		set(path, "the query was not signed: path and query are signed as they are sent", "没有对查询串签名：路径和查询串都要按发送的样子签名")
-		set(path+"?", "the query was not signed, only the ? in front of it", "没有对查询串签名，只签到了 ?")
-		set(query, "only the query was signed, without the path", "只对查询串签名，没有路径")
+		set(path, "the query was not signed: path and query are signed as they are sent", "没有对查询参数签名：路径和查询参数都要按发送的样子签名")
+		set(path+"?", "the query was not signed, only the ? in front of it", "没有对查询参数签名，只签到了 ?")
+		set(query, "only the query was signed, without the path", "只对查询参数签名，没有路径")
 		set(path+"/?"+query, "a slash stands between path and query in what was signed", "签名的路径末尾多了 /")
 	} else {
 		set(path+"?", "a ? was signed behind the path, and not sent", "签名时路径后多了 ?，发送时没有")
 		if body, _ := m.c.get(bodyLine); body != "" {
-			set(path+"?"+body, "the body was signed as the query", "body 被当作查询串签名")
-			m.add(m.c.with(targetLine, path+"?"+body).with(bodyLine, ""), "the body was signed as the query, in place of the body", "body 被当作查询串签名，body 行为空")
+			set(path+"?"+body, "the body was signed as the query", "body 被当作查询参数签名")
+			m.add(m.c.with(targetLine, path+"?"+body).with(bodyLine, ""), "the body was signed as the query, in place of the body", "body 被当作查询参数签名，body 行为空")
 		}
 	}
 	if has {
 		if body, ok := m.c.get(bodyLine); ok && body == "" {
-			m.add(m.c.with(targetLine, path).with(bodyLine, query), "the query was signed as the body; on a GET it belongs behind the path, and the body's line is empty", "查询串被当作 body 签名；GET 请求应接在路径后面，body 行为空")
-			m.add(m.c.with(bodyLine, query), "the query was signed twice, as the body too", "查询串签了两次，又当成 body")
+			m.add(m.c.with(targetLine, path).with(bodyLine, query), "the query was signed as the body; on a GET it belongs behind the path, and the body's line is empty", "查询参数被当作 body 签名；GET 请求应接在路径后面，body 行为空")
+			m.add(m.c.with(bodyLine, query), "the query was signed twice, as the body too", "查询参数签了两次，又当成 body")
 			if plain, err := url.QueryUnescape(query); err == nil && plain != query {
-				m.add(m.c.with(targetLine, path).with(bodyLine, plain), "the decoded query was signed as the body; on a GET it belongs behind the path, as it is sent", "解码后的查询串被当作 body 签名；GET 请求应按发送的样子接在路径后面")
+				m.add(m.c.with(targetLine, path).with(bodyLine, plain), "the decoded query was signed as the body; on a GET it belongs behind the path, as it is sent", "解码后的查询参数被当作 body 签名；GET 请求应按发送的样子接在路径后面")
 			}
 			if asJSON, ok := jsonOf(query); ok {
-				m.add(m.c.with(targetLine, path).with(bodyLine, asJSON), "the parameters were signed as a JSON body, and sent as a query", "参数按 JSON body 签名，却放在查询串里发送")
+				m.add(m.c.with(targetLine, path).with(bodyLine, asJSON), "the parameters were signed as a JSON body, and sent as a query", "参数按 JSON body 签名，却放在查询参数里发送")
 			}
 		}
 	}
@@ -173,7 +173,7 @@ func (m *maker) base(path, target string) {
 		}
 		switch prefix {
 		case "/gateway.do":
-			m.set(targetLine, target[next:], "the base URL ends in /gateway.do, which belongs to the old gateway: leave it off", "网关地址以 /gateway.do 结尾，那是旧网关的：请去掉")
+			m.set(targetLine, target[next:], "the base URL ends in /gateway.do, which belongs to the old gateway: leave it off", "网关地址以 /gateway.do 结尾，那是旧版网关的：请去掉")
 		case "/v3":
 			m.set(targetLine, target[next:], "/v3 stands twice in the path: the base URL must not end in it", "路径中 /v3 出现了两次：网关地址不应以 /v3 结尾")
 		case "/":
@@ -248,20 +248,20 @@ func (m *maker) query() {
 		return
 	}
 	set := func(query, en, zh string) { m.set(targetLine, path+"?"+query, en, zh) }
-	set(strings.ReplaceAll(query, "+", "%20"), "a space was signed as %20 and sent as +: sign the query as it is sent", "空格签名时为 %20，发送时为 +：查询串要按发送的样子签名")
-	set(strings.ReplaceAll(query, "%20", "+"), "a space was signed as + and sent as %20: sign the query as it is sent", "空格签名时为 +，发送时为 %20：查询串要按发送的样子签名")
+	set(strings.ReplaceAll(query, "+", "%20"), "a space was signed as %20 and sent as +: sign the query as it is sent", "空格签名时为 %20，发送时为 +：查询参数要按发送的样子签名")
+	set(strings.ReplaceAll(query, "%20", "+"), "a space was signed as + and sent as %20: sign the query as it is sent", "空格签名时为 +，发送时为 %20：查询参数要按发送的样子签名")
 	if plain, err := url.QueryUnescape(query); err == nil {
-		set(plain, "the query was signed decoded, and sent percent-encoded: sign it as it is sent", "查询串按解码后的样子签名，却以 URL 编码发送：要按发送的样子签名")
+		set(plain, "the query was signed decoded, and sent percent-encoded: sign it as it is sent", "查询参数按解码后的样子签名，却以 URL 编码发送：要按发送的样子签名")
 	}
-	set(lowerHex(query), "the query was signed with its percent-encoding in lower case (%e5), and sent in capitals (%E5)", "查询串的 URL 编码签名时为小写（%e5），发送时为大写（%E5）")
-	m.set(targetLine, strings.ToLower(target), "path and query were signed in lower case", "路径和查询串按小写签名")
-	set(strings.ReplaceAll(query, "&", "&amp;"), "the & of the query was signed as &amp;, as in HTML", "查询串的 & 签名时写成了 HTML 的 &amp;")
-	set(strings.ReplaceAll(query, "%", "%25"), "the query was signed encoded twice (%25)", "查询串签名时做了两次 URL 编码（%25）")
+	set(lowerHex(query), "the query was signed with its percent-encoding in lower case (%e5), and sent in capitals (%E5)", "查询参数的 URL 编码签名时为小写（%e5），发送时为大写（%E5）")
+	m.set(targetLine, strings.ToLower(target), "path and query were signed in lower case", "路径和查询参数按小写签名")
+	set(strings.ReplaceAll(query, "&", "&amp;"), "the & of the query was signed as &amp;, as in HTML", "查询参数的 & 签名时写成了 HTML 的 &amp;")
+	set(strings.ReplaceAll(query, "%", "%25"), "the query was signed encoded twice (%25)", "查询参数签名时做了两次 URL 编码（%25）")
 
 	parameters := membersOf(query, "&")
 	for _, e := range encoders {
 		if encoded, ok := reencode(parameters, e.encode); ok {
-			set(encoded, "the query was signed with its values encoded "+e.en+", and sent in another way: sign it as it is sent", "查询串的值签名时按"+e.zh+"编码，发送时不同：要按发送的样子签名")
+			set(encoded, "the query was signed with its values encoded "+e.en+", and sent in another way: sign it as it is sent", "查询参数的值签名时按"+e.zh+"编码，发送时不同：要按发送的样子签名")
 		}
 	}
 	set(join(sorted(parameters), "&"), "the parameters were signed sorted by name, and sent in another order: sign them as they are sent", "参数按名称排序后签名，发送时顺序不同：要按发送的样子签名")
@@ -376,7 +376,7 @@ func (m *maker) body() {
 		set(base64.StdEncoding.EncodeToString(sum256[:]), "the SHA-256 of the body was signed in its place (base64); v3 signs the body itself", "签的是 body 的 SHA-256（base64）；v3 直接对 body 签名")
 		set(hex.EncodeToString(sum5[:]), "the MD5 of the body was signed in its place; v3 signs the body itself", "签的是 body 的 MD5；v3 直接对 body 签名")
 		set(base64.StdEncoding.EncodeToString([]byte(body)), "the base64 of the body was signed in its place", "签的是 body 的 base64")
-		set("biz_content="+body, "the body was signed as the parameter biz_content, as on the old gateway", "body 按旧网关的 biz_content 参数签名")
+		set("biz_content="+body, "the body was signed as the parameter biz_content, as on the old gateway", "body 按旧版网关的 biz_content 参数签名")
 		set(url.QueryEscape(body), "the body was signed percent-encoded", "body 签名时做了 URL 编码")
 		if plain, err := url.QueryUnescape(body); err == nil {
 			set(plain, "the body was signed decoded, and sent percent-encoded", "body 按解码后的样子签名，却以 URL 编码发送")
@@ -529,7 +529,7 @@ func (m *maker) whole() {
 	}
 	of(apart, apartZH, "\n", "\n", append(texts, r.Method, r.Target, body)...)
 
-	const old, oldZH = "the string was put together as the old gateway (gateway.do) wants it, sorted parameters joined by &; v3 signs authString, method, path with query and body, a line each", "待签名字符串按旧网关（gateway.do）的方式拼接（排序后用 & 连接）；v3 依次签 authString、方法、带查询串的路径、body，每项一行"
+	const old, oldZH = "the string was put together as the old gateway (gateway.do) wants it, sorted parameters joined by &; v3 signs authString, method, path with query and body, a line each", "待签名字符串按旧版网关（gateway.do）的方式拼接（排序后用 & 连接）；v3 依次签 authString、方法、带查询参数的路径、body，每项一行"
 	oldContent := func(members []member) string {
 		return join(sorted(slices.DeleteFunc(slices.Clone(members), func(p member) bool { return p.text == p.name+"=" })), "&")
 	}

@@ -43,7 +43,7 @@ The exit status is 0 when nothing failed, warnings or not; 1 when a check
 failed; 2 for a wrong flag.`
 
 const aboutZH = `
-逐一说明每个密钥和证书是什么、是否配套、证书何时到期以及序列号（SN），再列出
+逐一说明每个密钥和证书是什么、是否配套、证书的到期时间与 SN，再列出
 alipay.NewClient 会报告的每个错误、所在字段和处理办法。配置取自 ALIPAY_… 环境变量，
 命令行参数优先。报告不含密钥内容，可以发给别人看。
 

@@ -49,13 +49,13 @@ func (r *report) expiries(c alipay.AlipayConfig, now time.Time) {
 	for _, e := range resolved.Expiries() {
 		if e.Soon(now) {
 			r.warn(e.Field, both("the certificate with SN %s expires on %s (days left: %d); download the next one from the console in time",
-				"序列号为 %s 的证书将于 %s 到期（还剩 %d 天），请及时到控制台下载新证书", e.SN, day(e.NotAfter), int(e.NotAfter.Sub(now).Hours()/24)))
+				"SN 为 %s 的证书将于 %s 到期（还剩 %d 天），请及时到控制台下载新证书", e.SN, day(e.NotAfter), int(e.NotAfter.Sub(now).Hours()/24)))
 		}
 	}
 	all := readAll(c)
 	for _, leaf := range all.alipayCert.leaves() {
 		if now.After(leaf.X509.NotAfter) {
-			r.warn(all.alipayCert.field, both("the certificate with SN %s expired on %s and opens only answers that were received before; remove it when none is kept", "序列号为 %s 的证书已于 %s 过期，只能打开此前收到的响应；若没有保存这样的响应，请将其移除", leaf.SN, day(leaf.X509.NotAfter)))
+			r.warn(all.alipayCert.field, both("the certificate with SN %s expired on %s and opens only answers that were received before; remove it when none is kept", "SN 为 %s 的证书已于 %s 过期，只能打开此前收到的响应；若没有保存这样的响应，请将其移除", leaf.SN, day(leaf.X509.NotAfter)))
 		}
 	}
 }

@@ -50,9 +50,9 @@ ALIPAY_… 变量（shell 语句），加 -json 则打印一行 JSON，两种加
   eval "$(alipay gateway -background)"; …; kill $ALIPAY_GATEWAY_PID
 
 它还提供一个仅限本机访问的页面（会打印地址），显示收到的请求以及每个被拒请求的错误原因，
-可以注入故障、模拟支付宝 App 打开 orderStr，并给出各语言 SDK 的配置。
+可以注入故障、模拟支付宝 App 打开签约串（orderStr），并给出各语言 SDK 的配置。
 
--endpoints 用于添加接口。文件内容是一个列表：v3 接口写 method 和 path，旧网关接口写
+-endpoints 用于添加接口。文件内容是一个列表：v3 接口写 method 和 path，旧版网关接口写
 接口名 api；body 为返回的内容：
 
   [{"method": "POST", "path": "/v3/alipay/trade/query", "body": {"trade_no": "1"}},

@@ -95,7 +95,7 @@ var api = new ZhimaCustomerJobworthAuthenticationApi(configuration);
 api.Client.SetAlipayConfigUtil(new AlipayConfigUtil(config));
 `, config.BaseURL, config.AppID, private1, public, optional("config.EncryptKey = %q;\n"), config.BaseURL)},
 
-		{"Python (alipay-sdk-python)", "It speaks with the old gateway, and so signs order strings and pages; its private key is PKCS#1, without armour.", "它使用旧网关协议，用于生成 orderStr 和页面；私钥为 PKCS#1，不带 PEM 头尾。", fmt.Sprintf(`config = AlipayClientConfig()
+		{"Python (alipay-sdk-python)", "It speaks with the old gateway, and so signs order strings and pages; its private key is PKCS#1, without armour.", "它使用旧版网关协议，用于生成 orderStr 和页面；私钥为 PKCS#1，不带 PEM 头尾。", fmt.Sprintf(`config = AlipayClientConfig()
 config.server_url = %q
 config.app_id = %q
 config.app_private_key = %q
