@@ -105,7 +105,7 @@ func (r *runner) step(ctx context.Context, id string) {
 	case errors.As(err, &lost):
 		r.notStored = append(r.notStored, err)
 	case err != nil:
-		r.busy[id] = r.now().Add(openEvery)
+		r.busy[id] = r.now().Add(r.timing.openEvery())
 		return
 	}
 	delete(r.busy, id)

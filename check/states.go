@@ -99,8 +99,8 @@ type Timing struct {
 	Query     time.Duration // one query, at most; a step that takes twice as long counts as dead; default 15 s
 }
 
-// openEvery is the longest time between two tries to open what is kept.
-const openEvery = 15 * time.Second
+// openEvery is the time between two tries to open what is kept.
+func (t Timing) openEvery() time.Duration { return min(15*t.Poll, 15*time.Second) }
 
 // finding is what a step found out.
 type finding struct {
@@ -176,7 +176,7 @@ func (c *Check) move(on event, timing Timing, now time.Time) {
 	case to == StateStarted, to == StateAgreed:
 		c.DueAt = now
 	case to == StateSealed, to == StateInDoubt && len(c.Sealed) > 0:
-		c.DueAt = now.Add(openEvery)
+		c.DueAt = now.Add(timing.openEvery())
 	default:
 		c.DueAt = time.Time{}
 	}

@@ -21,7 +21,7 @@ func TestAWholeCheckIsSeenInABrowserWithoutAnAccount(t *testing.T) {
 	if chromium == "" {
 		t.Skip("NOTE: no Chromium on this machine (Debian: apt-get install chromium)")
 	}
-	addr := serve(t, "-poll", "1s") // as it is by default
+	addr, _ := served(t, "-poll", "1s") // as it is by default
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium), chromedp.WindowSize(1100, 760), chromedp.WSURLReadTimeout(time.Minute))
 	if os.Getuid() == 0 {
 		options = append(options, chromedp.NoSandbox)
@@ -70,7 +70,9 @@ func TestAWholeCheckIsSeenInABrowserWithoutAnAccount(t *testing.T) {
 	list := text(`table`)
 	assert.Contains(t, list, "done")
 	assert.Contains(t, list, "declined")
-	assert.Contains(t, list, "the user, in Alipay's app")
+	assert.Contains(t, list, "A message from Alipay wakes it")
+	do(chromedp.Click(`nav a[lang="zh-CN"]`), chromedp.WaitVisible(`html[lang="zh-CN"] table`))
+	picture("6-chinese")
 }
 
 func findChromium() string {

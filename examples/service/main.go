@@ -1,15 +1,14 @@
 // Command service is the backend of a merchant who checks people's occupations
-// with Zhima: it signs the order string for Alipay's app, takes the platform's
-// message, asks for the result, and keeps it, through crashes and deployments.
+// with Zhima. Package check carries each check through crashes and deployments;
+// around it are HTTP, pages for operators, metrics, and keys that are reloaded.
 //
-//	go run .                                            # with a test gateway: no account is needed
-//	go run . -gateway https://openapi.alipay.com -service-id 2019… -db postgres://…
+//	service                                             # with a test gateway: no account is needed
+//	service -gateway https://openapi.alipay.com -service-id 2019… -db postgres://…
 //
 // With -gateway the keys are read from the ALIPAY_… variables.
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -20,16 +19,15 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"strings"
+	"sync"
 	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/riverqueue/river"
-	alipay "github.com/seed-39a49030/alipay"
-	"github.com/seed-39a49030/alipay/alipayotel"
+
+	"github.com/seed-39a49030/alipay"
 	"github.com/seed-39a49030/alipay/alipaytest"
-	"go.opentelemetry.io/otel/trace"
+	"github.com/seed-39a49030/alipay/check"
 )
 
 func main() {
@@ -43,147 +41,129 @@ func main() {
 
 // options are the command line.
 type options struct {
-	addr, db, gatewayURL, serviceID, hosts string
-	traces                                 bool
-	timing                                 timing
-}
-
-// timing is how long things take and wait.
-type timing struct {
-	query     time.Duration // one question to Alipay, at most; half of a lease
-	poll      time.Duration // the first pause while the result is WAITING_VERIFY, growing to 15 of it
-	agreement time.Duration // between checks for an agreement whose message has not come
-	user      time.Duration // the user's time to answer
-	result    time.Duration // Alipay's time to have a result
+	addr, notifyAddr, dbURL, rescueDir, gatewayURL, serviceID, hosts string
+	timing                                                           check.Timing
 }
 
 func parse(args []string) (o options, err error) {
 	flags := flag.NewFlagSet("service", flag.ContinueOnError)
-	flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "address to listen on")
-	flags.StringVar(&o.db, "db", "checks.db", "SQLite file, or postgres://… to share the work with other processes")
+	flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "address of the pages and the API, for operators and your own backend")
+	flags.StringVar(&o.notifyAddr, "notify-addr", "127.0.0.1:8081", "address for Alipay's messages, which must be public: the application's gateway address (应用网关)")
+	flags.StringVar(&o.dbURL, "db", "checks.db", "SQLite file, or postgres://… to share the work with other processes")
+	flags.StringVar(&o.rescueDir, "rescue", ".", "directory for answers that could not be stored before the process ended; the next start stores them")
 	flags.StringVar(&o.gatewayURL, "gateway", "", "base URL of the gateway, as https://openapi.alipay.com, with the keys in ALIPAY_… variables; empty starts one for a demonstration")
 	flags.StringVar(&o.serviceID, "service-id", "2019120400000000000004450100", "credit service id (zm_service_id), assigned by Zhima")
-	flags.StringVar(&o.hosts, "hosts", "localhost,127.0.0.1,[::1]", "host names, separated by commas, under which the pages may be asked for")
-	flags.BoolVar(&o.traces, "traces", false, "write OpenTelemetry spans among the logs")
-	flags.DurationVar(&o.timing.query, "query-timeout", 10*time.Second, "how long one question to Alipay may take; a process that says nothing for twice that long counts as dead")
-	flags.DurationVar(&o.timing.poll, "poll", time.Second, "first pause between two questions for a result; grows to 15 times that")
-	flags.DurationVar(&o.timing.agreement, "agreement-poll", time.Minute, "pause between looks for an agreement of which no message came")
-	flags.DurationVar(&o.timing.user, "user-timeout", 30*time.Minute, "how long the user has to answer")
-	flags.DurationVar(&o.timing.result, "result-timeout", 10*time.Minute, "how long a result may take after that")
+	flags.StringVar(&o.hosts, "hosts", "localhost,127.0.0.1,::1", "host names, separated by commas, under which the pages may be asked for")
+	flags.DurationVar(&o.timing.Query, "query-timeout", 15*time.Second, "how long one query may take; a process that says nothing for twice that long counts as dead")
+	flags.DurationVar(&o.timing.Poll, "poll", time.Second, "first pause between two queries for a result; grows to 15 times that")
+	flags.DurationVar(&o.timing.Agreement, "agreement-poll", time.Minute, "first pause between looks for an agreement of which no message came; grows to 15 times that")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
 	if flags.NArg() > 0 {
-		return o, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
-	return o, nil
+	return o, err
 }
 
 // service is all that runs.
 type service struct {
 	options
+	database
+	logs    io.Writer
 	log     *slog.Logger
 	client  *alipay.Client
-	db      database
+	machine *check.Machine
 	metrics *prometheus.Registry
-	tracer  trace.Tracer
+
 	gateway *alipaytest.Gateway // nil with -gateway
+	orders  sync.Map            // order strings by check, for the demonstration's app
 }
 
-// run serves until ctx ends, and then ends the steps in progress.
+// run serves until ctx ends, and then ends the steps that are under way.
 func run(ctx context.Context, args []string, logs io.Writer) (err error) {
 	options, err := parse(args)
 	if err != nil {
 		return err
 	}
-	s := &service{options: options, log: slog.New(slog.NewJSONHandler(logs, nil)), metrics: prometheus.NewRegistry()}
-	listener, err := net.Listen("tcp", s.addr)
+	s := &service{options: options, logs: logs, log: slog.New(slog.NewJSONHandler(logs, nil)), metrics: prometheus.NewRegistry()}
+	pages, err := net.Listen("tcp", s.addr)
 	if err != nil {
 		return err
 	}
-	defer listener.Close()
-
+	defer pages.Close()
+	messages, err := net.Listen("tcp", s.notifyAddr)
+	if err != nil {
+		return err
+	}
+	defer messages.Close()
 	if s.gatewayURL == "" {
-		s.gateway, err = alipaytest.StartGateway(alipaytest.WithMessagesTo("http://" + listener.Addr().String() + "/notifications"))
+		s.gateway, err = alipaytest.StartGateway(alipaytest.WithMessagesTo("http://" + messages.Addr().String() + "/"))
 		if err != nil {
 			return err
 		}
 		defer s.gateway.Close()
 	}
 	config, err := s.config()
+	if err == nil {
+		s.client, err = alipay.NewClient(config, alipay.WithLogger(s.log), alipay.WithObserver(s.observer()))
+	}
 	if err != nil {
 		return err
 	}
-	spans, endSpans, err := tracerProvider(s.traces, logs)
+	if s.database, err = openDatabase(ctx, s.dbURL); err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	defer s.database.close()
+	s.machine, err = check.New(s.client, s.store, check.WithTiming(s.timing), check.WithLogger(s.log))
 	if err != nil {
 		return err
 	}
-	s.tracer = spans.Tracer("service")
-	s.client, err = alipay.NewClient(config, alipay.WithTimeout(s.timing.query), alipay.WithLogger(s.log),
-		alipay.WithObserver(s.observer()), alipay.WithObserver(alipayotel.New(alipayotel.WithTracerProvider(spans))))
-	if err != nil {
-		return err
-	}
+	s.restore(ctx)
 
-	workers := river.NewWorkers()
-	river.AddWorker(workers, &stepWorker{service: s})
-	s.db, err = openDatabase(ctx, s.options.db, &river.Config{
-		Logger:               slog.New(slog.NewJSONHandler(logs, &slog.HandlerOptions{Level: slog.LevelWarn})),
-		Queues:               map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 50}},
-		Workers:              workers,
-		FetchPollInterval:    max(river.FetchCooldownDefault, min(s.timing.poll, river.FetchPollIntervalDefault)),
-		JobTimeout:           s.lease(),
-		RescueStuckJobsAfter: s.lease() + time.Minute, // takeOver is faster; this cleans up the old jobs
-	})
-	if err != nil {
-		return fmt.Errorf("database: %w", err)
-	}
-	defer s.db.close()
-	if err := s.db.start(context.WithoutCancel(ctx)); err != nil {
-		return fmt.Errorf("database: %w", err)
-	}
-	// A new process may have new keys, and an earlier one may have left unfinished steps.
-	if err := errors.Join(s.wakeAll(ctx, stateSealed), s.takeOver(ctx)); err != nil {
-		return fmt.Errorf("database: %w", err)
-	}
-
-	server := &http.Server{Handler: s.handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
-	s.log.Info("serving", "url", "http://"+listener.Addr().String()+"/", "gateway", cmp.Or(s.gatewayURL, "of its own"))
-	err = s.tend(ctx, served)
-
-	// Connections first, so that nothing new comes, then the steps in progress: one
-	// query, and time to store its result.
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.timing.query+10*time.Second)
-	defer cancel()
-	return errors.Join(err, server.Shutdown(ending), s.db.stop(ending), endSpans(ending))
-}
-
-// tend takes over the checks of dead processes, and reloads the keys at SIGHUP,
-// until ctx ends.
-func (s *service) tend(ctx context.Context, served <-chan error) error {
+	// Until the steps that are under way have ended, nothing else ends either.
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	worked := make(chan error, 1)
+	go func() {
+		defer stop()
+		if s.pool != nil {
+			worked <- s.workQueue(ctx)
+		} else {
+			worked <- s.rescue(s.machine.Run(ctx))
+		}
+	}()
+	served := make(chan error, 2)
+	servers := []*http.Server{serve(pages, s.pages(), served), serve(messages, s.client.NotificationHandler(s.notified), served)}
+	s.log.Info("serving", "pages", "http://"+pages.Addr().String()+"/", "messages", "http://"+messages.Addr().String()+"/", "gateway", s.gatewayURL)
 	reload := make(chan os.Signal, 1)
 	signal.Notify(reload, syscall.SIGHUP)
 	defer signal.Stop(reload)
-	ticker := time.NewTicker(min(s.lease()/4, time.Second))
-	defer ticker.Stop()
-	for {
+	for ctx.Err() == nil && err == nil {
 		select {
 		case <-ctx.Done():
-			s.log.Info("shutting down")
-			return nil
-		case err := <-served:
-			return err
-		case <-ticker.C:
-			if err := s.takeOver(ctx); err != nil && ctx.Err() == nil {
-				s.log.Error("cannot look for steps that were not ended", "error", err)
-			}
+		case err = <-served:
 		case <-reload:
-			err := s.reload(ctx)
-			s.log.Info("keys reloaded", "error", err)
+			s.reload()
 		}
 	}
+	stop()
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	for _, server := range servers { // connections first, so that nothing new comes, then the steps
+		err = errors.Join(err, server.Shutdown(ending))
+	}
+	return errors.Join(err, <-worked)
+}
+
+// serve serves on a listener that strangers may reach.
+func serve(listener net.Listener, handler http.Handler, served chan<- error) *http.Server {
+	server := &http.Server{
+		Handler: handler, MaxHeaderBytes: 64 << 10,
+		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute,
+	}
+	go func() { served <- server.Serve(listener) }()
+	return server
 }
 
 // config returns the test gateway's configuration, or that of the environment.
@@ -196,31 +176,13 @@ func (s *service) config() (alipay.AlipayConfig, error) {
 	return config, err
 }
 
-// reload reads the keys again, and opens with them the answers that the old ones
-// could not open. The environment of a process does not change, so rotate keys in
-// files, named by the variables that end in _PATH.
-func (s *service) reload(ctx context.Context) error {
+// reload reads the keys again. The environment of a process does not change, so
+// rotate keys in files, named by the variables that end in _PATH. What the old keys
+// could not open is opened within 15 seconds.
+func (s *service) reload() {
 	config, err := s.config()
-	if err != nil {
-		return err
+	if err == nil {
+		err = s.client.Reload(config)
 	}
-	if err := s.client.Reload(config); err != nil {
-		return err
-	}
-	return s.wakeAll(ctx, stateSealed)
-}
-
-// hostAllowed prevents DNS rebinding: a page of another site, whose name resolves
-// to this address, cannot read ours.
-func (s *service) hostAllowed(host string) bool {
-	name := host
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		name = h
-	}
-	for allowed := range strings.SplitSeq(s.hosts, ",") {
-		if strings.EqualFold(strings.Trim(name, "[]"), strings.Trim(strings.TrimSpace(allowed), "[]")) {
-			return true
-		}
-	}
-	return false
+	s.log.Info("keys reloaded", "error", err)
 }

@@ -24,7 +24,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	alipay "github.com/seed-39a49030/alipay"
+	"github.com/seed-39a49030/alipay"
+	"github.com/seed-39a49030/alipay/check"
 )
 
 func TestMain(m *testing.M) {
@@ -64,7 +65,8 @@ func buildProgram(t *testing.T) string {
 // process is the service in a separate process, which is started again after each
 // kill.
 type process struct {
-	addr string
+	addr, notifyAddr string
+
 	args []string
 	env  []string
 
@@ -75,8 +77,8 @@ type process struct {
 
 func newProcess(t *testing.T, config alipay.AlipayConfig, args ...string) *process {
 	t.Helper()
-	p := &process{addr: freeAddr(t), env: append(os.Environ(), environment(config)...)}
-	p.args = append([]string{"-addr", p.addr, "-gateway", config.BaseURL}, args...)
+	p := &process{addr: freeAddr(t), notifyAddr: freeAddr(t), env: append(os.Environ(), environment(config)...)}
+	p.args = append([]string{"-addr", p.addr, "-notify-addr", p.notifyAddr, "-gateway", config.BaseURL, "-rescue", t.TempDir()}, args...)
 	t.Cleanup(func() {
 		p.kill()
 		if t.Failed() {
@@ -152,14 +154,13 @@ func (p *process) startCheck() (id, orderString string, err error) {
 
 // seen is what GET /api/checks/{id} tells.
 type seen struct {
-	State          state  `json:"state"`
-	WaitsFor       string `json:"waits_for"`
-	IdentityResult string `json:"identity_result"`
-	Note           string `json:"note"`
-	Attempts       int    `json:"attempts"`
+	State          check.State `json:"state"`
+	IdentityResult string      `json:"identity_result"`
+	Note           string      `json:"note"`
+	Attempts       int         `json:"attempts"`
 }
 
-func (s seen) ended() bool { return s.State != stateStarted && s.State != stateAgreed }
+func (s seen) ended() bool { return s.State != check.StateStarted && s.State != check.StateAgreed }
 
 func getCheck(addr, id string) (s seen, err error) {
 	response, err := http.Get("http://" + addr + "/api/checks/" + id)
@@ -204,10 +205,12 @@ func freeAddr(t *testing.T) string {
 
 // server is the PostgreSQL that the tests share, started by the first of them.
 var server struct {
-	once sync.Once
-	dir  string
-	cmd  *exec.Cmd
-	err  error
+	once    sync.Once
+	dir     string
+	program []string
+	cmd     *exec.Cmd
+	err     error
+	made    int
 }
 
 // newPostgres makes a database for this test and returns its URL; without a
@@ -220,7 +223,8 @@ func newPostgres(t *testing.T) string {
 	}
 	server.once.Do(func() { server.err = startPostgres(initdb, postgres) })
 	require.NoError(t, server.err)
-	name := "d" + randomHex()
+	server.made++
+	name := fmt.Sprint("test", server.made)
 	conn, err := pgx.Connect(t.Context(), postgresURL("postgres"))
 	require.NoError(t, err)
 	defer conn.Close(context.Background())
@@ -238,27 +242,28 @@ func startPostgres(initdb, postgres string) (err error) {
 	if server.dir, err = os.MkdirTemp("", "pg"); err != nil { // a short path: it holds a socket
 		return err
 	}
-	var attr *syscall.SysProcAttr
-	if os.Getuid() == 0 { // it refuses to be root
-		const nobody = 65534
+	if os.Getuid() == 0 {
 		if err := os.Chown(server.dir, nobody, nobody); err != nil {
 			return err
 		}
-		attr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	}
 	data := filepath.Join(server.dir, "data")
 	command := exec.Command(initdb, "-D", data, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-sync")
-	command.Dir, command.SysProcAttr = server.dir, attr
+	command.Dir, command.SysProcAttr = server.dir, unprivileged()
 	if output, err := command.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w\n%s", err, output)
 	}
-	// What is killed here is the service, not the database, so it need not sync.
-	cmd := exec.Command(postgres, "-D", data, "-k", server.dir, "-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200")
-	cmd.Dir, cmd.SysProcAttr = server.dir, attr
-	if err := cmd.Start(); err != nil {
+	server.program = []string{postgres, "-D", data, "-k", server.dir, "-c", "listen_addresses=", "-c", "max_connections=200"}
+	return runPostgres()
+}
+
+// runPostgres returns when the server takes connections.
+func runPostgres() (err error) {
+	server.cmd = exec.Command(server.program[0], server.program[1:]...)
+	server.cmd.Dir, server.cmd.SysProcAttr = server.dir, unprivileged()
+	if err := server.cmd.Start(); err != nil {
 		return err
 	}
-	server.cmd = cmd
 	for range 1000 {
 		var conn *pgx.Conn
 		if conn, err = pgx.Connect(context.Background(), postgresURL("postgres")); err == nil {
@@ -269,10 +274,25 @@ func startPostgres(initdb, postgres string) (err error) {
 	return err
 }
 
+// unprivileged is for a server that refuses to be root.
+func unprivileged() *syscall.SysProcAttr {
+	if os.Getuid() != 0 {
+		return nil
+	}
+	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+}
+
+const nobody = 65534
+
+// breakPostgres stops the server as a power cut would.
+func breakPostgres() {
+	server.cmd.Process.Signal(syscall.SIGQUIT)
+	server.cmd.Wait()
+}
+
 func stopPostgres() {
 	if server.cmd != nil {
-		server.cmd.Process.Signal(syscall.SIGQUIT) // at once
-		server.cmd.Wait()
+		breakPostgres()
 	}
 	if server.dir != "" {
 		os.RemoveAll(server.dir)
@@ -302,11 +322,25 @@ func glob(pattern string) []string { paths, _ := filepath.Glob(pattern); return 
 func tail(text string, n int) string { return text[max(0, len(text)-n):] }
 
 // readAll returns every check of a database that nothing works on.
-func readAll(t *testing.T, db string) []check {
+func readAll(t *testing.T, url string) (all []*check.Check) {
 	t.Helper()
-	s := openForTest(t, db)
-	all, err := s.list(context.Background(), 1_000_000)
+	db, err := openDatabase(context.Background(), url)
 	require.NoError(t, err)
+	defer db.close()
+	rows, err := db.sql.Query(`SELECT id FROM alipay_checks ORDER BY id`)
+	require.NoError(t, err)
+	var ids []string
+	for rows.Next() {
+		var id string
+		require.NoError(t, rows.Scan(&id))
+		ids = append(ids, id)
+	}
+	require.NoError(t, rows.Err())
+	for _, id := range ids {
+		c, err := db.store.Get(context.Background(), id)
+		require.NoError(t, err)
+		all = append(all, c)
+	}
 	return all
 }
 

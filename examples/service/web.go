@@ -1,47 +1,56 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	_ "embed"
+	"embed"
 	"encoding/json"
 	"errors"
 	"html/template"
+	"math"
 	"net/http"
+	"net/url"
+	"slices"
+	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	alipay "github.com/seed-39a49030/alipay"
+
+	"github.com/seed-39a49030/alipay"
+	"github.com/seed-39a49030/alipay/alipaytest"
+	"github.com/seed-39a49030/alipay/check"
 )
 
-// handler is everything that is served:
+// pages is what operators and the merchant's own backend are served:
 //
 //	POST /api/checks         start a check: its id and the order string for the app
 //	GET  /api/checks/{id}    its state
-//	POST /notifications      the platform's messages (the application's gateway address)
-//	GET  /  /checks/{id}     pages for operators
+//	GET  /  /checks/{id}     pages
 //	GET  /metrics  /healthz
 //
-// It knows no users: put your own login in front of all but /notifications.
-func (s *service) handler() http.Handler {
-	pages := http.NewServeMux()
-	pages.HandleFunc("POST /api/checks", s.postCheck)
-	pages.HandleFunc("GET /api/checks/{id}", s.getCheck)
-	pages.HandleFunc("GET /{$}", s.listPage)
-	pages.HandleFunc("GET /checks/{id}", s.checkPage)
-	pages.HandleFunc("POST /checks", s.postCheck)
-	pages.HandleFunc("POST /checks/{id}/{action}", s.act)
-	pages.HandleFunc("GET /style.css", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/css; charset=utf-8")
-		w.Write(style)
-	})
-	pages.Handle("GET /metrics", promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{}))
-
+// It knows no users: put your own login in front of it.
+func (s *service) pages() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/notifications", s.client.NotificationHandler(s.notified))
-	mux.HandleFunc("GET /healthz", s.health)
+	mux.HandleFunc("POST /api/checks", s.postCheck)
+	mux.HandleFunc("GET /api/checks/{id}", s.getCheck)
+	mux.HandleFunc("GET /{$}", s.listPage)
+	mux.HandleFunc("GET /checks/{id}", s.checkPage)
+	mux.HandleFunc("POST /checks", s.postCheck)
+	mux.HandleFunc("POST /checks/{id}/{action}", s.act)
+	mux.Handle("GET /style.css", http.FileServerFS(files))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
+		if err := s.sql.PingContext(r.Context()); err != nil {
+			http.Error(w, "the database does not answer", http.StatusServiceUnavailable)
+		}
+	})
 	// Forms are sent by our own pages only, and by programs.
-	mux.Handle("/", http.NewCrossOriginProtection().Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !s.hostAllowed(r.Host) {
+	return http.NewCrossOriginProtection().Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// Against DNS rebinding: the page of another site, whose name resolves to this
+		// address, cannot read ours.
+		if host := (&url.URL{Host: r.Host}).Hostname(); !slices.Contains(strings.Split(s.hosts, ","), host) && r.URL.Path != "/healthz" {
 			http.Error(w, "unknown host; see -hosts", http.StatusMisdirectedRequest)
 			return
 		}
@@ -49,90 +58,66 @@ func (s *service) handler() http.Handler {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Referrer-Policy", "no-referrer")
 		w.Header().Set("Cache-Control", "no-store")
-		pages.ServeHTTP(w, r)
-	})))
-	return mux
+		if strings.HasPrefix(r.URL.Path, "/api/") {
+			w.Header().Set("Content-Type", "application/json; charset=utf-8")
+		}
+		mux.ServeHTTP(w, r)
+	}))
 }
 
-// startCheck signs the order string of a new check and stores both.
-func (s *service) startCheck(ctx context.Context) (check, error) {
-	// The platform's pages do not say where the once_token comes from. That the
-	// merchant makes it, and sends it this way, is inferred from a sister product:
-	// ask Zhima's support (芝麻技术支持).
-	c := check{ID: randomHex(), OnceToken: randomHex()}
-	var err error
-	c.OrderString, err = s.client.ZhimaCreditPayafteruseCreditagreement.Sign(ctx, &alipay.CreditAgreementSignParams{
-		OutAgreementNo: c.ID,
-		ZmServiceID:    s.serviceID,
-		ProductCode:    alipay.ProductCodeZhimaAuth,
-		ExtraParam:     map[string]string{"onceToken": c.OnceToken},
+// notified takes a message of Alipay's. The machine believes nothing of it but
+// that it is time to ask, and success is answered once that is stored.
+func (s *service) notified(ctx context.Context, n *alipay.Notification) error {
+	id, err := s.machine.Notified(ctx, n)
+	s.log.Info("message", "notification", n.ID, "method", n.Method, "check", id, "error", err)
+	return err
+}
+
+// postCheck answers a program with JSON, and a form with the check's page.
+func (s *service) postCheck(w http.ResponseWriter, r *http.Request) {
+	c, orderString, err := s.machine.Start(r.Context(), check.Params{
+		IdentityType: alipay.IdentityTypeTeacher, QueryType: alipay.QueryTypeExact, ServiceID: s.serviceID,
 	})
 	if err != nil {
-		return check{}, err
+		s.fail(w, r, err)
+		return
 	}
-	return c, s.insert(ctx, c)
+	if s.gateway != nil {
+		s.orders.Store(c.ID, orderString)
+	}
+	if r.URL.Path == "/checks" {
+		http.Redirect(w, r, "/checks/"+c.ID, http.StatusSeeOther)
+		return
+	}
+	w.WriteHeader(http.StatusCreated)
+	json.NewEncoder(w).Encode(map[string]string{"id": c.ID, "order_string": orderString})
 }
 
-// notified stores a message, and starts a step that checks what it says. A message
-// proves little: it may be repeated or late, and the same signature covers other
-// groupings of its text. So it is compared with our own record, and Alipay is
-// queried before anything is believed. Success is answered once this is committed.
-func (s *service) notified(ctx context.Context, n *alipay.Notification) error {
-	var content struct {
-		OutAgreementNo string `json:"out_agreement_no"`
+// getCheck answers with the state of a check, and nothing personal.
+func (s *service) getCheck(w http.ResponseWriter, r *http.Request) {
+	c, err := s.store.Get(r.Context(), r.PathValue("id"))
+	if err != nil {
+		s.fail(w, r, err)
+		return
 	}
-	_ = json.Unmarshal(n.BizContent, &content) // without it the message matches none of our checks
-	return s.db.tx(ctx, func(tx transaction) error {
-		copies, ours := 0, ""
-		err := tx.query(ctx, func(r row) error { return r.Scan(&ours) }, `SELECT id FROM checks WHERE id = $1`, content.OutAgreementNo)
-		if err != nil {
-			return err
-		}
-		err = tx.query(ctx, func(r row) error { return r.Scan(&copies) },
-			`INSERT INTO notifications (id, check_id, method, received_at) VALUES ($1, $2, $3, NOW)
-			ON CONFLICT (id) DO UPDATE SET copies = notifications.copies + 1 RETURNING copies`, n.ID, ours, n.Method)
-		if err != nil {
-			return err
-		}
-		s.log.Info("message", "notification", n.ID, "method", n.Method, "check", ours, "copy", copies)
-		if copies > 1 || ours == "" {
-			return nil
-		}
-		// Only a check that still waits for its user has something to learn, even
-		// if it had given up.
-		waiting, err := tx.exec(ctx, `UPDATE checks SET state = 'started', deadline = NOW + $2
-			WHERE id = $1 AND state IN ('started', 'expired')`, ours, s.timing.user.Milliseconds())
-		if err != nil || waiting == 0 {
-			return err
-		}
-		return s.wake(ctx, tx, ours)
-	})
-}
-
-// askAgain carries out an operator's decision: a check that ended without a result
-// is queried once more.
-func (s *service) askAgain(ctx context.Context, id string) error {
-	return s.db.tx(ctx, func(tx transaction) error {
-		ended, err := tx.exec(ctx, `UPDATE checks SET state = 'agreed', deadline = NOW + $2
-			WHERE id = $1 AND state IN ('failed', 'in_doubt')`, id, s.timing.result.Milliseconds())
-		if err != nil || ended == 0 {
-			return err
-		}
-		return s.wake(ctx, tx, id)
+	var result alipay.IdentityResult
+	if c.Result != nil {
+		result = c.Result.IdentityResult
+	}
+	json.NewEncoder(w).Encode(map[string]any{
+		"id": c.ID, "state": c.State, "identity_result": result, "attempts": c.Attempts, "note": c.Note, "what_to_do": help[c.State].Do,
 	})
 }
 
 func (s *service) act(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
-	c, err := s.find(r.Context(), id)
+	c, err := s.store.Get(r.Context(), id)
 	switch action := r.PathValue("action"); {
 	case err != nil:
-	case action == "ask" && (c.State == stateFailed || c.State == stateInDoubt):
-		err = s.askAgain(r.Context(), id)
-	case action == "open" && c.State == stateSealed:
-		err = s.db.tx(r.Context(), func(tx transaction) error { return s.wake(r.Context(), tx, id) })
-	case action == "agree" || action == "decline":
-		err = s.play(c, action == "agree")
+	case action == "ask":
+		err = s.machine.AskAgain(r.Context(), id)
+	case s.gateway != nil:
+		err = s.play(c, action)
 	}
 	if err != nil {
 		s.fail(w, r, err)
@@ -141,40 +126,8 @@ func (s *service) act(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/checks/"+id, http.StatusSeeOther)
 }
 
-// postCheck answers a program with JSON, and a form with the check's page.
-func (s *service) postCheck(w http.ResponseWriter, r *http.Request) {
-	c, err := s.startCheck(r.Context())
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	if r.URL.Path == "/checks" {
-		http.Redirect(w, r, "/checks/"+c.ID, http.StatusSeeOther)
-		return
-	}
-	writeJSON(w, http.StatusCreated, map[string]string{"id": c.ID, "order_string": c.OrderString})
-}
-
-// getCheck answers with the state of a check, and nothing personal.
-func (s *service) getCheck(w http.ResponseWriter, r *http.Request) {
-	c, err := s.find(r.Context(), r.PathValue("id"))
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	writeJSON(w, http.StatusOK, map[string]any{
-		"id": c.ID, "state": c.State, "waits_for": c.State.WaitsFor(), "identity_result": c.IdentityResult, "attempts": c.Attempts, "note": c.Note,
-	})
-}
-
-func (s *service) health(w http.ResponseWriter, r *http.Request) {
-	if _, err := s.counts(r.Context()); err != nil {
-		http.Error(w, "the database does not answer", http.StatusServiceUnavailable)
-	}
-}
-
 func (s *service) fail(w http.ResponseWriter, r *http.Request, err error) {
-	if errors.Is(err, errNoCheck) {
+	if errors.Is(err, check.ErrNotFound) {
 		http.NotFound(w, r)
 		return
 	}
@@ -182,50 +135,123 @@ func (s *service) fail(w http.ResponseWriter, r *http.Request, err error) {
 	http.Error(w, "something went wrong; the log has the reason", http.StatusInternalServerError)
 }
 
-func writeJSON(w http.ResponseWriter, status int, v any) {
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(v)
+//go:embed page.html style.css
+var files embed.FS
+
+// pageIn is the page in a language.
+var pageIn = map[string]*template.Template{
+	"en": parsed("en", func(text string) string { return strings.ReplaceAll(text, "_", " ") }),
+	"zh": parsed("zh-CN", func(text string) string { return chinese[text] }),
 }
 
-//go:embed page.html
-var pageHTML string
-
-//go:embed style.css
-var style []byte
-
-var page = template.Must(template.New("page").Funcs(template.FuncMap{
-	"time": func(ms int64) string { return time.UnixMilli(ms).Format("2006-01-02 15:04:05") },
-}).Parse(pageHTML))
-
-type pageData struct {
-	Checks  []check
-	Check   *check
-	Demo    bool
-	Refresh bool
+func parsed(language string, t func(string) string) *template.Template {
+	return template.Must(template.New("page.html").Funcs(template.FuncMap{
+		"t":        func(text any) string { s, _ := text.(string); return t(s) },
+		"language": func() string { return language },
+		"time":     func(at time.Time) string { return at.Local().Format("2006-01-02 15:04:05 -07:00") },
+		"state":    func(s check.State) string { return t(string(s)) },
+		"help":     func(s check.State) any { return help[s] },
+	}).ParseFS(files, "page.html"))
 }
 
+// listPage shows the newest checks. A program may read the table as it likes.
 func (s *service) listPage(w http.ResponseWriter, r *http.Request) {
-	checks, err := s.list(r.Context(), 100)
+	rows, err := s.sql.QueryContext(r.Context(), `SELECT data FROM alipay_checks ORDER BY created_at DESC, id LIMIT 100`)
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	s.render(w, r, pageData{Checks: checks, Demo: s.gateway != nil, Refresh: true})
+	defer rows.Close()
+	var checks []*check.Check
+	for rows.Next() {
+		var data []byte
+		c := new(check.Check)
+		if err = errors.Join(err, rows.Scan(&data), json.Unmarshal(data, c)); err == nil {
+			checks = append(checks, c)
+		}
+	}
+	if err = errors.Join(err, rows.Err()); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.render(w, r, map[string]any{"Checks": checks, "Refresh": true})
 }
 
 func (s *service) checkPage(w http.ResponseWriter, r *http.Request) {
-	c, err := s.find(r.Context(), r.PathValue("id"))
+	c, err := s.store.Get(r.Context(), r.PathValue("id"))
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	s.render(w, r, pageData{Check: &c, Demo: s.gateway != nil, Refresh: c.DueAt > 0})
+	order, _ := s.orders.Load(c.ID)
+	s.render(w, r, map[string]any{"Check": c, "OrderString": order, "Refresh": !c.DueAt.IsZero()})
 }
 
-func (s *service) render(w http.ResponseWriter, r *http.Request, data pageData) {
+// render writes a page in the language that was chosen last, else the browser's.
+func (s *service) render(w http.ResponseWriter, r *http.Request, data map[string]any) {
+	page := pageIn["en"]
+	if strings.HasPrefix(r.Header.Get("Accept-Language"), "zh") {
+		page = pageIn["zh"]
+	}
+	if cookie, err := r.Cookie("lang"); err == nil {
+		page = cmp.Or(pageIn[cookie.Value], page)
+	}
+	if chosen := r.FormValue("lang"); pageIn[chosen] != nil {
+		page = pageIn[chosen]
+		http.SetCookie(w, &http.Cookie{Name: "lang", Value: chosen, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode})
+	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	if err := page.Execute(w, data); err != nil {
 		s.log.Error("page", "pattern", r.Pattern, "error", err)
+	}
+}
+
+// play is the user in Alipay's app, in the demonstration. The app checks the
+// order string as Alipay would, the gateway changes the agreement and sends the
+// message, and from there everything works as with the real one.
+func (s *service) play(c *check.Check, action string) error {
+	orderString, _ := s.orders.Load(c.ID)
+	text, _ := orderString.(string)
+	order, err := s.gateway.OpenOrder(text)
+	switch {
+	case err != nil:
+	case action == "decline":
+		order.Decline()
+	default:
+		s.gateway.SetResult(c.OnceToken, alipaytest.Result{
+			IdentityResult: alipay.IdentityResultSuccess,
+			WaitingPolls:   2, // so that there is something to see
+		})
+		order.Agree()
+	}
+	return err
+}
+
+// observer makes the metrics in /metrics.
+func (s *service) observer() alipay.Observer {
+	calls := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "alipay_call_duration_seconds",
+		Help:    "Calls to Alipay with all their attempts, by outcome.",
+		Buckets: []float64{.05, .1, .2, .5, 1, 2, 5, 10},
+	}, []string{"path", "outcome", "code"})
+	s.metrics.MustRegister(calls, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	for _, state := range check.States() { // counted in the database, so that every process reports the same
+		s.metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "checks", Help: "Checks by state.", ConstLabels: prometheus.Labels{"state": string(state)},
+		}, func() (count float64) {
+			if s.sql.QueryRow(`SELECT count(*) FROM alipay_checks WHERE state = '`+string(state)+`'`).Scan(&count) != nil {
+				return math.NaN()
+			}
+			return count
+		}))
+	}
+	return alipay.Observer{
+		CallDone: func(_ context.Context, call alipay.CallResult) {
+			code := string(call.Code)
+			if code != "" && !call.Code.Known() {
+				code = "other" // a label must not be whatever the other side sends
+			}
+			calls.WithLabelValues(call.Path, call.Outcome.String(), code).Observe(call.Duration.Seconds())
+		},
 	}
 }
