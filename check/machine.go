@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed-39a49030/alipay"
 	"github.com/seed-39a49030/alipay/internal/backoff"
+	"github.com/seed-39a49030/alipay/internal/redact"
 )
 
 // Machine carries checks from one state to the next. It is safe for concurrent
@@ -22,9 +23,12 @@ type Machine struct {
 	client *alipay.Client
 	store  Store
 	timing Timing
-	clock  func() time.Time
-	log    *slog.Logger
-	wake   chan struct{} // tells Run that a step is due
+
+	preconsults bool
+
+	clock func() time.Time
+	log   *slog.Logger
+	wake  chan struct{} // tells Run that a step is due
 
 	// What the simulation decides by its seed.
 	randomID func() string
@@ -67,6 +71,16 @@ func WithClock(now func() time.Time) Option {
 		if now != nil {
 			m.clock = now
 		}
+		return nil
+	}
+}
+
+// WithPreconsult has Start ask Alipay whether the check can succeed, before there is
+// an order string (身份验真预咨询, zhima.customer.jobworth.authentication.preconsult).
+// A wrong service id or type is then found before the user is sent to Alipay.
+func WithPreconsult() Option {
+	return func(m *Machine) error {
+		m.preconsults = true
 		return nil
 	}
 }
@@ -126,10 +140,15 @@ func (m *Machine) Start(ctx context.Context, params Params) (c *Check, orderStri
 	if err := m.stored(ctx, "Insert", func(ctx context.Context) error { return m.store.Insert(ctx, c) }); err != nil {
 		return nil, "", err
 	}
-	orderString, err = m.client.ZhimaCreditPayafteruseCreditagreement.Sign(ctx, &alipay.CreditAgreementSignParams{
-		OutAgreementNo: c.ID, ZmServiceID: params.ServiceID, CategoryID: params.CategoryID,
-		ProductCode: alipay.ProductCodeZhimaAuth, ExtraParam: extra,
-	})
+	if m.preconsults {
+		err = m.preconsult(ctx, c)
+	}
+	if err == nil {
+		orderString, err = m.client.ZhimaCreditPayafteruseCreditagreement.Sign(ctx, &alipay.CreditAgreementSignParams{
+			OutAgreementNo: c.ID, ZmServiceID: params.ServiceID, CategoryID: params.CategoryID,
+			ProductCode: alipay.ProductCodeZhimaAuth, ExtraParam: extra,
+		})
+	}
 	if err != nil {
 		c.apply(finding{event: refused, note: err.Error(), began: now}, m.timing, m.now())
 		if storeErr := m.update(ctx, c); storeErr != nil { // it expires, since nobody has its order
@@ -138,6 +157,22 @@ func (m *Machine) Start(ctx context.Context, params Params) (c *Check, orderStri
 		return nil, "", err
 	}
 	return c, orderString, nil
+}
+
+// preconsult asks whether the check can succeed.
+func (m *Machine) preconsult(ctx context.Context, c *Check) error {
+	ctx, cancel := context.WithTimeout(ctx, m.timing.Query)
+	defer cancel()
+	says, err := m.client.ZhimaCustomerJobworthAuthentication.Preconsult(ctx, &alipay.PreconsultParams{
+		OutAgreementNo: c.ID, OnceToken: c.OnceToken,
+		IdentityType: c.Params.IdentityType, QueryType: c.Params.QueryType, ZmServiceID: c.Params.ServiceID,
+	})
+	if err != nil || says.PreCheckSuccess {
+		return err
+	}
+	var mask redact.Mask // of what was sent, if the reason repeats it
+	mask.Add(c.ID, c.OnceToken, c.Params.ServiceID)
+	return fmt.Errorf("check: preconsult says that this check cannot succeed: %s", redact.Printable(mask.Apply(says.Reason, 1000), 200))
 }
 
 // Notified takes a message of the platform, as NotificationHandler gives it. It

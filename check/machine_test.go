@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -17,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-39a49030/alipay"
+	"github.com/seed-39a49030/alipay/alipaytest"
 )
 
 // merchant is one process of a merchant's, over a store that a test can hold.
@@ -553,6 +555,43 @@ func TestStartRefusesWhatCannotSucceedAndNoOrderIsWithoutACheck(t *testing.T) {
 			assert.Equal(t, StateStarted, m.stored(t, id).State, "nobody has agreed, so no result may be asked for")
 		}
 	})
+}
+
+func TestPreconsultIsAskedBeforeThereIsAnOrder(t *testing.T) {
+	gateway := alipaytest.NewGateway(t)
+	client, err := alipay.NewClient(gateway.Config())
+	require.NoError(t, err)
+	store := NewMemoryStore()
+	machine, err := New(client, store, WithPreconsult())
+	require.NoError(t, err)
+	c, order, err := machine.Start(t.Context(), teacher)
+	require.NoError(t, err)
+	assert.NotEmpty(t, order)
+	requests := gateway.Requests()
+	require.Len(t, requests, 1)
+	assert.JSONEq(t, fmt.Sprintf(`{"out_agreement_no":%q,"once_token":%q,"identity_type":"04","query_type":"exact","zm_service_id":%q}`,
+		c.ID, c.OnceToken, teacher.ServiceID), requests[0].Params.Get("biz_content"))
+
+	for name, answer := range map[string]func(json.RawMessage) (any, error){
+		"the service [redacted] is unknown": func(sent json.RawMessage) (any, error) {
+			return map[string]any{"pre_check_success": false, "reason": "the service " + teacher.ServiceID + " is unknown"}, nil
+		},
+		"INVALID_PARAMETER": func(json.RawMessage) (any, error) { return nil, alipay.CodeInvalidParameter },
+	} {
+		gateway.HandleMethod("zhima.customer.jobworth.authentication.preconsult", answer)
+		store.rows = map[string]row{}
+		_, order, err = machine.Start(t.Context(), teacher)
+		require.Error(t, err)
+		assert.NotContains(t, err.Error(), teacher.ServiceID)
+		assert.Contains(t, err.Error(), strings.TrimPrefix(name, "the service [redacted] "))
+		assert.Empty(t, order)
+		for id := range store.rows {
+			c, err := store.Get(t.Context(), id)
+			require.NoError(t, err)
+			assert.Equal(t, StateFailed, c.State)
+			assert.NotEmpty(t, c.Note)
+		}
+	}
 }
 
 func TestRunIsNotHeldUpByWhatCannotBeRead(t *testing.T) {
