@@ -16,6 +16,7 @@ import (
 	"github.com/seed-39a49030/alipay"
 	"github.com/seed-39a49030/alipay/alipaytest"
 	"github.com/seed-39a49030/alipay/cmd/alipay/internal/cli"
+	"github.com/seed-39a49030/alipay/internal/testpki"
 )
 
 const vectors = "../../../../testdata/vectors/"
@@ -210,6 +211,27 @@ func TestEveryMistakeIsToldOnce(t *testing.T) {
 			}
 		})
 	}
+	t.Run("an APPID that is wrong, and certificates of another name", func(t *testing.T) {
+		c := certs
+		own := testpki.RSAKey([]byte(c.PrivateKey))
+		c.AppCertContent = testpki.Issue(testpki.Name("2088000000000000-2021000000000009"), own, nil, time.Now()).PEM
+		c.AppID = "2021 000000000009"
+		environment(t, c)
+		_, out := examine(t)
+		assert.Contains(t, out, "FAIL  AppID: it contains a character that no APPID has")
+		assert.NotContains(t, out, "FAIL  AppCertContent")
+		assert.Contains(t, out, "One of the checks failed.")
+
+		c = certs
+		key := testpki.RSAKey([]byte(other))
+		root := testpki.Issue(testpki.Name("root"), key, nil, time.Now(), testpki.Authority)
+		c.AppCertContent, c.RootCertContent = "words", root.PEM
+		c.AlipayPublicCertContent = testpki.Issue(testpki.Name("支付宝-2088102111111111"), key, root, time.Now()).PEM
+		environment(t, c)
+		_, out = examine(t)
+		assert.Contains(t, out, "FAIL  AppCertContent: found")
+		assert.Contains(t, out, "One of the checks failed.", "the certificate that stands in is nobody's")
+	})
 	t.Run("no call is made with a mistake", func(t *testing.T) {
 		c := good
 		c.AlipayPublicKey = ""

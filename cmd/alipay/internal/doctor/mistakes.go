@@ -1,6 +1,12 @@
 package doctor
 
 import (
+	"cmp"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
 	"slices"
 	"strings"
 	"sync"
@@ -140,6 +146,13 @@ var spares = sync.OnceValue(func() alipay.AlipayConfig {
 	defer gateway.Close()
 	spare := gateway.CertConfig()
 	spare.AlipayPublicKey = gateway.Config().AlipayPublicKey
+	// A certificate without the names of a merchant and an application, which would
+	// contradict those of the caller's.
+	key := keys.Inspect(spare.PrivateKey).Private
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "spare"}, NotBefore: time.Unix(0, 0), NotAfter: time.Now().AddDate(100, 0, 0)}
+	if der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key); err == nil {
+		spare.AppCertContent = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	}
 	return spare
 })
 
@@ -181,8 +194,8 @@ type standIns struct {
 	replaced map[string]bool
 }
 
-// follows reports whether a mistake only comes from a replacement: a
-// certificate cannot match a key that is not the caller's.
+// follows reports whether a mistake only comes from a replacement: a certificate
+// cannot match a key that is not the caller's.
 func (s *standIns) follows(field string) bool {
 	switch field {
 	case "AppCertContent":
@@ -210,7 +223,7 @@ func (s *standIns) replacePart(c *alipay.AlipayConfig, field string) {
 	case "BaseURL":
 		c.BaseURL = ""
 	case "AppID":
-		c.AppID = s.spare.AppID
+		c.AppID = cmp.Or(s.all.named(), s.spare.AppID)
 	case "Signer":
 		c.Signer = nil
 		c.PrivateKey = s.spare.PrivateKey
@@ -226,6 +239,16 @@ func (s *standIns) replacePart(c *alipay.AlipayConfig, field string) {
 			dropCertificates(c) // one mode is enough to go on
 		}
 	}
+}
+
+// named is the APPID in the name of the application's certificate, "" for none.
+func (e everything) named() string {
+	for _, leaf := range e.appCert.leaves() {
+		if _, id, _ := strings.Cut(leaf.X509.Subject.CommonName, "-"); len(id) == 16 && strings.Trim(id, "0123456789") == "" {
+			return id
+		}
+	}
+	return ""
 }
 
 func dropCertificates(c *alipay.AlipayConfig) {
