@@ -38,7 +38,7 @@ func TestAPIChangesAreIntended(t *testing.T) {
 	t.Parallel()
 	got := "# Every exported name and its type. To update: go test -run TestAPI . -update\n"
 	imports := exportData(t)
-	for _, dir := range []string{".", "alipaytest"} {
+	for _, dir := range []string{".", "check", "check/checktest", "check/sqlstore", "alipaytest"} {
 		got += "\n" + strings.Join(exported(t, dir, imports), "\n") + "\n"
 	}
 	if flag.Lookup("update").Value.String() == "true" {
@@ -168,7 +168,7 @@ func missing(mark, a, b string) string {
 func exportData(t *testing.T) types.Importer {
 	t.Helper()
 	var errs bytes.Buffer
-	list := exec.Command("go", "list", "-export", "-deps", "-f", "{{.ImportPath}}\t{{.Export}}", ".", "./alipaytest")
+	list := exec.Command("go", "list", "-export", "-deps", "-f", "{{.ImportPath}}\t{{.Export}}", ".", "./check/...", "./alipaytest")
 	list.Stderr = &errs
 	out, err := list.Output()
 	require.NoError(t, err, errs.String())
