@@ -65,7 +65,9 @@ func Own(t *http.Transport) *Transport {
 // speaks HTTP/1.1 only: an HTTP/2 connection that breaks leaves the outcome of
 // every call on it unknown. It keeps one idle connection for each concurrent
 // caller, and for less time than servers do, since a request on a connection that
-// the server is just closing cannot be retried.
+// the server is just closing cannot be retried. A new connection resumes the TLS
+// session of an earlier one, which saves a round trip over TLS 1.2, and the
+// certificates.
 func NewHTTPTransport() *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
@@ -73,7 +75,7 @@ func NewHTTPTransport() *http.Transport {
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
 		TLSHandshakeTimeout:    5 * time.Second,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(0)},
 		Protocols:              protocols,
 		MaxIdleConnsPerHost:    1 << 16,
 		IdleConnTimeout:        15 * time.Second,

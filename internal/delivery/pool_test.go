@@ -25,7 +25,7 @@ import (
 )
 
 // raw serves each connection with a handler, over TLS if it is given a config.
-func raw(t *testing.T, config *tls.Config, handle func(conn net.Conn, number int)) string {
+func raw(t testing.TB, config *tls.Config, handle func(conn net.Conn, number int)) string {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	scheme := "http://"
@@ -65,7 +65,7 @@ func answering(conn net.Conn, _ int) {
 }
 
 // testTLS is a server's config, and one that trusts it.
-func testTLS(t *testing.T) (server, client *tls.Config) {
+func testTLS(t testing.TB) (server, client *tls.Config) {
 	s := httptest.NewUnstartedServer(nil)
 	s.StartTLS()
 	t.Cleanup(s.Close)
@@ -75,7 +75,7 @@ func testTLS(t *testing.T) (server, client *tls.Config) {
 }
 
 // ownTransport is the library's own, which trusts a test's certificates.
-func ownTransport(t *testing.T, trusting *tls.Config, configure ...func(*http.Transport)) *Transport {
+func ownTransport(t testing.TB, trusting *tls.Config, configure ...func(*http.Transport)) *Transport {
 	base := NewHTTPTransport()
 	if trusting != nil {
 		base.TLSClientConfig.RootCAs = trusting.RootCAs
@@ -88,14 +88,14 @@ func ownTransport(t *testing.T, trusting *tls.Config, configure ...func(*http.Tr
 	return transport
 }
 
-func requestFor(t *testing.T, method, target, body string) Request {
+func requestFor(t testing.TB, method, target, body string) Request {
 	u, err := url.Parse(target)
 	require.NoError(t, err)
 	return Request{Method: method, URL: u, Header: http.Header{}, Body: []byte(body)}
 }
 
 // ask sends one request, and reads and decides its answer.
-func ask(t *testing.T, transport *Transport, r Request, decide func(*Report)) (string, *Report, error) {
+func ask(t testing.TB, transport *Transport, r Request, decide func(*Report)) (string, *Report, error) {
 	report := new(Report)
 	resp, err := transport.Send(t.Context(), r, report)
 	if err != nil {
