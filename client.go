@@ -78,19 +78,19 @@ func NewClient(config AlipayConfig, opts ...Option) (*Client, error) {
 	return c, nil
 }
 
-// String names the application and the gateway.
-func (c Client) String() string {
+// Format implements [fmt.Formatter]: every verb prints the application and the
+// gateway.
+func (c Client) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.shown()) }
+
+func (c Client) shown() string {
 	if c.transport == nil {
 		return "alipay.Client{}"
 	}
 	return "alipay.Client{" + c.appID + " " + c.transport.origin.Scheme + "://" + c.transport.origin.Host + "}"
 }
 
-// Format implements [fmt.Formatter]: every verb prints what String returns.
-func (c Client) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.String()) }
-
-// LogValue implements [slog.LogValuer] with what String returns.
-func (c Client) LogValue() slog.Value { return slog.StringValue(c.String()) }
+// LogValue implements [slog.LogValuer] with what Format prints.
+func (c Client) LogValue() slog.Value { return slog.StringValue(c.shown()) }
 
 // CloseIdleConnections closes the connections that no call is using, also those
 // of a caller's RoundTripper that has this method. The library's own transport

@@ -107,7 +107,7 @@ func TestClientPrintsItsAppIDAndHost(t *testing.T) {
 		}
 		assert.Contains(t, text, "2021000000000001", verb)
 	}
-	assert.Equal(t, "alipay.Client{2021000000000001 https://gateway.example}", client.String())
+	assert.Equal(t, "alipay.Client{2021000000000001 https://gateway.example}", fmt.Sprint(client))
 	assert.Equal(t, "alipay.Client{}", fmt.Sprint(new(alipay.Client)))
 }
 

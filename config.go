@@ -105,16 +105,13 @@ func configError(err error) error {
 	return err
 }
 
-// String shows which fields are set and none of the secrets in them.
-func (c AlipayConfig) String() string { return c.shown().String() }
-
-// Format implements [fmt.Formatter]: every verb prints what String returns.
+// Format implements [fmt.Formatter]: every verb shows which fields are set and none of the secrets in them.
 func (c AlipayConfig) Format(f fmt.State, verb rune) { c.shown().Format(f, verb) }
 
-// LogValue implements [slog.LogValuer] with what String returns.
+// LogValue implements [slog.LogValuer] with what Format prints.
 func (c AlipayConfig) LogValue() slog.Value { return c.shown().LogValue() }
 
-// MarshalJSON writes what String shows: an AlipayConfig cannot be stored and
+// MarshalJSON writes what Format prints: an AlipayConfig cannot be stored and
 // read back this way.
 func (c AlipayConfig) MarshalJSON() ([]byte, error) {
 	shown := make(map[string]string)

@@ -7,7 +7,11 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"reflect"
 	"slices"
+	"strconv"
+	"strings"
+	"sync"
 
 	"github.com/seed-39a49030/alipay/internal/lenient"
 	"github.com/seed-39a49030/alipay/internal/redact"
@@ -101,29 +105,12 @@ type QueryParams struct {
 	CertType CertType `url:"cert_type,omitempty" json:"cert_type,omitempty"`
 }
 
-// String shows which parameters are set, and no value.
-func (p QueryParams) String() string { return p.shown().String() }
+// Format implements [fmt.Formatter]: every verb prints which parameters are set, and
+// no value.
+func (p QueryParams) Format(f fmt.State, verb rune) { shownOf(p).Format(f, verb) }
 
-// Format implements [fmt.Formatter]: every verb prints what String returns.
-func (p QueryParams) Format(f fmt.State, verb rune) { p.shown().Format(f, verb) }
-
-// LogValue implements [slog.LogValuer] with what String returns.
-func (p QueryParams) LogValue() slog.Value { return p.shown().LogValue() }
-
-func (p QueryParams) shown() redact.Value {
-	return redact.Value{TypeName: "alipay.QueryParams", Fields: []redact.Field{
-		redact.Hidden("ConnKey", p.ConnKey),
-		redact.Hidden("OnceToken", p.OnceToken),
-		redact.Known("QueryType", p.QueryType, QueryTypeExact, QueryTypeDim),
-		redact.Known("IdentityType", p.IdentityType, IdentityTypeTeacher),
-		redact.Hidden("ServiceID", p.ServiceID),
-		redact.Hidden("UserID", p.UserID),
-		redact.Hidden("OpenID", p.OpenID),
-		redact.Hidden("CertNo", p.CertNo),
-		redact.Known("CertType", p.CertType, CertTypeIDCard, CertTypePassport, CertTypeHomeReturnPermit,
-			CertTypeHKMacauTravelPermit, CertTypeTaiwanTravelPermit, CertTypeHKMacauID),
-	}}
-}
+// LogValue implements [slog.LogValuer] with what Format prints.
+func (p QueryParams) LogValue() slog.Value { return shownOf(p).LogValue() }
 
 // QueryResponse is the verified answer of 职得身份认证查询接口. Every member is
 // optional: one that did not come, or came as null, is empty.
@@ -135,163 +122,53 @@ func (p QueryParams) shown() redact.Value {
 // struct, slice or map that contains one see [QueryParams].
 type QueryResponse struct {
 	// IdentityResult is the outcome (identity_result).
-	IdentityResult IdentityResult
+	IdentityResult IdentityResult `json:"identity_result,omitempty"`
 	// IdentityResultSkipURL is a mini-program link to the result page,
 	// alipays://… (identity_result_skip_url).
-	IdentityResultSkipURL string
+	IdentityResultSkipURL string `json:"identity_result_skip_url,omitempty"`
 	// MerchantIdentityID is the same whenever the same user is checked again
 	// under this merchant (merchant_identity_id).
-	MerchantIdentityID string
+	MerchantIdentityID string `json:"merchant_identity_id,omitempty"`
 	// OpenID is the user's Ant open id (open_id).
-	OpenID string
+	OpenID string `json:"open_id,omitempty"`
 	// TokenStatus is the state of the order, for example FINISH (token_status).
-	TokenStatus TokenStatus
+	TokenStatus TokenStatus `json:"token_status,omitempty"`
 	// UserID is the user's Ant member id (user_id).
-	UserID string
+	UserID string `json:"user_id,omitempty"`
 	// Extra holds the members that this version of the library does not know,
 	// as they came. It is nil when there are none.
-	Extra map[string]json.RawMessage
+	Extra map[string]json.RawMessage `json:"-"`
 	// Meta is the answer this was decoded from: status, headers, ids, attempts
 	// and the raw body.
 	Meta Response `json:"-"`
 }
 
-var queryMembers = []string{"identity_result", "identity_result_skip_url", "merchant_identity_id", "open_id", "token_status", "user_id"}
-
-// member returns where the member of that wire name is kept, nil for an unknown
-// one.
-func (r *QueryResponse) member(name []byte) *string {
-	switch string(name) {
-	case "identity_result":
-		return (*string)(&r.IdentityResult)
-	case "identity_result_skip_url":
-		return &r.IdentityResultSkipURL
-	case "merchant_identity_id":
-		return &r.MerchantIdentityID
-	case "open_id":
-		return &r.OpenID
-	case "token_status":
-		return (*string)(&r.TokenStatus)
-	case "user_id":
-		return &r.UserID
-	}
-	return nil
-}
-
 // UnmarshalJSON accepts what the platform may send: a number or boolean becomes a
 // string with the same spelling, null is empty, and unknown members go to Extra.
 // Meta is kept. On an error the receiver is unchanged.
-func (r *QueryResponse) UnmarshalJSON(data []byte) error {
-	if lenient.IsNull(data) {
-		return nil // the convention of encoding/json
-	}
-	before := *r
-	*r = QueryResponse{Meta: r.Meta}
-	err := decodeMembers(data, r.member, &r.Extra)
-	if err != nil {
-		*r = before
-	}
-	return err
+func (r *QueryResponse) UnmarshalJSON(data []byte) error { return unmarshalAnswer(r, data, nil) }
+
+// MarshalJSON writes the answer under its wire names, empty members left out,
+// followed by the members of Extra in alphabetical order.
+func (r QueryResponse) MarshalJSON() ([]byte, error) {
+	type members QueryResponse
+	return marshalAnswer(members(r), r.Extra)
 }
 
 func (r *QueryResponse) decodeAnswer(object []byte, target *target, by acceptor) error {
-	before := *r
-	err := r.UnmarshalJSON(object)
-	switch {
-	case err != nil:
-		return err
-	case target.asked.isAnother(subject{r.UserID, r.OpenID}):
-		err = ErrResponseMismatch
-	case r.IdentityResult == "" && r.IdentityResultSkipURL == "" && r.MerchantIdentityID == "" && r.TokenStatus == "": // other endpoints have the ids, too
-		err = errNoResult
-	default:
-		err = by.accept()
-	}
-	if err != nil {
-		*r = before
-	}
-	return err
+	return decodeAnswer(r, object, target, by, nil)
 }
 
 func (*QueryResponse) answers(target *target) bool { return target.endpoint() == jobworthPath }
 
 func (r *QueryResponse) pending() bool { return r.IdentityResult == IdentityResultWaitingVerify }
 
-// MarshalJSON writes the answer under its wire names, empty members left out,
-// followed by the members of Extra in alphabetical order.
-func (r QueryResponse) MarshalJSON() ([]byte, error) {
-	return encodeMembers(queryMembers, r.member, r.Extra)
-}
+// Format implements [fmt.Formatter]: every verb prints the states and which other
+// members came, and none of their values.
+func (r QueryResponse) Format(f fmt.State, verb rune) { shownOf(r).Format(f, verb) }
 
-// String shows the states and which other members came, and none of their values.
-func (r QueryResponse) String() string { return r.shown().String() }
-
-// Format implements [fmt.Formatter]: every verb prints what String returns.
-func (r QueryResponse) Format(f fmt.State, verb rune) { r.shown().Format(f, verb) }
-
-// LogValue implements [slog.LogValuer] with what String returns.
-func (r QueryResponse) LogValue() slog.Value { return r.shown().LogValue() }
-
-func (r QueryResponse) shown() redact.Value {
-	return redact.Value{TypeName: "alipay.QueryResponse", Fields: append([]redact.Field{
-		redact.Known("IdentityResult", r.IdentityResult, IdentityResultSuccess, IdentityResultFailed, IdentityResultWaitingVerify),
-		redact.Hidden("IdentityResultSkipURL", r.IdentityResultSkipURL),
-		redact.Hidden("MerchantIdentityID", r.MerchantIdentityID),
-		redact.Hidden("OpenID", r.OpenID),
-		redact.Known("TokenStatus", r.TokenStatus, TokenStatusFinish),
-		redact.Hidden("UserID", r.UserID),
-		redact.Count("Extra", len(r.Extra)),
-	}, r.Meta.shown().Fields...)}
-}
-
-// decodeMembers decodes an object into the strings that member returns for the
-// known names, and the rest into extra.
-func decodeMembers(object []byte, member func(name []byte) *string, extra *map[string]json.RawMessage) error {
-	return lenient.EachMember(object, func(name, value []byte) error {
-		if text := member(name); text != nil {
-			s, err := lenient.String(value)
-			if *text = s; err != nil {
-				return &lenient.Misfit{Member: string(name), Why: err.Error()}
-			}
-			return nil
-		}
-		if *extra == nil {
-			*extra = make(map[string]json.RawMessage)
-		}
-		(*extra)[string(name)] = bytes.Clone(value)
-		return nil
-	})
-}
-
-// encodeMembers writes the known members that are not empty, in the given order,
-// and then those of extra that are not known, in alphabetical order.
-func encodeMembers(known []string, member func(name []byte) *string, extra map[string]json.RawMessage) ([]byte, error) {
-	names := slices.Clone(known)
-	for _, name := range slices.Sorted(maps.Keys(extra)) {
-		if member([]byte(name)) == nil {
-			names = append(names, name)
-		}
-	}
-	out := []byte{'{'}
-	for _, name := range names {
-		var value any = extra[name]
-		if text := member([]byte(name)); text != nil {
-			if *text == "" {
-				continue
-			}
-			value = *text
-		}
-		encoded, err := json.Marshal(map[string]any{name: value})
-		if err != nil {
-			return nil, err
-		}
-		if len(out) > 1 {
-			out = append(out, ',')
-		}
-		out = append(out, encoded[1:len(encoded)-1]...)
-	}
-	return append(out, '}'), nil
-}
+// LogValue implements [slog.LogValuer] with what Format prints.
+func (r QueryResponse) LogValue() slog.Value { return shownOf(r).LogValue() }
 
 // Response is a verified answer. Printing and logging it shows status, ids and
 // sizes, and nothing of header or body. Its JSON contains everything, since it is
@@ -305,13 +182,10 @@ type Response struct {
 	Attempts   int         // attempts made, this one included
 }
 
-// String shows status, ids and sizes.
-func (r Response) String() string { return r.shown().String() }
-
-// Format implements [fmt.Formatter]: every verb prints what String returns.
+// Format implements [fmt.Formatter]: every verb prints status, ids and sizes.
 func (r Response) Format(f fmt.State, verb rune) { r.shown().Format(f, verb) }
 
-// LogValue implements [slog.LogValuer] with what String returns.
+// LogValue implements [slog.LogValuer] with what Format prints.
 func (r Response) LogValue() slog.Value { return r.shown().LogValue() }
 
 func (r Response) shown() redact.Value {
@@ -353,4 +227,174 @@ func (r *Response) UnmarshalJSON(data []byte) error {
 type ErrorLink struct {
 	Link string `json:"link"`
 	Desc string `json:"desc,omitempty"`
+}
+
+// answerType is how an answer type of this package is laid out: members by their
+// wire names, Extra for unknown ones, and Meta.
+type answerType struct {
+	members map[string]int
+	extra   int
+}
+
+var answerTypesKnown sync.Map // of *answerType, by reflect.Type
+
+func answerTypeOf(t reflect.Type) *answerType {
+	if known, ok := answerTypesKnown.Load(t); ok {
+		return known.(*answerType)
+	}
+	a := &answerType{members: make(map[string]int)}
+	for i := range t.NumField() {
+		switch name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ","); {
+		case t.Field(i).Name == "Extra":
+			a.extra = i
+		case name != "-":
+			a.members[name] = i
+		}
+	}
+	answerTypesKnown.Store(t, a)
+	return a
+}
+
+func unmarshalAnswer[T any](r *T, data []byte, ignored func(name []byte) bool) error {
+	if lenient.IsNull(data) {
+		return nil // the convention of encoding/json
+	}
+	_, err := decodeMembers(r, data, ignored)
+	return err
+}
+
+// decodeMembers decodes an object into an answer type. own says whether it has a
+// member that only this endpoint's answers have. A boolean is true for the word true
+// in any case, as in Java. On an error r is unchanged.
+func decodeMembers[T any](r *T, object []byte, ignored func(name []byte) bool) (own bool, err error) {
+	before, v := *r, reflect.ValueOf(r).Elem()
+	layout := answerTypeOf(v.Type())
+	for _, i := range layout.members {
+		v.Field(i).SetZero()
+	}
+	extra := v.Field(layout.extra).Addr().Interface().(*map[string]json.RawMessage)
+	*extra = nil
+	err = lenient.EachMember(object, func(name, value []byte) error {
+		i, known := layout.members[string(name)]
+		if !known {
+			if ignored != nil && ignored(name) {
+				return nil
+			}
+			if *extra == nil {
+				*extra = make(map[string]json.RawMessage)
+			}
+			(*extra)[string(name)] = bytes.Clone(value)
+			return nil
+		}
+		text, err := lenient.String(value)
+		if err != nil {
+			return &lenient.Misfit{Member: string(name), Why: err.Error()}
+		}
+		if field := v.Field(i); field.Kind() == reflect.Bool {
+			field.SetBool(strings.EqualFold(text, "true"))
+		} else {
+			field.SetString(text)
+		}
+		switch string(name) {
+		case "user_id", "open_id", "reason": // others have them, too
+		default:
+			own = own || text != ""
+		}
+		return nil
+	})
+	if err != nil {
+		*r = before
+	}
+	return own, err
+}
+
+// decodeAnswer is the decodeAnswer of the answer types.
+func decodeAnswer[T any](r *T, object []byte, target *target, by acceptor, ignored func(name []byte) bool) error {
+	before := *r
+	own, err := decodeMembers(r, object, ignored)
+	switch {
+	case err != nil:
+		return err
+	case target.asked.isAnother(subjectOf(r)):
+		err = ErrResponseMismatch
+	case !own && len(answerTypeOf(reflect.TypeFor[T]()).members) > 0:
+		err = errNoResult
+	default:
+		err = by.accept()
+	}
+	if err != nil {
+		*r = before
+	}
+	return err
+}
+
+// subjectOf is whom an answer is about.
+func subjectOf[T any](r *T) (s subject) {
+	v := reflect.ValueOf(r).Elem()
+	layout := answerTypeOf(v.Type())
+	for i, name := range subjectNames {
+		if field, ok := layout.members[name]; ok {
+			s[i] = v.Field(field).String()
+		} else if value, ok := v.Field(layout.extra).Interface().(map[string]json.RawMessage)[name]; ok {
+			s[i], _ = lenient.String(value)
+		}
+	}
+	return s
+}
+
+// marshalAnswer writes the members of an answer, and those of extra that are none
+// of them.
+func marshalAnswer[T any](members T, extra map[string]json.RawMessage) ([]byte, error) {
+	out, err := json.Marshal(members)
+	layout := answerTypeOf(reflect.TypeOf(members))
+	for _, name := range slices.Sorted(maps.Keys(extra)) {
+		if _, known := layout.members[name]; known || err != nil {
+			continue
+		}
+		var member []byte
+		member, err = json.Marshal(map[string]any{name: extra[name]})
+		if out = out[:len(out)-1]; len(out) > 1 {
+			out = append(out, ',')
+		}
+		out = append(out, member[min(1, len(member)):]...)
+	}
+	return out, err
+}
+
+// shownWords are the platform's own words. Anything else in a field may be a
+// misplaced personal value.
+var shownWords = map[any]bool{
+	QueryTypeExact: true, QueryTypeDim: true, IdentityTypeTeacher: true,
+	CertTypeIDCard: true, CertTypePassport: true, CertTypeHomeReturnPermit: true,
+	CertTypeHKMacauTravelPermit: true, CertTypeTaiwanTravelPermit: true, CertTypeHKMacauID: true,
+	IdentityResultSuccess: true, IdentityResultFailed: true, IdentityResultWaitingVerify: true, TokenStatusFinish: true,
+	AgreementStatusValid: true, AgreementStatusInvalid: true, ProductCodeZhimaAuth: true,
+}
+
+// shownOf shows which fields of a struct are set, and the platform's own words.
+func shownOf(value any) redact.Value {
+	v := reflect.ValueOf(value)
+	shown := redact.Value{TypeName: "alipay." + v.Type().Name()}
+	for i := range v.NumField() {
+		name, field := v.Type().Field(i).Name, v.Field(i)
+		switch f := field.Interface().(type) {
+		case Response:
+			shown.Fields = append(shown.Fields, f.shown().Fields...)
+		case map[string]json.RawMessage:
+			shown.Fields = append(shown.Fields, redact.Count(name, len(f)))
+		case bool:
+			shown.Fields = append(shown.Fields, redact.Field{Name: name, Text: strconv.FormatBool(f)})
+		default:
+			text := ""
+			if !field.IsZero() {
+				text = "set"
+			}
+			shownField := redact.Hidden(name, text)
+			if field.Kind() == reflect.String && shownWords[f] {
+				shownField.Text = field.String()
+			}
+			shown.Fields = append(shown.Fields, shownField)
+		}
+	}
+	return shown
 }

@@ -50,13 +50,10 @@ type Notification struct {
 	Values     url.Values      // all of it; values of only white space may be unsigned
 }
 
-// String shows ID, method, application and time.
-func (n Notification) String() string { return n.shown().String() }
-
-// Format implements [fmt.Formatter]: every verb prints what String returns.
+// Format implements [fmt.Formatter]: every verb shows ID, method, application and time.
 func (n Notification) Format(f fmt.State, verb rune) { n.shown().Format(f, verb) }
 
-// LogValue implements [slog.LogValuer] with what String returns.
+// LogValue implements [slog.LogValuer] with what Format prints.
 func (n Notification) LogValue() slog.Value {
 	shown := n.shown()
 	for i, name := range []string{"notify_id", "method", "app_id", "time", "values"} {

@@ -313,18 +313,15 @@ func (r *fieldReader) uvarint(limit uint64) uint64 {
 
 func (r *fieldReader) bytes() []byte { return r.take(int(r.uvarint(uint64(len(r.rest))))) }
 
-// String shows when the answer came and how large it is.
-func (s SealedAnswer) String() string { return s.shown().String() }
+// Format implements [fmt.Formatter]: every verb shows when the answer came and how large it is.
+func (s SealedAnswer) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.shown().String()) }
 
-// Format implements [fmt.Formatter]: every verb prints what String returns.
-func (s SealedAnswer) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
-
-// LogValue implements [slog.LogValuer] with what String returns.
+// LogValue implements [slog.LogValuer] with what Format prints.
 func (s SealedAnswer) LogValue() slog.Value { return s.shown().LogValue() }
 
-// MarshalJSON writes what String returns. To store a SealedAnswer and read it
+// MarshalJSON writes what Format prints. To store a SealedAnswer and read it
 // back, use MarshalBinary.
-func (s SealedAnswer) MarshalJSON() ([]byte, error) { return json.Marshal(s.String()) }
+func (s SealedAnswer) MarshalJSON() ([]byte, error) { return json.Marshal(s.shown().String()) }
 
 func (s SealedAnswer) shown() redact.Value {
 	v := redact.Value{TypeName: "alipay.SealedAnswer"}

@@ -8,9 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"unicode/utf8"
-
-	"github.com/seed-39a49030/alipay/internal/lenient"
-	"github.com/seed-39a49030/alipay/internal/redact"
 )
 
 const (
@@ -80,26 +77,11 @@ type CreditAgreementSignParams struct {
 	AppAuthToken string
 }
 
-// String shows which parameters are set, and no personal value.
-func (p CreditAgreementSignParams) String() string { return p.shown().String() }
+// Format implements [fmt.Formatter]: every verb prints which parameters are set.
+func (p CreditAgreementSignParams) Format(f fmt.State, verb rune) { shownOf(p).Format(f, verb) }
 
-// Format implements [fmt.Formatter]: every verb prints what String returns.
-func (p CreditAgreementSignParams) Format(f fmt.State, verb rune) { p.shown().Format(f, verb) }
-
-// LogValue implements [slog.LogValuer] with what String returns.
-func (p CreditAgreementSignParams) LogValue() slog.Value { return p.shown().LogValue() }
-
-func (p CreditAgreementSignParams) shown() redact.Value {
-	extra := ""
-	if p.ExtraParam != nil {
-		extra = "set"
-	}
-	return redact.Value{TypeName: "alipay.CreditAgreementSignParams", Fields: []redact.Field{
-		redact.Hidden("OutAgreementNo", p.OutAgreementNo), redact.Hidden("ZmServiceID", p.ZmServiceID), redact.Hidden("CategoryID", p.CategoryID),
-		redact.Known("ProductCode", p.ProductCode, ProductCodeZhimaAuth), redact.Hidden("CancelBackLink", p.CancelBackLink),
-		redact.Hidden("ReturnBackLink", p.ReturnBackLink), redact.Hidden("ExternalLogonID", p.ExternalLogonID), redact.Hidden("ExtraParam", extra), redact.Hidden("AppAuthToken", p.AppAuthToken),
-	}}
-}
+// LogValue implements [slog.LogValuer] with what Format prints.
+func (p CreditAgreementSignParams) LogValue() slog.Value { return shownOf(p).LogValue() }
 
 // Sign returns the order string of zhima.credit.payafteruse.creditagreement.sign,
 // which the merchant's app or mini-program hands to Alipay's app, where the user
@@ -162,20 +144,11 @@ type CreditAgreementQueryParams struct {
 	CreditAgreementID string `url:"credit_agreement_id,omitempty" json:"credit_agreement_id,omitempty"` // Zhima's number (credit_agreement_id)
 }
 
-// String shows which parameters are set, and no value.
-func (p CreditAgreementQueryParams) String() string { return p.shown().String() }
+// Format implements [fmt.Formatter]: every verb prints which are set.
+func (p CreditAgreementQueryParams) Format(f fmt.State, verb rune) { shownOf(p).Format(f, verb) }
 
-// Format implements [fmt.Formatter]: every verb prints what String returns.
-func (p CreditAgreementQueryParams) Format(f fmt.State, verb rune) { p.shown().Format(f, verb) }
-
-// LogValue implements [slog.LogValuer] with what String returns.
-func (p CreditAgreementQueryParams) LogValue() slog.Value { return p.shown().LogValue() }
-
-func (p CreditAgreementQueryParams) shown() redact.Value {
-	return redact.Value{TypeName: "alipay.CreditAgreementQueryParams", Fields: []redact.Field{
-		redact.Hidden("OutAgreementNo", p.OutAgreementNo), redact.Hidden("CreditAgreementID", p.CreditAgreementID),
-	}}
-}
+// LogValue implements [slog.LogValuer] with what Format prints.
+func (p CreditAgreementQueryParams) LogValue() slog.Value { return shownOf(p).LogValue() }
 
 // CreditAgreementQueryResponse is the verified answer about an agreement. Every
 // member is optional: one that did not come, or came as null, is empty.
@@ -184,103 +157,44 @@ func (p CreditAgreementQueryParams) shown() redact.Value {
 // the ids. Its JSON contains the values, under the wire names and with the members
 // of Extra, because they are the caller's own data: do not log that.
 type CreditAgreementQueryResponse struct {
-	AgreementStatus   AgreementStatus            // [AgreementStatusValid] or [AgreementStatusInvalid] (agreement_status)
-	AlipayUserID      string                     // the user's Ant member id (alipay_user_id)
-	OpenID            string                     // the user's Ant open id (open_id)
-	BizTime           string                     // when it was made, as the platform writes it (biz_time)
-	CreditAgreementID string                     // Zhima's number of the agreement (credit_agreement_id)
-	OutAgreementNo    string                     // the merchant's number (out_agreement_no)
-	ExtInfo           string                     // further information, JSON (ext_info)
-	Extra             map[string]json.RawMessage // members that this version does not know, as they came; nil without any
-	Meta              Response                   `json:"-"` // the answer this was decoded from
-}
-
-var agreementMembers = []string{"agreement_status", "alipay_user_id", "biz_time", "credit_agreement_id", "ext_info", "open_id", "out_agreement_no"}
-
-// member returns where the member of that wire name is kept, nil for an unknown
-// one.
-func (r *CreditAgreementQueryResponse) member(name []byte) *string {
-	switch string(name) {
-	case "agreement_status":
-		return (*string)(&r.AgreementStatus)
-	case "alipay_user_id":
-		return &r.AlipayUserID
-	case "biz_time":
-		return &r.BizTime
-	case "credit_agreement_id":
-		return &r.CreditAgreementID
-	case "ext_info":
-		return &r.ExtInfo
-	case "open_id":
-		return &r.OpenID
-	case "out_agreement_no":
-		return &r.OutAgreementNo
-	}
-	return nil
+	AgreementStatus   AgreementStatus            `json:"agreement_status,omitempty"`    // [AgreementStatusValid] or [AgreementStatusInvalid] (agreement_status)
+	AlipayUserID      string                     `json:"alipay_user_id,omitempty"`      // the user's Ant member id (alipay_user_id)
+	OpenID            string                     `json:"open_id,omitempty"`             // the user's Ant open id (open_id)
+	BizTime           string                     `json:"biz_time,omitempty"`            // when it was made, as the platform writes it (biz_time)
+	CreditAgreementID string                     `json:"credit_agreement_id,omitempty"` // Zhima's number of the agreement (credit_agreement_id)
+	OutAgreementNo    string                     `json:"out_agreement_no,omitempty"`    // the merchant's number (out_agreement_no)
+	ExtInfo           string                     `json:"ext_info,omitempty"`            // further information, JSON (ext_info)
+	Extra             map[string]json.RawMessage `json:"-"`                             // members that this version does not know, as they came; nil without any
+	Meta              Response                   `json:"-"`                             // the answer this was decoded from
 }
 
 // UnmarshalJSON takes what the platform may send: a number or boolean becomes the
 // string that spells it, null is empty, and unknown members go to Extra. Meta is
 // kept. With an error the receiver stays as it was.
 func (r *CreditAgreementQueryResponse) UnmarshalJSON(data []byte) error {
-	if lenient.IsNull(data) {
-		return nil // the convention of encoding/json
-	}
-	before := *r
-	*r = CreditAgreementQueryResponse{Meta: r.Meta}
-	err := decodeMembers(data, r.member, &r.Extra)
-	if err != nil {
-		*r = before
-	}
-	return err
+	return unmarshalAnswer(r, data, nil)
 }
 
 // MarshalJSON writes the answer under its wire names, empty members left out,
 // followed by the members of Extra in alphabetical order.
 func (r CreditAgreementQueryResponse) MarshalJSON() ([]byte, error) {
-	return encodeMembers(agreementMembers, r.member, r.Extra)
+	type members CreditAgreementQueryResponse
+	return marshalAnswer(members(r), r.Extra)
 }
 
 func (r *CreditAgreementQueryResponse) decodeAnswer(object []byte, target *target, by acceptor) error {
-	before := *r
-	err := r.UnmarshalJSON(object)
-	switch {
-	case err != nil:
-		return err
-	case target.asked.isAnother(subject{2: r.OutAgreementNo, 3: r.CreditAgreementID}):
-		err = ErrResponseMismatch
-	case r.AgreementStatus == "" && r.AlipayUserID == "" && r.BizTime == "" && r.CreditAgreementID == "" && r.ExtInfo == "" && r.OutAgreementNo == "":
-		err = errNoResult
-	default:
-		err = by.accept()
-	}
-	if err != nil {
-		*r = before
-	}
-	return err
+	return decodeAnswer(r, object, target, by, nil)
 }
 
 func (*CreditAgreementQueryResponse) answers(target *target) bool {
 	return target.endpoint() == agreementPath
 }
 
-// String shows the status and which other members came, and none of their values.
-func (r CreditAgreementQueryResponse) String() string { return r.shown().String() }
+// Format implements [fmt.Formatter]: every verb prints the status and which other members came.
+func (r CreditAgreementQueryResponse) Format(f fmt.State, verb rune) { shownOf(r).Format(f, verb) }
 
-// Format implements [fmt.Formatter]: every verb prints what String returns.
-func (r CreditAgreementQueryResponse) Format(f fmt.State, verb rune) { r.shown().Format(f, verb) }
-
-// LogValue implements [slog.LogValuer] with what String returns.
-func (r CreditAgreementQueryResponse) LogValue() slog.Value { return r.shown().LogValue() }
-
-func (r CreditAgreementQueryResponse) shown() redact.Value {
-	return redact.Value{TypeName: "alipay.CreditAgreementQueryResponse", Fields: append([]redact.Field{
-		redact.Known("AgreementStatus", r.AgreementStatus, AgreementStatusValid, AgreementStatusInvalid),
-		redact.Hidden("AlipayUserID", r.AlipayUserID), redact.Hidden("OpenID", r.OpenID), redact.Hidden("BizTime", r.BizTime),
-		redact.Hidden("CreditAgreementID", r.CreditAgreementID), redact.Hidden("OutAgreementNo", r.OutAgreementNo), redact.Hidden("ExtInfo", r.ExtInfo),
-		redact.Count("Extra", len(r.Extra)),
-	}, r.Meta.shown().Fields...)}
-}
+// LogValue implements [slog.LogValuer] with what Format prints.
+func (r CreditAgreementQueryResponse) LogValue() slog.Value { return shownOf(r).LogValue() }
 
 // Query asks for the state of an agreement
 // (zhima.credit.payafteruse.creditagreement.query). It spends nothing, so it may be
@@ -309,18 +223,11 @@ type CreditAgreementUnsignParams struct {
 	CreditAgreementID string `json:"credit_agreement_id"`
 }
 
-// String shows whether the number is set.
-func (p CreditAgreementUnsignParams) String() string { return p.shown().String() }
+// Format implements [fmt.Formatter]: every verb prints whether the number is set.
+func (p CreditAgreementUnsignParams) Format(f fmt.State, verb rune) { shownOf(p).Format(f, verb) }
 
-// Format implements [fmt.Formatter]: every verb prints what String returns.
-func (p CreditAgreementUnsignParams) Format(f fmt.State, verb rune) { p.shown().Format(f, verb) }
-
-// LogValue implements [slog.LogValuer] with what String returns.
-func (p CreditAgreementUnsignParams) LogValue() slog.Value { return p.shown().LogValue() }
-
-func (p CreditAgreementUnsignParams) shown() redact.Value {
-	return redact.Value{TypeName: "alipay.CreditAgreementUnsignParams", Fields: []redact.Field{redact.Hidden("CreditAgreementID", p.CreditAgreementID)}}
-}
+// LogValue implements [slog.LogValuer] with what Format prints.
+func (p CreditAgreementUnsignParams) LogValue() slog.Value { return shownOf(p).LogValue() }
 
 // CreditAgreementUnsignResponse is the verified answer that an agreement has ended.
 // The platform documents no members.
@@ -330,49 +237,21 @@ type CreditAgreementUnsignResponse struct {
 }
 
 func (r *CreditAgreementUnsignResponse) decodeAnswer(object []byte, target *target, by acceptor) error {
-	var common string
-	var code ErrorCode
-	fresh := CreditAgreementUnsignResponse{Meta: r.Meta}
-	err := decodeMembers(object, func(name []byte) *string {
-		switch {
-		case string(name) == "code":
-			return (*string)(&code)
-		case isCommon(name):
-			return &common
-		}
-		return nil
-	}, &fresh.Extra)
-	switch {
-	case err != nil:
-		return err
-	case code != oldSuccess:
+	if newRefusal(object, nil).gateway != oldSuccess {
 		return errNoResult
-	case target.asked.isAnother(subjectOf(fresh.Extra)):
-		return ErrResponseMismatch
 	}
-	if err := by.accept(); err != nil {
-		return err
-	}
-	*r = fresh
-	return nil
+	return decodeAnswer(r, object, target, by, isCommon)
 }
 
 func (*CreditAgreementUnsignResponse) answers(target *target) bool {
 	return target.endpoint() == unsignMethod
 }
 
-// String shows which members came.
-func (r CreditAgreementUnsignResponse) String() string { return r.shown().String() }
+// Format implements [fmt.Formatter]: every verb prints which members came.
+func (r CreditAgreementUnsignResponse) Format(f fmt.State, verb rune) { shownOf(r).Format(f, verb) }
 
-// Format implements [fmt.Formatter]: every verb prints what String returns.
-func (r CreditAgreementUnsignResponse) Format(f fmt.State, verb rune) { r.shown().Format(f, verb) }
-
-// LogValue implements [slog.LogValuer] with what String returns.
-func (r CreditAgreementUnsignResponse) LogValue() slog.Value { return r.shown().LogValue() }
-
-func (r CreditAgreementUnsignResponse) shown() redact.Value {
-	return redact.Value{TypeName: "alipay.CreditAgreementUnsignResponse", Fields: append([]redact.Field{redact.Count("Extra", len(r.Extra))}, r.Meta.shown().Fields...)}
-}
+// LogValue implements [slog.LogValuer] with what Format prints.
+func (r CreditAgreementUnsignResponse) LogValue() slog.Value { return shownOf(r).LogValue() }
 
 // Unsign ends an agreement, for a user who withdraws consent
 // (zhima.credit.payafteruse.creditagreement.unsign, 解除授权). It is a call of the old

@@ -9,13 +9,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 
-	"github.com/seed-39a49030/alipay/internal/lenient"
 	"github.com/seed-39a49030/alipay/internal/redact"
 )
 
@@ -115,109 +112,47 @@ type PreconsultParams struct {
 	ZmServiceID string `json:"zm_service_id,omitempty"`
 }
 
-// String shows which parameters are set, and no personal value.
-func (p PreconsultParams) String() string { return p.shown().String() }
+// Format implements [fmt.Formatter]: every verb prints which parameters are set, and
+// no personal value.
+func (p PreconsultParams) Format(f fmt.State, verb rune) { shownOf(p).Format(f, verb) }
 
-// Format implements [fmt.Formatter]: every verb prints what String returns.
-func (p PreconsultParams) Format(f fmt.State, verb rune) { p.shown().Format(f, verb) }
-
-// LogValue implements [slog.LogValuer] with what String returns.
-func (p PreconsultParams) LogValue() slog.Value { return p.shown().LogValue() }
-
-func (p PreconsultParams) shown() redact.Value {
-	return redact.Value{TypeName: "alipay.PreconsultParams", Fields: []redact.Field{
-		redact.Hidden("OutAgreementNo", p.OutAgreementNo), redact.Hidden("OnceToken", p.OnceToken),
-		redact.Known("IdentityType", p.IdentityType, IdentityTypeTeacher), redact.Known("QueryType", p.QueryType, QueryTypeExact, QueryTypeDim),
-		redact.Hidden("ZmServiceID", p.ZmServiceID),
-	}}
-}
+// LogValue implements [slog.LogValuer] with what Format prints.
+func (p PreconsultParams) LogValue() slog.Value { return shownOf(p).LogValue() }
 
 // PreconsultResponse is the verified answer of 身份验真预咨询服务. Printing and
 // logging it shows whether the check can succeed, and not the reason.
 type PreconsultResponse struct {
-	PreCheckSuccess bool                       // the check can succeed (pre_check_success)
-	Reason          string                     // why not, in the platform's words (reason)
-	Extra           map[string]json.RawMessage // members that this version does not know, as they came; nil without any
-	Meta            Response                   `json:"-"` // the answer this was decoded from
+	PreCheckSuccess bool                       `json:"pre_check_success"` // the check can succeed (pre_check_success)
+	Reason          string                     `json:"reason,omitempty"`  // why not, in the platform's words (reason)
+	Extra           map[string]json.RawMessage `json:"-"`                 // members that this version does not know, as they came; nil without any
+	Meta            Response                   `json:"-"`                 // the answer this was decoded from
 }
 
 // UnmarshalJSON takes what the platform may send. As in Java, pre_check_success is
 // true for the word true in any case, also as a string, and false for any other. On
 // an error the receiver is unchanged.
 func (r *PreconsultResponse) UnmarshalJSON(data []byte) error {
-	_, err := r.decode(data)
-	return err
-}
-
-func (r *PreconsultResponse) decode(data []byte) (passed string, err error) {
-	fresh, common := PreconsultResponse{Meta: r.Meta}, ""
-	err = decodeMembers(data, func(name []byte) *string {
-		switch {
-		case string(name) == "pre_check_success":
-			return &passed
-		case string(name) == "reason":
-			return &fresh.Reason
-		case isCommon(name):
-			return &common
-		}
-		return nil
-	}, &fresh.Extra)
-	if err == nil {
-		fresh.PreCheckSuccess = strings.EqualFold(passed, "true")
-		*r = fresh
-	}
-	return passed, err
+	return unmarshalAnswer(r, data, isCommon)
 }
 
 // MarshalJSON writes the answer under its wire names, with the members of Extra.
 func (r PreconsultResponse) MarshalJSON() ([]byte, error) {
-	members := maps.Clone(r.Extra)
-	if members == nil {
-		members = map[string]json.RawMessage{}
-	}
-	members["pre_check_success"] = strconv.AppendBool(nil, r.PreCheckSuccess)
-	return encodeMembers([]string{"reason"}, func(name []byte) *string {
-		if string(name) == "reason" {
-			return &r.Reason
-		}
-		return nil
-	}, members)
+	type members PreconsultResponse
+	return marshalAnswer(members(r), r.Extra)
 }
 
 func (r *PreconsultResponse) decodeAnswer(object []byte, target *target, by acceptor) error {
-	before := *r
-	passed, err := r.decode(object)
-	switch {
-	case err != nil:
-	case passed == "":
-		err = errNoResult
-	case target.asked.isAnother(subjectOf(r.Extra)):
-		err = ErrResponseMismatch
-	default:
-		err = by.accept()
-	}
-	if err != nil {
-		*r = before
-	}
-	return err
+	return decodeAnswer(r, object, target, by, isCommon)
 }
 
 func (*PreconsultResponse) answers(target *target) bool { return target.endpoint() == preconsultMethod }
 
-// String shows whether the check can succeed and which other members came.
-func (r PreconsultResponse) String() string { return r.shown().String() }
+// Format implements [fmt.Formatter]: every verb prints whether the check can succeed
+// and which other members came.
+func (r PreconsultResponse) Format(f fmt.State, verb rune) { shownOf(r).Format(f, verb) }
 
-// Format implements [fmt.Formatter]: every verb prints what String returns.
-func (r PreconsultResponse) Format(f fmt.State, verb rune) { r.shown().Format(f, verb) }
-
-// LogValue implements [slog.LogValuer] with what String returns.
-func (r PreconsultResponse) LogValue() slog.Value { return r.shown().LogValue() }
-
-func (r PreconsultResponse) shown() redact.Value {
-	return redact.Value{TypeName: "alipay.PreconsultResponse", Fields: append([]redact.Field{
-		{Name: "PreCheckSuccess", Text: strconv.FormatBool(r.PreCheckSuccess)}, redact.Hidden("Reason", r.Reason), redact.Count("Extra", len(r.Extra)),
-	}, r.Meta.shown().Fields...)}
-}
+// LogValue implements [slog.LogValuer] with what Format prints.
+func (r PreconsultResponse) LogValue() slog.Value { return shownOf(r).LogValue() }
 
 // Preconsult asks, before the user is sent to Alipay, whether a check can succeed
 // (zhima.customer.jobworth.authentication.preconsult, 身份验真预咨询服务). It is a call
@@ -279,14 +214,6 @@ type subject [len(subjectNames)]string
 var subjectNames = [...]string{"user_id", "open_id", "out_agreement_no", "credit_agreement_id"}
 
 const personIDs = 2 // of subjectNames, the first ones
-
-// subjectOf returns the subject among the members of an answer.
-func subjectOf(members map[string]json.RawMessage) (s subject) {
-	for i, name := range subjectNames {
-		s[i], _ = lenient.String(members[name])
-	}
-	return s
-}
 
 // asked recognises the subject of a request: the ids themselves, or in a sealed
 // answer their salted hashes.
