@@ -8,6 +8,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -657,4 +660,31 @@ func TestEveryStateHasAnExitOrIsAnEnd(t *testing.T) {
 		assert.Equal(t, state != StateDone, leaves, state)
 	}
 	assert.Len(t, States(), 8)
+}
+
+func TestTheDocumentsSayWhatLeadsToWhat(t *testing.T) {
+	row := regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\|[^|]*\\|[^|]*\\|([^|]*)\\|[^|]*\\|$")
+	for _, file := range []string{"../docs/en/check.md", "../docs/zh-CN/check.md"} {
+		page, err := os.ReadFile(file)
+		require.NoError(t, err)
+		told := map[State][]string{}
+		for _, match := range row.FindAllStringSubmatch(string(page), -1) {
+			states := strings.FieldsFunc(match[2], func(r rune) bool { return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyz_", r) })
+			slices.Sort(states)
+			told[State(match[1])] = states
+		}
+		for state, row := range table {
+			leads := []string{}
+			for on, to := range row {
+				if to != state {
+					leads = append(leads, string(to))
+				}
+				if on == askAgain && state == StateFailed {
+					leads = append(leads, string(StateStarted))
+				}
+			}
+			slices.Sort(leads)
+			assert.Equal(t, slices.Compact(leads), told[state], "%s: %s", file, state)
+		}
+	}
 }

@@ -21,7 +21,7 @@ var imports = map[string]string{
 	"prometheus": "github.com/prometheus/client_golang/prometheus",
 	"promauto":   "github.com/prometheus/client_golang/prometheus/promauto",
 	"assert":     "github.com/stretchr/testify/assert", "require": "github.com/stretchr/testify/require",
-	"http": "net/http", "json": "encoding/json", "rsa": "crypto/rsa", "signal": "os/signal", "slog": "log/slog", "url": "net/url",
+	"http": "net/http", "json": "encoding/json", "rsa": "crypto/rsa", "signal": "os/signal", "slog": "log/slog", "sql": "database/sql", "url": "net/url",
 }
 
 var (
