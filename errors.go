@@ -24,8 +24,11 @@ var (
 	ErrResponseUnsigned = protocol.ErrUnsigned
 	// ErrResponseSignature: the signature of the answer does not verify.
 	ErrResponseSignature = protocol.ErrAnswerSignature
-	// ErrResponseAltered: the configured key of Alipay has signed other content,
-	// so the answer was changed on the way. It satisfies ErrResponseSignature too.
+	// ErrResponseAltered: the configured key of Alipay has signed other content, so
+	// the answer was changed on the way, and in a way that cannot be undone. The key is
+	// right; look for what changes answers. CallError.Answer keeps what came, for
+	// that only. WaitForResult goes on asking, since the next answer may arrive as it
+	// was sent. It satisfies ErrResponseSignature too.
 	ErrResponseAltered = protocol.ErrAltered
 	// ErrResponseStale: the answer's timestamp is missing, or further from the
 	// local clock than WithMaxClockSkew allows.
@@ -36,7 +39,8 @@ var (
 	// may still be the right one, so CallError.Answer keeps it.
 	ErrResponseReplayed = protocol.ErrReplayed
 	// ErrResponseMismatch: the answer names another user, by UserID or OpenID, or
-	// another agreement than the one that was asked for.
+	// another agreement than the one that was asked for. CallError.Answer keeps it, since
+	// its owner may have no other copy: see WithoutUserCheck.
 	ErrResponseMismatch = errors.New("the answer is about another user or agreement than the one asked for, so something between the gateway and here mixes answers up")
 	// ErrUnknownCertificate: the answer names a certificate (alipay-sn) that is
 	// not configured, or that has expired.
@@ -225,9 +229,9 @@ type CallError struct {
 	TraceID    string // alipay-trace-id, "" without an answer
 	RequestID  string // alipay-request-id of the last attempt
 
-	// Answer is a signed and complete answer that could not be accepted; else nil.
-	// It may be the only copy of a result: store it, and open it with
-	// [Client.Open] once the cause is fixed.
+	// Answer is a signed answer that could not be accepted; else nil. It may be the
+	// only copy of a result: store it, and open it with [Client.Open] once the cause
+	// is fixed.
 	Answer *SealedAnswer
 
 	appID     string

@@ -104,9 +104,9 @@ func newSettings(opts []Option) (settings, error) {
 // Some limits are set on the transport: net/http reads up to 10 MB of header
 // (MaxResponseHeaderBytes; 256 KiB in the library's own), and a handshake with a
 // silent server goes on for TLSHandshakeTimeout after the call has ended. In the
-// library's own transport a dial ends with the call that waits for it, and bytes
-// that a server sends after an answer are discarded; with other transports,
-// net/http writes the first of them to the standard logger.
+// library's own transport a dial ends with the call that waits for it. With any
+// transport, net/http writes the first bytes that a server sends after an answer to
+// the standard logger.
 func WithHTTPClient(client *http.Client) Option {
 	return func(s *settings) error {
 		s.httpClient = nil
@@ -141,8 +141,9 @@ func WithTimeout(timeout time.Duration) Option {
 // It also logs at Warn when a certificate was downloaded ("alipay: new
 // certificate", see [WithCertificateDownload]), and once a day when a configured
 // one expires within 30 days ("alipay: certificate expires"). The attributes are
-// app_id, sn, not_after and advice; for the latter message also field. By default
-// nothing is logged.
+// app_id, sn, not_after and advice; for the latter message also field. Once for each
+// kind it logs at Info what had been done to an answer on its way ("alipay: an answer
+// was changed on its way"), which was undone. By default nothing is logged.
 func WithLogger(logger *slog.Logger) Option {
 	return func(s *settings) error {
 		s.logger = logger

@@ -17,19 +17,20 @@ import (
 	"github.com/seed-39a49030/alipay/internal/redact"
 )
 
-// SealedAnswer is a complete and signed answer that could not be accepted, because
-// its certificate is unknown, a key was copied wrongly or a clock is wrong. It may
-// be the only copy of a person's result, since a once_token gives only one, so
-// [CallError].Answer carries it. Once the cause is fixed, [Client.Open] makes the
-// same checks again, in this process or in another:
+// SealedAnswer is a signed answer that could not be accepted, because its
+// certificate is unknown, a key was copied wrongly, a clock is wrong, or it is about
+// somebody else. It may be the only copy of a person's result, since a once_token
+// gives only one, so [CallError].Answer carries it. Once the cause is fixed,
+// [Client.Open] makes the same checks again, in this process or in another:
 //
 //	var failed *alipay.CallError
 //	if errors.As(err, &failed) && failed.Answer != nil {
 //		data, _ := failed.Answer.MarshalBinary() // a BLOB column, beside the order
 //	}
 //
-// It contains the answer and nothing of the request, so it may not show whose it
-// is: store it under your own number for the check. Without content
+// It is bound to what was asked: it contains AppID, method and path of the call, and
+// a salted hash of each id that the request named. Nothing else of the request can
+// be read from it, so store it under your own number for the check. Without content
 // encryption the result in it is plain text, so protect it as you protect a
 // result: limit who may read it, and delete it in time. It is useful until the
 // cause is fixed, which takes hours or days, or until the person repeats the check.

@@ -32,16 +32,19 @@ func (p PollPolicy) withDefaults() PollPolicy {
 // its step. It returns the first other answer.
 //
 // A poll that was lost on the wire, got a 5xx or could not be delivered does not
-// end the wait, since only asking again can show the state. But a lost poll may
-// have taken the result with it, or may be delayed and take it later. So a refusal
-// after one satisfies [ErrOutcomeUnknown] beside its own code, such as
-// [CodeTokenInvalid], whatever was answered in between.
+// end the wait, since only asking again can show the state. A refusal does, and what
+// repeating cannot help, such as a Signer that fails. But a lost poll may have taken
+// the result with it, or may be delayed and take it later. So a refusal after one
+// satisfies [ErrOutcomeUnknown] beside its own code, such as [CodeTokenInvalid],
+// whatever was answered in between.
 //
 // An answer that could not be accepted is kept: the error of the wait carries it
 // ([CallError].Answer). The wait ends at once when it can never verify under the
 // present keys ([ErrResponseSignature], [ErrUnknownCertificate], [ErrDecrypt]), and
 // when it verifies and is final (an old one, or one from a cache): asking again
-// could only be answered with TOKEN_INVALID.
+// could only be answered with TOKEN_INVALID. After one that was changed on its way
+// ([ErrResponseAltered]) or is about somebody else, the asking goes on: the right
+// one may still come.
 //
 // The policy's Timeout ends the asking, never a poll in progress: that one ends by
 // the client's own timeout, or by ctx. When ctx or the Timeout has ended,

@@ -85,7 +85,9 @@ func (s *ZhimaCustomerJobworthAuthentication) Open(answer *SealedAnswer, opts ..
 	return opened, nil
 }
 
-// WaitForResult is the function [WaitForResult] with this service.
+// WaitForResult asks until the result is final, for at most the policy's Timeout: it
+// is the function [WaitForResult] with this service, whose comment says what happens
+// to lost polls and to answers that cannot be accepted.
 func (s *ZhimaCustomerJobworthAuthentication) WaitForResult(ctx context.Context, params *QueryParams, policy PollPolicy, opts ...RequestOption) (*QueryResponse, error) {
 	return WaitForResult(ctx, s, params, policy, opts...)
 }
