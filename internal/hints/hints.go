@@ -3,7 +3,7 @@
 // The constants in codes.go and the tables in docs/ are generated from it.
 package hints
 
-//go:generate go run ./gen
+//go:generate go test -run ^TestGeneratedPartsAreCurrent$ . -update
 
 import (
 	"net/http"

@@ -1,24 +1,35 @@
-// Gen writes what is made from the table of error codes: the constants in
-// codes.go and the tables of the documents. It is run by go generate.
-package main
+package hints_test
 
 import (
+	"flag"
 	"fmt"
 	"go/format"
-	"log"
 	"os"
 	"path/filepath"
 	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/seed-39a49030/alipay/internal/hints"
 )
 
-func main() {
-	log.SetFlags(0)
+var update = flag.Bool("update", false, "write anew what is made from the table of codes")
+
+// TestGeneratedPartsAreCurrent: the constants in codes.go and the tables of the
+// documents are made from the table of error codes.
+func TestGeneratedPartsAreCurrent(t *testing.T) {
 	for _, target := range targets {
-		path := filepath.Join("..", "..", target.file)
-		if err := update(path, target); err != nil {
-			log.Fatal(err)
+		file := filepath.Join("..", "..", target.file)
+		data, err := os.ReadFile(file)
+		require.NoError(t, err)
+		want, err := apply(string(data), target)
+		require.NoError(t, err)
+		if *update {
+			require.NoError(t, os.WriteFile(file, []byte(want), 0o644))
+		} else {
+			assert.Equal(t, want, string(data), "%s: run go generate ./...", target.file)
 		}
 	}
 }
@@ -43,18 +54,6 @@ const (
 	tablesBegin = "<!-- codes:begin -->\n"
 	tablesEnd   = "<!-- codes:end -->"
 )
-
-func update(path string, t target) error {
-	old, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	data, err := apply(string(old), t)
-	if err != nil || data == string(old) {
-		return err
-	}
-	return os.WriteFile(path, []byte(data), 0o644)
-}
 
 // apply returns the text of a file with its generated part made new.
 func apply(text string, t target) (string, error) {
@@ -121,4 +120,53 @@ func tables(header string, in func(hints.Text) string) string {
 		}
 	}
 	return b.String() + "\n"
+}
+
+func TestFilesWithoutTheirMarkersAreRefused(t *testing.T) {
+	for _, text := range []string{"", "const (", "\nconst (\n\tA = 1", "\n)\n"} {
+		_, err := apply(text, targets[0])
+		assert.Error(t, err, "%q", text)
+	}
+}
+
+// The list is the platform's, with its order and its spelling.
+func TestEveryListedCodeIsInTheTableInOrder(t *testing.T) {
+	list, err := os.ReadFile("../../testdata/error_codes.txt")
+	require.NoError(t, err)
+	var want []string
+	for line := range strings.Lines(string(list)) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			want = append(want, line)
+		}
+	}
+	require.Len(t, want, 116)
+
+	var got []string
+	for _, group := range hints.Groups {
+		for _, entry := range group.Entries {
+			got = append(got, entry.Code)
+		}
+	}
+	assert.Equal(t, want, got)
+}
+
+func TestConstantsAreSpelledAsGoSpellsNames(t *testing.T) {
+	for code, want := range map[string]string{
+		"TOKEN_INVALID":                 "CodeTokenInvalid",
+		"NOT_OPEN_ZM":                   "CodeNotOpenZM",
+		"INVALID_PARAMETER":             "CodeInvalidParameter",
+		"invalid-parameter":             "CodeGatewayInvalidParameter",
+		"invalid-app-id":                "CodeInvalidAppID",
+		"illegal-client-ip":             "CodeIllegalClientIP",
+		"insufficient-isv-permissions":  "CodeInsufficientISVPermissions",
+		"missing-alipay-root-cert-sn":   "CodeMissingAlipayRootCertSN",
+		"missing-app-uid":               "CodeMissingAppUID",
+		"illegal-json":                  "CodeIllegalJSON",
+		"app-invalid-oid":               "CodeAppInvalidOID",
+		"openid-error":                  "CodeOpenIDError",
+		"app-api-punished":              "CodeAppAPIPunished",
+		"sevice-not-been-subscribed-to": "CodeSeviceNotBeenSubscribedTo",
+	} {
+		assert.Equal(t, want, constant(code))
+	}
 }
