@@ -104,7 +104,7 @@ func (c *Client) CloseIdleConnections() {
 // NewTransport returns an http.Transport with the library's own settings, to
 // share between clients, to change, or to wrap: give it to [WithHTTPClient]. It
 // speaks HTTP/1.1 only and TLS 1.2 or newer, keeps one idle connection for each
-// concurrent caller, for 15 s, and honours HTTPS_PROXY.
+// concurrent caller, for 15 s, resumes TLS sessions, and honours HTTPS_PROXY.
 //
 // A client without [WithHTTPClient] makes itself such a transport, and lends each
 // of its connections to one attempt at a time. A connection on which the server

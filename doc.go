@@ -36,7 +36,8 @@
 //
 // Requests are signed, and answers are verified before anything reads them. Make
 // one [Client] for each application and share it: it is safe for concurrent use
-// and keeps its connections.
+// and keeps its connections. A second run of this program ends with TOKEN_INVALID:
+// the first has used the token up.
 //
 // # What an error means
 //
@@ -52,7 +53,7 @@
 //	case alipay.OutcomeRejected:
 //		// The gateway said no: an *APIError with Code, Message and Hint.
 //	case alipay.OutcomeUnknown:
-//		// The request may have arrived. Keep the answer if one came, in
+//		// The request may have arrived. Store the answer if one was kept, in
 //		// CallError.Answer; else ask again with the same token.
 //	case alipay.OutcomeNotDelivered:
 //		// Nothing happened. Repeat the call if Retryable(err), else correct it.
@@ -60,6 +61,9 @@
 //
 // To test for one code, use errors.Is(err, alipay.CodeTokenInvalid). See
 // [ErrorCode], [APIError], [CallError], [ArgumentError] and [ConfigError].
+//
+// A signed answer that cannot be accepted, whatever for, is kept in the error: see
+// [SealedAnswer] and [Client.Open].
 //
 // # Keys
 //
@@ -75,19 +79,22 @@
 //
 // # The whole check
 //
+// Package check carries a check from the order string to the stored result, through
+// crashes, deployments, lost answers and changed keys. By hand,
 // [ZhimaCreditPayafteruseCreditagreement.Sign] makes the order string with which
-// Alipay's app asks the user to agree. [Client.NotificationHandler] receives the
-// message that follows. [ZhimaCustomerJobworthAuthentication.WaitForResult] polls
-// until the result is final, with growing pauses, and goes on after a lost poll.
-// A query should not end when the customer closes the page: give it
-// [context.WithoutCancel] and a timeout.
+// Alipay's app asks the user to agree, [Client.NotificationHandler] receives the
+// message that follows, and [ZhimaCustomerJobworthAuthentication.WaitForResult] polls
+// until the result is final, with growing pauses, and goes on after a lost poll. A
+// query should not end when the customer closes the page: give it
+// [context.WithoutCancel] and a timeout of minutes.
 //
 // # Other endpoints
 //
-// [Client.Do] calls any other v3 endpoint under the same rules, also with files.
-// [Client.SDKExecute] and [Client.PageExecute] sign requests that an app or a
-// browser sends to the old gateway. [WithAppAuthToken] calls on behalf of another
-// merchant.
+// [Client.Do] calls any other v3 endpoint under the same rules, also with files, and
+// [Client.Execute] an API of the old gateway. [Client.SDKExecute] and
+// [Client.PageExecute] sign requests that an app or a browser sends there.
+// [WithAppAuthToken] calls on behalf of another merchant. [Client.Heartbeat] is a
+// harmless signed call, for readiness probes.
 //
 // # Logs, metrics, traces
 //
