@@ -442,6 +442,23 @@ func TestDefectTellsWhatNoRSAKeyCanBe(t *testing.T) {
 	}
 }
 
+// What base64 contains is looked into as long as it is base64 itself, and no further.
+func TestBase64IsDecodedAgainOnlyWhereAKeyIsInside(t *testing.T) {
+	public := read(t, vectors+"app_public.pem")
+	const notDER = "it decodes to something that is not the DER of a key or certificate"
+	for name, text := range map[string]string{
+		"nothing but padding": base64Of([]byte("====")), "white space": base64Of([]byte(" \n ")), "words": base64Of([]byte("changeme")), "words, three times": base64Of([]byte(base64Of([]byte(base64Of([]byte("secret")))))),
+		"a key with a stray character": base64Of([]byte(base64Of([]byte("x"+public))[:100] + "*")),
+	} {
+		assert.Equal(t, notDER, Inspect(text).Defect.EN, name)
+		assert.False(t, LooksLikeContent(text), name)
+	}
+	assert.Equal(t, "the -----END line is missing: the text was cut short", Inspect(base64Of([]byte(public[:strings.Index(public, "-----END")]))).Defect.EN)
+	assert.Equal(t, PublicRSA, Inspect(base64Of([]byte("subject=x\n"+public))).Kind)
+	both := Inspect(base64Of([]byte(public + public)))
+	assert.Contains(t, both.Defect.EN, "2 PEM blocks in one text")
+}
+
 func TestPathsAreToldFromContent(t *testing.T) {
 	for _, path := range []string{
 		"/etc/keys/app.pem", "/etc/keys/app", "./app.pem", "../secret/app", "~/x", "~user/x", `C:\keys\app.pem`, "d:/keys/app",
