@@ -32,7 +32,7 @@ func ParseBaseURL(raw string) (*url.URL, error) {
 		return wrong("the port is larger than 65535; leave it off, or write the right one", "端口大于 65535；请去掉或改正")
 	case u.Hostname() == "":
 		return wrong("there is no host; write it as in "+ProductionURL, "缺少主机名；写法如 "+ProductionURL)
-	case strings.ContainsRune(u.Host, utf8.RuneError), strings.Contains(u.Host, "%") && !isVisibleASCII(u.Host): // an IPv6 zone
+	case strings.ContainsRune(u.Host, utf8.RuneError), keys.Visible(u.Host) != u.Host, strings.Contains(u.Host, "%") && !isVisibleASCII(u.Host): // an IPv6 zone
 		return wrong("invalid character in the host name; write it as in "+ProductionURL, "主机名中有非法字符；写法如 "+ProductionURL)
 	}
 	prefix := strings.TrimRight(u.EscapedPath(), "/")

@@ -40,6 +40,8 @@ func TestBaseURLsThatAreNoneAreRefused(t *testing.T) {
 		"https://proxy.merchant.example/v3":                     {"its path contains /v3", "leave it off, as in https://openapi.alipay.com"},
 		"https://proxy.merchant.example/v3/":                    {"its path contains /v3", "leave it off"},
 		"https://proxy.merchant.example/alipay/v3/zhima":        {"its path contains /v3", "leave it off"},
+		"https://proxy%E2%80%8B.merchant.example":               {"invalid character in the host name", "write it as in"},
+		"https://proxy%FF.merchant.example":                     {"invalid character in the host name", "write it as in"},
 		"https://proxy\xff.merchant.example":                    {"invalid character in the host name"},
 		"https://[fe80::1%25e\xff]":                             {"invalid character in the host name"},
 		"https://[fe80::1%25é]":                                 {"invalid character in the host name"},

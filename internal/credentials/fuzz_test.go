@@ -96,7 +96,7 @@ func FuzzResolveField(f *testing.F) {
 }
 
 func FuzzParseBaseURL(f *testing.F) {
-	for _, raw := range []string{"", ProductionURL, "https://proxy.example:8443/a%2Fb/", "http://[::1%25eth0]:80", "https://x/gateway.do", "https://u:p@h?q#f", "//h", "https://h:99999", "HTTPS://H/v3"} {
+	for _, raw := range []string{"", ProductionURL, "https://proxy.example:8443/a%2Fb/", "http://[::1%25eth0]:80", "https://x/gateway.do", "https://u:p@h?q#f", "//h", "https://h:99999", "HTTPS://H/v3", "\ufeffhttps://openapi.alipay.cn\u200b/", "https://a%E2%80%8Bb"} {
 		f.Add(raw)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {

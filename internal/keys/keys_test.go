@@ -448,7 +448,7 @@ func TestBase64IsDecodedAgainOnlyWhereAKeyIsInside(t *testing.T) {
 	const notDER = "it decodes to something that is not the DER of a key or certificate"
 	for name, text := range map[string]string{
 		"nothing but padding": base64Of([]byte("====")), "white space": base64Of([]byte(" \n ")), "words": base64Of([]byte("changeme")), "words, three times": base64Of([]byte(base64Of([]byte(base64Of([]byte("secret")))))),
-		"a key with a stray character": base64Of([]byte(base64Of([]byte("x"+public))[:100] + "*")),
+		"a key with a stray character": base64Of([]byte(base64Of([]byte("x" + public))[:100] + "*")),
 	} {
 		assert.Equal(t, notDER, Inspect(text).Defect.EN, name)
 		assert.False(t, LooksLikeContent(text), name)
