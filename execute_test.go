@@ -554,6 +554,7 @@ func TestRequestsToTheOldGatewayAreThoseOfTheVectors(t *testing.T) {
 			}
 		}
 		assert.Len(t, ours, len(theirs), r.Name)
+		assert.Equal(t, []bool{false, false}, []bool{query.Has("biz_content"), query.Has("app_auth_token")}, "proxies log the URL")
 		for name := range body {
 			assert.True(t, name == "biz_content" || name == "app_auth_token" || request.Params[name] != "", "%s is in the body", name)
 		}
@@ -671,6 +672,7 @@ func TestACallOfTheOldGatewayIsDeliveredAtMostOnce(t *testing.T) {
 		"429, signed success":   {oldAnswer(t, 429, "m.n", ok), alipay.OutcomeUnknown, 1},
 		"429, signed refusal":   {oldAnswer(t, 429, "m.n", `{"code":"40005"}`), alipay.OutcomeUnknown, 1},
 		"400, unsigned refusal": {unsigned(400, `{"m_n_response":{"code":"40005"}}`), alipay.OutcomeSuccess, 2},
+		"201, signed refusal":   {oldAnswer(t, 201, "m.n", `{"code":"40005"}`), alipay.OutcomeUnknown, 1},
 		"201, unsigned refusal": {unsigned(201, `{"m_n_response":{"code":"40005"}}`), alipay.OutcomeUnknown, 1},
 		"303":                   {redirect(303), alipay.OutcomeUnknown, 1},
 	} {
@@ -719,6 +721,25 @@ func TestAnAnswerOfTheOldGatewayIsKeptAndOpened(t *testing.T) {
 	require.NoError(t, err)
 	_, err = client.ZhimaCustomerJobworthAuthentication.Preconsult(t.Context(), &alipay.PreconsultParams{OutAgreementNo: "other"})
 	require.ErrorIs(t, err, alipay.ErrResponseMismatch)
+}
+
+// What cannot be decrypted is kept, whatever the status, which is not signed.
+func TestAnAnswerOfTheOldGatewayThatCannotBeDecryptedIsKept(t *testing.T) {
+	cipher, err := aescbc.New(newAESKey)
+	require.NoError(t, err)
+	for _, status := range []int{200, 400} {
+		s := serve(t, oldAnswer(t, status, "m.n", mustJSON(t, string(cipher.Encrypt([]byte(`{"code":"10000"}`))))))
+		for _, key := range []string{"", oldAESKey} {
+			config := testConfig(t, s.URL)
+			config.EncryptKey = key
+			_, err := clientOf(t, config).Execute(t.Context(), &alipay.ExecuteRequest{Method: "m.n"}, nil)
+			require.ErrorIs(t, err, alipay.ErrDecrypt)
+			require.ErrorIs(t, err, alipay.ErrOutcomeUnknown)
+			config.EncryptKey = newAESKey
+			_, err = clientOf(t, config).Open(stored(t, sealedIn(err)), nil)
+			assert.Equal(t, status == 200, err == nil, "%v", err)
+		}
+	}
 }
 
 // For whom a call acts: the config, then the defaults, then the request, then the

@@ -615,7 +615,7 @@ func TestRefusalUnderANewCertificateIsARefusal(t *testing.T) {
 // TestDownloadSendsNothingOfTheCall: neither a value of the call nor a header
 // that was meant for it.
 func TestDownloadSendsNothingOfTheCall(t *testing.T) {
-	gateway := alipaytest.NewGateway(t)
+	gateway := alipaytest.NewGateway(t, alipaytest.WithEncryptKey(oldAESKey))
 	config := gateway.CertConfig()
 	config.AppAuthToken = testAuthTok
 	client := clientOf(t, config)
@@ -645,6 +645,7 @@ func TestDownloadSendsNothingOfTheCall(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, `{"alipay_cert_sn":"`+sn+`"}`, download.Params.Get("biz_content"))
 	assert.NotContains(t, download.RequestURI, "biz_content", "it goes in the body")
+	assert.NotContains(t, text, "encrypt_type", "it is never encrypted")
 }
 
 // TestAnotherMerchantsCertificateUnderTheSameRootIsNotTrusted: he is a merchant

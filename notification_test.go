@@ -170,6 +170,7 @@ func TestUnverifiableNotificationIsRefused(t *testing.T) {
 		"has signed other values":                                {orderClient(t, nil), after(func(f url.Values) { f.Set("biz_content", testCertNo) })},
 		"is not the one that signed":                             {orderClient(t, nil), signedForm(t, message(), rsaKey(t, "alipaytest/testkeys/foreign_private_key.pem"))},
 		"its msg_method holds & or =":                            {orderClient(t, nil), sign(func(f url.Values) { f.Set("msg_method", testCertNo+"&") })},
+		"its utc_timestamp holds & or =":                         {orderClient(t, nil), sign(func(f url.Values) { f.Set("utc_timestamp", "1=2") })},
 		"it has no notify_id":                                    {orderClient(t, nil), sign(func(f url.Values) { f.Del("notify_id") })},
 		"any call fetches the new one, Client.Heartbeat for one": {certificateClient(t), sign(func(f url.Values) { f.Set("alipay_cert_sn", "x") })},
 		"alipay_cert_sn, is not configured":                      {certificateClient(t), sign(func(f url.Values) { f.Set("alipay_cert_sn", testCertNo) })},

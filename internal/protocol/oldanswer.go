@@ -19,7 +19,7 @@ type OldAnswer struct {
 	Node []byte // as received: an object or, encrypted, a string with its quotes
 	Own  bool   // Node stands under the method's own name, not under error_response
 	Sign string // sign; empty without one
-	SN   string // alipay_cert_sn in lower case; empty without one
+	SN   string // alipay_cert_sn; empty without one
 
 	Damage string // what had been done to the answer on its way, and is undone here; empty for nothing
 }
@@ -56,7 +56,7 @@ func ReadOldAnswer(method string, body []byte, most int64) (a OldAnswer, err err
 	}
 	if sn, ok := members["alipay_cert_sn"]; ok {
 		a.SN, _ = lenient.String(sn)
-		a.SN = strings.ToLower(strings.TrimSpace(a.SN))
+		a.SN = strings.TrimSpace(a.SN)
 	}
 	if a.Node = members[NodeName(method)]; a.Node != nil {
 		a.Own = true
@@ -160,8 +160,9 @@ func (a *OldAnswer) Verify(v *Verifier, received time.Time) error {
 		return ErrUnsigned
 	}
 	keys, err := v.KeysFor(a.SN, received)
-	if err != nil {
-		return err
+	if unknown, ok := errors.AsType[*UnknownCertificate](err); ok {
+		unknown.member = "alipay_cert_sn"
+		return unknown
 	}
 	contents := [][]byte{a.Node}
 	if bytes.Contains(a.Node, []byte(`\/`)) {

@@ -202,6 +202,7 @@ func (v *Verifier) checkFreshness(timestamp string, received time.Time) error {
 // configured, for those who have to install the new one.
 type UnknownCertificate struct {
 	came       string    // as the answer names it
+	member     string    // where it does; empty for alipay-sn
 	expired    time.Time // when it ended; zero where it is not configured
 	configured []string
 }
@@ -220,7 +221,7 @@ func (e *UnknownCertificate) Error() string {
 	if !e.expired.IsZero() {
 		state = ", which expired on " + e.expired.UTC().Format("2006-01-02 15:04:05 MST")
 	}
-	return ErrUnknownCertificate.Error() + ": alipay-sn is " + came + state +
+	return ErrUnknownCertificate.Error() + ": " + cmp.Or(e.member, "alipay-sn") + " is " + came + state +
 		"; download the current 支付宝公钥证书 and add it to AlipayPublicCertContent"
 }
 
