@@ -39,7 +39,7 @@ func TestNewClientCopiesWhatItIsGiven(t *testing.T) {
 	assert.Empty(t, config)
 }
 
-func TestAHostThatIsNotTheGatewayIsNamedInTheLog(t *testing.T) {
+func TestHostThatIsNotTheGatewayIsNamedInTheLog(t *testing.T) {
 	for base, right := range map[string]string{"https://openapi.alipaydev.com": alipay.SandboxBaseURL, "https://openapi.alipay.cn/x": alipay.DefaultBaseURL, "https://proxy.example": "", "": "", alipay.SandboxBaseURL: ""} {
 		var log lockedBuffer
 		clientOf(t, testConfig(t, base), logTo(&log))
@@ -489,7 +489,7 @@ func TestHeartbeatMakesASignedCallThatDoesNothing(t *testing.T) {
 	require.NoError(t, err, "any call fetches the new certificate")
 }
 
-func TestRequestDefaultsAreForEveryCallAndACallsOwnWin(t *testing.T) {
+func TestRequestDefaultsApplyToEveryCallAndItsOwnOptionsWin(t *testing.T) {
 	s, last := checking(t, "", `{}`)
 	client := newClient(t, s.URL,
 		alipay.WithRequestDefaults(alipay.WithAppAuthToken("default"), alipay.WithHeader("X-Tenant", "1"), nil),

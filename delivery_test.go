@@ -826,16 +826,20 @@ func TestConnectionIsFreeWhileTheCallersCodeRuns(t *testing.T) {
 		"CallDone":      {alipay.WithObserver(alipay.Observer{CallDone: func(context.Context, alipay.CallResult) { askAgain() }})},
 		"a log handler": {alipay.WithLogger(slog.New(callback{slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelDebug}), askAgain}))},
 	} {
-		t.Run(name, func(t *testing.T) {
-			transport := &http.Transport{MaxConnsPerHost: 1}
-			t.Cleanup(transport.CloseIdleConnections)
-			before := s.connections.Load()
-			inner, nested = newClient(t, s.URL, append(opts, alipay.WithHTTPClient(&http.Client{Transport: transport}))...), 0
-			_, err := inner.Do(t.Context(), &alipay.Request{Path: "/v3/x"}, new(asksAgain))
-			require.NoError(t, err)
-			assert.Greater(t, nested, 0)
-			assert.EqualValues(t, 1, s.connections.Load()-before)
-		})
+		all := callers()
+		all["default client"] = func(*http.Transport) []alipay.Option { return nil }
+		for caller, over := range all {
+			t.Run(name+", "+caller, func(t *testing.T) {
+				transport := &http.Transport{MaxConnsPerHost: 1}
+				t.Cleanup(transport.CloseIdleConnections)
+				before := s.connections.Load()
+				inner, nested = newClient(t, s.URL, append(over(transport), opts...)...), 0
+				_, err := inner.Do(t.Context(), &alipay.Request{Path: "/v3/x"}, new(asksAgain))
+				require.NoError(t, err)
+				assert.Greater(t, nested, 0)
+				assert.EqualValues(t, 1, s.connections.Load()-before)
+			})
+		}
 	}
 }
 
@@ -1093,7 +1097,7 @@ func TestNothingIsWrittenToAConnectionWithoutTLS(t *testing.T) {
 // A proxy that answers for the gateway may send the gateway's own answer later. So
 // the next request is sent on another connection, while one on which the gateway
 // itself refused is used again.
-func TestAfterAProxysErrorItsConnectionIsNotUsedAgain(t *testing.T) {
+func TestConnectionOfAProxysErrorIsNotReused(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		head   string

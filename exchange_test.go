@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
-	"compress/zlib"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,9 +13,11 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -265,68 +266,96 @@ func TestAnswersAreDecodedAsLenientlyAsInTheJavaSDK(t *testing.T) {
 	assert.NotEmpty(t, got.Meta.Header.Get("alipay-signature"))
 }
 
+// reset is a connection that is reset where the other one was only closed. A real
+// reset also discards what has not been read yet.
+type reset struct{ net.Conn }
+
+func (c reset) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if err == io.EOF {
+		err = &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}
+	}
+	return n, err
+}
+
+func resetting(ctx context.Context, network, addr string) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+	return reset{conn}, err
+}
+
 // TestSignatureSaysWhetherABodyIsComplete, and not its framing: what came before
 // the end was broken off is all that Alipay has signed.
 func TestSignatureSaysWhetherABodyIsComplete(t *testing.T) {
 	t.Parallel()
-	head := func(body string, lines ...string) string {
+	answerOf := func(body string, lines ...string) string {
 		h := http.Header{}
-		signHeader(h, []byte(body), time.Now())
+		signHeader(h, []byte(successBody), time.Now())
 		var b strings.Builder
 		_ = h.Write(&b)
-		return strings.Join(lines, "\r\n") + "\r\n" + b.String() + "\r\n"
+		return strings.Join(lines, "\r\n") + "\r\n" + b.String() + "\r\n" + body
 	}
-	var zipped bytes.Buffer
-	z := gzip.NewWriter(&zipped)
-	_, _ = io.WriteString(z, successBody)
-	_ = z.Close()
-	withoutTrailer := zipped.String()[:zipped.Len()-8]
+	packed := gzipped(successBody)
 	chunk := fmt.Sprintf("%x\r\n%s\r\n", len(successBody), successBody)
-	hangUp := func(conn net.Conn) {}
-	reset := func(conn net.Conn) {
-		time.Sleep(time.Millisecond) // so that what was written is read before
-		_ = conn.(*net.TCPConn).SetLinger(0)
+	length := func(n int) string { return fmt.Sprint("Content-Length: ", n) }
+	answers := map[string]string{
+		"without the last chunk":            answerOf(chunk, "HTTP/1.1 200 OK", "Transfer-Encoding: chunked"),
+		"without the last line end":         answerOf(chunk+"0\r\n", "HTTP/1.1 200 OK", "Transfer-Encoding: chunked"),
+		"without the line end of its chunk": answerOf(strings.TrimSuffix(chunk, "\r\n"), "HTTP/1.1 200 OK", "Transfer-Encoding: chunked"),
+		"a length that is one too large":    answerOf(successBody, "HTTP/1.1 200 OK", length(len(successBody)+1)),
+		"a length far too large":            answerOf(successBody, "HTTP/1.1 200 OK", length(100_000)),
+		"gzip without its trailer":          answerOf(packed[:len(packed)-8], "HTTP/1.1 200 OK", "Content-Encoding: gzip", length(len(packed)-8)),
+		"gzip without half of its trailer":  answerOf(packed[:len(packed)-4], "HTTP/1.1 200 OK", "Content-Encoding: gzip", length(len(packed)-4)),
+		"gzip, and a length too large":      answerOf(packed, "HTTP/1.1 200 OK", "Content-Encoding: gzip", length(len(packed)+1)),
+		"HTTP/1.0 without a length":         answerOf(successBody, "HTTP/1.0 200 OK"),
 	}
-	for name, tt := range map[string]struct {
-		answer string
-		end    func(net.Conn)
-	}{
-		"without the last chunk":     {head(successBody, "HTTP/1.1 200 OK", "Transfer-Encoding: chunked") + chunk, hangUp},
-		"a chunk cut in its end":     {head(successBody, "HTTP/1.1 200 OK", "Transfer-Encoding: chunked") + strings.TrimSuffix(chunk, "\r\n"), hangUp},
-		"a length too large":         {head(successBody, "HTTP/1.1 200 OK", "Content-Length: 1000") + successBody, hangUp},
-		"a reset":                    {head(successBody, "HTTP/1.1 200 OK", "Content-Length: 1000") + successBody, reset},
-		"gzip without its trailer":   {head(successBody, "HTTP/1.1 200 OK", "Content-Encoding: gzip", fmt.Sprint("Content-Length: ", len(withoutTrailer))) + withoutTrailer, hangUp},
-		"gzip, and a length too big": {head(successBody, "HTTP/1.1 200 OK", "Content-Encoding: gzip", "Content-Length: 1000") + zipped.String(), hangUp},
-	} {
-		t.Run(name, func(t *testing.T) {
-			base := rawServer(t, func(conn net.Conn, _ int) {
-				_, _ = readRequest(bufio.NewReader(conn))
-				_, _ = io.WriteString(conn, tt.answer)
-				tt.end(conn)
+	for name, answer := range answers {
+		for end, opts := range map[string][]alipay.Option{
+			"closed": nil,
+			"reset":  {alipay.WithHTTPClient(&http.Client{Transport: &http.Transport{DialContext: resetting}})},
+		} {
+			t.Run(name+", then "+end, func(t *testing.T) {
+				base := rawServer(t, func(conn net.Conn, _ int) {
+					_, _ = readRequest(bufio.NewReader(conn))
+					_, _ = io.WriteString(conn, answer)
+				})
+				got, err := newClient(t, base, opts...).ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+				require.NoError(t, err)
+				assert.Equal(t, testOpenID, got.OpenID)
+				assert.Equal(t, successBody, string(got.Meta.Body))
 			})
-			got, err := newClient(t, base).ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
-			require.NoError(t, err)
-			assert.Equal(t, testOpenID, got.OpenID)
-			assert.Equal(t, successBody, string(got.Meta.Body))
+		}
+		t.Run(name+", then open until the timeout", func(t *testing.T) {
+			inBubble(t, func(w http.ResponseWriter, _ *http.Request) {
+				conn, _, err := http.NewResponseController(w).Hijack()
+				if err != nil {
+					panic(err)
+				}
+				defer conn.Close()
+				_, _ = io.WriteString(conn, answer)
+				_, _ = conn.Read(make([]byte, 1)) // until the client hangs up
+			}, func(t *testing.T, transport *http.Transport) {
+				client := newClient(t, "http://127.0.0.1", alipay.WithHTTPClient(&http.Client{Transport: transport}), alipay.WithTimeout(5*time.Second),
+					alipay.WithMaxClockSkew(100*365*24*time.Hour)) // the answers were signed outside of the bubble
+				began := time.Now()
+				got, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+				require.NoError(t, err)
+				assert.Equal(t, testOpenID, got.OpenID)
+				if !strings.HasPrefix(name, "gzip without") {
+					assert.Equal(t, 5*time.Second, time.Since(began))
+				}
+			})
 		})
 	}
-	t.Run("HTTP/1.0 on a connection that stays open until the timeout", func(t *testing.T) {
-		inBubble(t, func(w http.ResponseWriter, _ *http.Request) {
-			conn, _, err := http.NewResponseController(w).Hijack()
-			if err != nil {
-				panic(err)
-			}
-			defer conn.Close()
-			_, _ = io.WriteString(conn, head(successBody, "HTTP/1.0 200 OK")+successBody)
-			_, _ = conn.Read(make([]byte, 1)) // until the client hangs up
-		}, func(t *testing.T, transport *http.Transport) {
-			client := newClient(t, "http://127.0.0.1", alipay.WithHTTPClient(&http.Client{Transport: transport}), alipay.WithTimeout(5*time.Second))
-			began := time.Now()
-			got, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
-			require.NoError(t, err)
-			assert.Equal(t, testOpenID, got.OpenID)
-			assert.Equal(t, 5*time.Second, time.Since(began))
+	t.Run("not all of it came", func(t *testing.T) {
+		base := rawServer(t, func(conn net.Conn, _ int) {
+			_, _ = readRequest(bufio.NewReader(conn))
+			_, _ = io.WriteString(conn, answerOf(successBody[:len(successBody)-1], "HTTP/1.1 200 OK", length(len(successBody))))
 		})
+		_, err := newClient(t, base, once).ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+		require.ErrorIs(t, err, alipay.ErrOutcomeUnknown)
+		assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
+		assert.NotErrorIs(t, err, alipay.ErrResponseSignature, "the bytes that did not come explain it")
+		assert.NotContains(t, err.Error(), "store it", "nothing can open it")
 	})
 }
 
@@ -335,14 +364,6 @@ func TestSignatureSaysWhetherABodyIsComplete(t *testing.T) {
 func TestDamageThatTheSignatureProvesIsUndoneAndLogged(t *testing.T) {
 	t.Parallel()
 	lines := strings.ReplaceAll(successBody, `,"`, ",\n\"")
-	deflated := func(open func(io.Writer) io.WriteCloser) string {
-		var b bytes.Buffer
-		w := open(&b)
-		_, _ = io.WriteString(w, successBody)
-		_ = w.Close()
-		return b.String()
-	}
-	zipped := deflated(func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) })
 	plus := func(sign string) string { return strings.ReplaceAll(sign, "+", " ") }
 	asIs := func(sign string) string { return sign }
 	for name, tt := range map[string]struct {
@@ -355,9 +376,9 @@ func TestDamageThatTheSignatureProvesIsUndoneAndLogged(t *testing.T) {
 		"blanks at the end":      {successBody, successBody + "  \r\n", asIs, "", "white space at the end"},
 		"a byte order mark":      {successBody, "\ufeff" + successBody, asIs, "", "a byte order mark"},
 		"CRLF for LF":            {lines, strings.ReplaceAll(lines, "\n", "\r\n"), asIs, "", "other line ends"},
-		"x-gzip":                 {successBody, zipped, asIs, "x-gzip", "compression"},
-		"gzip that nobody names": {successBody, zipped, asIs, "", "compression"},
-		"deflate":                {successBody, deflated(func(w io.Writer) io.WriteCloser { return zlib.NewWriter(w) }), asIs, "deflate", "compression"},
+		"x-gzip":                 {successBody, gzipped(successBody), asIs, "x-gzip", "compression"},
+		"gzip that nobody names": {successBody, gzipped(successBody), asIs, "", "compression"},
+		"deflate":                {successBody, deflated(successBody), asIs, "deflate", "compression"},
 		"blanks in place of +":   {successBody, successBody, plus, "", "blanks in the signature"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -403,10 +424,15 @@ func TestStatusMakesNoSuccess(t *testing.T) {
 		"a result":                    {200, successBody, done, done, ""},
 		"a result under 201":          {201, successBody, done, unusable, ""},
 		"a result under 299":          {299, successBody, done, unusable, ""},
+		"a result under 203":          {203, successBody, done, unusable, ""},
 		"a result under 300":          {300, successBody, unusable, unusable, ""},
 		"a result under 400":          {400, successBody, unusable, refused, ""},
 		"a result under 500":          {500, successBody, unusable, refused, ""},
 		"only ids":                    {200, `{"user_id":"1","open_id":"2"}`, unusable, done, ""},
+		"its own member null":         {200, `{"identity_result":null}`, unusable, done, ""},
+		"another endpoint's members":  {200, `{"agreement_status":"VALID","out_agreement_no":"1"}`, unusable, done, ""},
+		"an error_response":           {200, `{"error_response":{"code":"1"}}`, unusable, done, ""},
+		"SYSTEM_ERROR beside ids":     {200, `{"code":"SYSTEM_ERROR","user_id":"1"}`, refused, refused, alipay.CodeSystemError},
 		"an empty object":             {200, `{}`, unusable, done, ""},
 		"a code and a message":        {200, `{"code":"TOKEN_INVALID","message":"m"}`, refused, refused, alipay.CodeTokenInvalid},
 		"with links and details":      {200, `{"code":"TOKEN_INVALID","message":"m","links":[],"details":{}}`, refused, refused, alipay.CodeTokenInvalid},
@@ -704,4 +730,56 @@ func TestCachedAnswerIsRefused(t *testing.T) {
 			assert.Equal(t, !taken, errors.Is(err, alipay.ErrResponseReplayed))
 		})
 	}
+}
+
+// TestAnswerInGBKIsUsed is rule 17: it keeps its ASCII, what is not ASCII is not
+// compared, and the log says so.
+func TestAnswerInGBKIsUsed(t *testing.T) {
+	t.Parallel()
+	var log lockedBuffer
+	client := newClient(t, serve(t, signed(200, "{\"identity_result\":\"SUCCESS\",\"open_id\":\"\xc4\xa3\x95\x5c\"}")).URL, logTo(&log))
+	for range 2 {
+		got, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+		require.NoError(t, err)
+		assert.Equal(t, "\ufffd\ufffd\ufffd\ufffd", got.OpenID)
+	}
+	assert.Equal(t, 1, strings.Count(log.String(), "an answer is not in UTF-8"), log.String())
+	for _, sign := range []func(int, string) http.HandlerFunc{signed, unsigned} {
+		_, err := newClient(t, serve(t, sign(400, "{\"message\":\"token\xce\xde\x95\x5c\",\"code\":\"TOKEN_INVALID\"}")).URL).
+			ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+		require.ErrorIs(t, err, alipay.CodeTokenInvalid)
+	}
+}
+
+// TestAnswerThatDoesNotFitIsKeptAndItsMemberNamed is rule 2: it verifies, which member does
+// not fit, and nothing of its values.
+func TestAnswerThatDoesNotFitIsKeptAndItsMemberNamed(t *testing.T) {
+	t.Parallel()
+	const body = `{"validity_seconds":"31536000","id":2026112722001426251450957042,"user":{"number":"420192931233123123x"}}`
+	client := newClient(t, serve(t, signed(200, body)).URL)
+	var fits struct {
+		ValiditySeconds int64 `json:"validity_seconds"`
+		ID              any   `json:"id"`
+	}
+	_, err := client.Do(t.Context(), &alipay.Request{Path: "/v3/x"}, &fits)
+	require.NoError(t, err)
+	assert.EqualValues(t, 31536000, fits.ValiditySeconds)
+	assert.Equal(t, json.Number("2026112722001426251450957042"), fits.ID)
+	var open map[string]any
+	_, err = client.Do(t.Context(), &alipay.Request{Path: "/v3/x"}, &open)
+	require.NoError(t, err)
+	assert.Equal(t, json.Number("2026112722001426251450957042"), open["id"])
+
+	var misfit struct {
+		User struct {
+			Number int64 `json:"number"`
+		} `json:"user"`
+	}
+	_, err = client.Do(t.Context(), &alipay.Request{Path: "/v3/x"}, &misfit)
+	require.ErrorIs(t, err, alipay.ErrOutcomeUnknown)
+	assert.False(t, alipay.Retryable(err))
+	assert.Contains(t, err.Error(), "the answer verifies, but its member user.number does not fit the Go value: a string where int64 belongs")
+	assert.NotContains(t, err.Error(), "4201")
+	_, err = client.Open(stored(t, sealedIn(err)), nil)
+	require.NoError(t, err)
 }

@@ -214,7 +214,7 @@ func TestLinksAreAbsoluteAndRunNothing(t *testing.T) {
 	}
 }
 
-func TestNoBizContentIsSentWhereThereIsNone(t *testing.T) {
+func TestNilBizContentIsLeftOut(t *testing.T) {
 	for _, content := range []any{nil, (*struct{})(nil), map[string]string(nil), json.RawMessage(nil), []byte(nil), (*json.RawMessage)(nil)} {
 		order, err := orderClient(t, nil).SDKExecute(t.Context(), &alipay.ExecuteRequest{Method: "m", BizContent: content})
 		require.NoError(t, err, "%T", content)
@@ -224,7 +224,7 @@ func TestNoBizContentIsSentWhereThereIsNone(t *testing.T) {
 
 // A browser reads the page of PageExecute as the charset says in which it is served,
 // and turns references to some control characters into others.
-func TestAPageIsRightHoweverItIsServed(t *testing.T) {
+func TestPageIsRightInWhateverCharsetItIsServed(t *testing.T) {
 	page, err := orderClient(t, nil).PageExecute(t.Context(), "POST", &alipay.ExecuteRequest{
 		Method: "m", BizContent: map[string]string{"name": "张三é\u0080\u009f\x7f\u2028😀 \n\"'<&>"}, ReturnURL: "https://商户.example/",
 	})
@@ -404,7 +404,7 @@ var syncWants = map[string]syncWant{
 
 // Every answer that the official Java client was given, in both modes and encrypted,
 // and every variation of HTTP, through a real server.
-func TestAnswersOfTheOldGatewayAreTakenAsTheVectorsSay(t *testing.T) {
+func TestOldGatewayAnswersAreAcceptedAsTheVectorsSay(t *testing.T) {
 	t.Parallel()
 	answers, overHTTP := syncAnswers(t)
 	for _, v := range append(answers, overHTTP...) {
@@ -468,21 +468,8 @@ func TestAnswersOfTheOldGatewayAreTakenAsTheVectorsSay(t *testing.T) {
 	}
 }
 
-// oldSigned is an answer of the old gateway with that node.
-func oldSigned(t testing.TB, method, node string) string {
-	return `{"` + protocol.NodeName(method) + `":` + node + `,"sign":"` + testpki.Must(protocol.Sign(alipayKey(), []byte(node))) + `"}`
-}
-
-func oldAnswer(t testing.TB, status int, method, node string) http.HandlerFunc {
-	body := oldSigned(t, method, node)
-	return func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(status)
-		_, _ = io.WriteString(w, body)
-	}
-}
-
 // Requests as the official Java client sends them, made anew from what they ask for.
-func TestRequestsToTheOldGatewayAreThoseOfTheVectors(t *testing.T) {
+func TestOldGatewayRequestsAreThoseOfTheVectors(t *testing.T) {
 	var v struct {
 		Requests []struct {
 			Name, Mode, Query, Body string
@@ -568,7 +555,7 @@ func TestRequestsToTheOldGatewayAreThoseOfTheVectors(t *testing.T) {
 
 // The old gateway's refusals are told apart by code and sub_code, whatever prefix the
 // latter has.
-func TestARefusalOfTheOldGatewayMeansWhatItsCodesSay(t *testing.T) {
+func TestOldGatewayRefusalMeansWhatItsCodesSay(t *testing.T) {
 	t.Parallel()
 	for node, want := range map[string]struct {
 		code    alipay.ErrorCode
@@ -627,7 +614,7 @@ func TestARefusalOfTheOldGatewayMeansWhatItsCodesSay(t *testing.T) {
 }
 
 // A success is one by its code, or by a member of its own where there is no code.
-func TestASuccessOfTheOldGatewayIsOneByItsOwnNode(t *testing.T) {
+func TestOldGatewaySuccessNeedsTheMethodsOwnNode(t *testing.T) {
 	for node, accepted := range map[string]bool{
 		`{"code":"10000"}`: true, `{"code":10000,"msg":"Success"}`: true, `{"x":1}`: true, `{"code":"","sub_code":null,"x":null}`: true,
 		`{}`: false, `{"msg":"Success"}`: false, `{"code":null,"sub_msg":"x"}`: false,
@@ -656,7 +643,7 @@ func TestASuccessOfTheOldGatewayIsOneByItsOwnNode(t *testing.T) {
 
 // At most one delivery, also of an old gateway's call: a lost answer is not asked for
 // again, and only an unsigned refusal for load is.
-func TestACallOfTheOldGatewayIsDeliveredAtMostOnce(t *testing.T) {
+func TestExecuteIsDeliveredAtMostOnce(t *testing.T) {
 	t.Parallel()
 	const ok = `{"code":"10000","x":1}`
 	for name, tt := range map[string]struct {
@@ -685,7 +672,7 @@ func TestACallOfTheOldGatewayIsDeliveredAtMostOnce(t *testing.T) {
 
 // What the old gateway signed is kept like any other answer, and its stored form says
 // what it answers.
-func TestAnAnswerOfTheOldGatewayIsKeptAndOpened(t *testing.T) {
+func TestOldGatewayAnswerIsKeptAndOpened(t *testing.T) {
 	const node = `{"code":"10000","pre_check_success":true,"reason":"r","out_agreement_no":"` + testConnKey + `"}`
 	s := serve(t, oldAnswer(t, 200, preconsultMethod, node))
 	wrong := testConfig(t, s.URL)
@@ -744,7 +731,7 @@ func TestAnAnswerOfTheOldGatewayThatCannotBeDecryptedIsKept(t *testing.T) {
 
 // For whom a call acts: the config, then the defaults, then the request, then the
 // call's own option win, each over the one before.
-func TestTheNearestAppAuthTokenWins(t *testing.T) {
+func TestMostSpecificAppAuthTokenWins(t *testing.T) {
 	var got url.Values
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		_ = r.ParseForm()
@@ -809,7 +796,7 @@ func TestExecuteRefusesWhatSDKExecuteRefuses(t *testing.T) {
 }
 
 // Nothing personal of a call to the old gateway shows in its errors.
-func TestErrorsOfTheOldGatewayKeepWhatWasSent(t *testing.T) {
+func TestOldGatewayErrorsDoNotShowWhatWasSent(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		_ = r.ParseForm()
 		node := mustJSON(t, map[string]string{"code": "40004", "sub_code": "isv." + testConnKey, "sub_msg": "sent: " + r.Form.Get("biz_content") + r.Form.Get("app_auth_token") + r.Form.Get("further") + r.Form.Get("sign")})
@@ -828,7 +815,7 @@ func TestErrorsOfTheOldGatewayKeepWhatWasSent(t *testing.T) {
 
 // What was done to an answer on its way is undone where the signature proves it, and
 // told once.
-func TestDamageToAnAnswerOfTheOldGatewayIsUndone(t *testing.T) {
+func TestDamageToAnOldGatewayAnswerIsUndone(t *testing.T) {
 	const node = `{"code":"10000","x":"1"}`
 	good := oldSigned(t, "m.n", node)
 	_, sign, _ := strings.Cut(good, `"sign":"`)

@@ -3,6 +3,8 @@ package alipay_test
 import (
 	"bufio"
 	"bytes"
+	"compress/flate"
+	"compress/gzip"
 	"context"
 	"crypto"
 	"crypto/fips140"
@@ -66,6 +68,11 @@ func TestMain(m *testing.M) {
 }
 
 var soak = flag.Duration("soak", 0, "how long callers run against a failing gateway in the tests named Soak; 0 skips TestSoak. It makes other tests of many calls longer, too")
+
+var (
+	pairs   = flag.Int("pairs", 300, "how many pairs of asked and came TestNoAnswerOpensForAnotherUser tries")
+	custody = flag.Int("custody", 500, "how many answers TestEverySpentTokenIsAccountedFor changes")
+)
 
 var desyncCalls = flag.Int("desync", 500, "how many calls TestProxyThatMixesAnswersUpGivesNobodyAnothersResult makes")
 
@@ -389,6 +396,22 @@ func brokenOff(status int, signature bool) http.HandlerFunc {
 		w.(http.Flusher).Flush()
 		panic(http.ErrAbortHandler)
 	}
+}
+
+func gzipped(text string) string {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, _ = io.WriteString(w, text)
+	_ = w.Close()
+	return b.String()
+}
+
+func deflated(text string) string {
+	var b bytes.Buffer
+	w, _ := flate.NewWriter(&b, flate.BestSpeed)
+	_, _ = io.WriteString(w, text)
+	_ = w.Close()
+	return b.String()
 }
 
 type zeros struct{}
@@ -870,6 +893,61 @@ func message() url.Values {
 	return url.Values{
 		"notify_id": {"2026-1"}, "utc_timestamp": {"1806514200123"}, "msg_method": {"zhima.credit.payafteruse.creditagreement.changed"},
 		"app_id": {"2021000000000001"}, "version": {"1.1"}, "biz_content": {`{"out_agreement_no":"` + testConnKey + `","说明":"a&b=c"}`}, "charset": {"UTF-8"}, "empty": {""},
+	}
+}
+
+// oldSigned is an answer of the old gateway with that node.
+func oldSigned(t testing.TB, method, node string) string {
+	return `{"` + protocol.NodeName(method) + `":` + node + `,"sign":"` + testpki.Must(protocol.Sign(alipayKey(), []byte(node))) + `"}`
+}
+
+func oldAnswer(t testing.TB, status int, method, node string) http.HandlerFunc {
+	body := oldSigned(t, method, node)
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+func parseForm(t testing.TB, text string) url.Values {
+	form, err := url.ParseQuery(text)
+	require.NoError(t, err)
+	return form
+}
+
+// fullResponse is an answer in which every field is set, with its secrets.
+func fullResponse(t *testing.T) (alipay.QueryResponse, []string) {
+	var r alipay.QueryResponse
+	body := strings.TrimSuffix(successBody, "}") + `,"mobile_number":"13912345678","nested":{"real_name":"Zhang Sanfeng"}}`
+	require.NoError(t, json.Unmarshal([]byte(body), &r))
+	r.Meta = alipay.Response{
+		StatusCode: 200, Body: []byte(body), TraceID: "21140000test", RequestID: "request-1", Attempts: 1,
+		Header: http.Header{"Set-Cookie": {"session=very-secret-cookie"}, "Alipay-Signature": {"c2lnbmF0dXJlLW9mLWl0"}},
+	}
+	return r, []string{
+		testOpenID, "2088402562742105", "V1_4dc286a6e91c9d51104e1172813b34c5", "alipays://platformapi/startapp", "13912345678", "Zhang Sanfeng",
+		"mobile_number", "real_name", "very-secret-cookie", "c2lnbmF0dXJlLW9mLWl0",
+	}
+}
+
+// inBothModes runs f against the test gateway in both modes, with and without content
+// encryption.
+func inBothModes(t *testing.T, f func(t *testing.T, gateway *alipaytest.Gateway, client *alipay.Client)) {
+	for _, key := range []string{"", oldAESKey} {
+		for _, mode := range []string{"public key", "certificate"} {
+			t.Run(fmt.Sprintf("%s, encrypted %t", mode, key != ""), func(t *testing.T) {
+				var opts []alipaytest.Option
+				if key != "" {
+					opts = append(opts, alipaytest.WithEncryptKey(key))
+				}
+				gateway := alipaytest.NewGateway(t, opts...)
+				config := gateway.Config()
+				if mode == "certificate" {
+					config = gateway.CertConfig()
+				}
+				f(t, gateway, clientOf(t, config))
+			})
+		}
 	}
 }
 

@@ -107,7 +107,7 @@ func TestCharacterClasses(t *testing.T) {
 	assert.True(t, isVisibleASCII(""))
 }
 
-func TestWhatIsRepeatedAndWhen(t *testing.T) {
+func TestDecide(t *testing.T) {
 	policy := RetryPolicy{}.withDefaults()
 	refused := &CallError{outcome: OutcomeNotDelivered}
 	throttled := &APIError{StatusCode: 429, Header: http.Header{"Retry-After": {"30"}}}

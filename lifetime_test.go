@@ -438,7 +438,7 @@ func TestExpiredCertificateIsNotTrusted(t *testing.T) {
 
 // An answer is judged by when it was received: the certificate that signed it may
 // have expired since, if it is still configured.
-func TestAnswerUnderACertificateThatHasExpiredSinceOpens(t *testing.T) {
+func TestAnswerUnderACertificateExpiredSinceOpens(t *testing.T) {
 	t.Parallel()
 	config, p := certModeConfig(t)
 	began := time.Now()

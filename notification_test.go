@@ -381,13 +381,7 @@ func platformForms(t testing.TB) map[string]string {
 	return forms
 }
 
-func parseForm(t testing.TB, text string) url.Values {
-	form, err := url.ParseQuery(text)
-	require.NoError(t, err)
-	return form
-}
-
-func TestWhatThePlatformSendsIsReadWhateverItIs(t *testing.T) {
+func TestEveryFormThePlatformSendsIsRead(t *testing.T) {
 	forms := platformForms(t)
 	millis := time.UnixMilli(1806514200123)
 	for name, want := range map[string]alipay.Notification{
@@ -416,9 +410,9 @@ func TestWhatThePlatformSendsIsReadWhateverItIs(t *testing.T) {
 	}
 }
 
-// TestTextInAnotherCharsetIsNeverHandedOn: also where its bytes are UTF-8 by
+// TestTextInAnotherCharsetIsRefused: also where its bytes are UTF-8 by
 // chance, or where somebody on the way has read them as UTF-8.
-func TestTextInAnotherCharsetIsNeverHandedOn(t *testing.T) {
+func TestTextInAnotherCharsetIsRefused(t *testing.T) {
 	for reason, change := range map[string]func(url.Values){
 		"not UTF-8; the platform":                func(f url.Values) { f.Del("charset"); f.Set("subject", "\xc1\xaa\xcd\xa8x\xff") },
 		"not UTF-8, its charset is gb2312; the":  func(f url.Values) { f.Set("charset", "gb2312"); f.Set("subject", "\xc1\xaa\xcd\xa8") },
@@ -445,7 +439,7 @@ func TestTextInAnotherCharsetIsNeverHandedOn(t *testing.T) {
 	require.NoError(t, err, "ASCII is the same in both")
 }
 
-func TestASignatureThatLostItsPlusIsMended(t *testing.T) {
+func TestNotificationSignatureThatLostItsPlusIsRepaired(t *testing.T) {
 	client := orderClient(t, nil)
 	for i := range 20 {
 		form := message()
@@ -466,10 +460,10 @@ func TestASignatureThatLostItsPlusIsMended(t *testing.T) {
 	assert.ErrorContains(t, err, "its sign is not base64; its sign holds blanks")
 }
 
-// TestOneNotificationHasOneID: the signature does not say where a value ends, so
+// TestNotificationHasOneID: the signature does not say where a value ends, so
 // neighbours can be joined under it. What was the ID stays the ID, or it is
 // refused.
-func TestOneNotificationHasOneID(t *testing.T) {
+func TestNotificationHasOneID(t *testing.T) {
 	client := orderClient(t, nil)
 	for _, name := range []string{"message", "message, sign_type signed", "trade"} {
 		original := parseForm(t, platformForms(t)[name])
@@ -536,7 +530,7 @@ func FuzzRegroupedNotification(f *testing.F) {
 	})
 }
 
-func TestTheConsolesCheckOfAGatewayAddressIsAnswered(t *testing.T) {
+func TestConsoleServiceCheckIsAnswered(t *testing.T) {
 	forms := platformForms(t)
 	for _, client := range []*alipay.Client{orderClient(t, nil), certificateClient(t)} {
 		handler := client.NotificationHandler(nil)
@@ -578,8 +572,8 @@ func TestTheConsolesCheckOfAGatewayAddressIsAnswered(t *testing.T) {
 	assert.Equal(t, 500, w.Code)
 }
 
-// TestWhatStandsInThePlaceOfAFormIsNamed, and what middleware has parsed is used.
-func TestWhatStandsInThePlaceOfAFormIsNamed(t *testing.T) {
+// TestBodyThatIsNoFormIsNamed, and what middleware has parsed is used.
+func TestBodyThatIsNoFormIsNamed(t *testing.T) {
 	t.Parallel()
 	form := platformForms(t)["message"]
 	read := func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }
@@ -642,9 +636,9 @@ func (h recorded) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// TestAHandlersErrorIsReachedFromTheLog, and its text, which is the caller's, is
+// TestHandlersErrorIsReachableFromTheLog, and its text, which is the caller's, is
 // not in it.
-func TestAHandlersErrorIsReachedFromTheLog(t *testing.T) {
+func TestHandlersErrorIsReachableFromTheLog(t *testing.T) {
 	for name, handle := range map[string]func(context.Context, *alipay.Notification) error{
 		"error": func(context.Context, *alipay.Notification) error { return &callersError{testCertNo} },
 		"panic": func(context.Context, *alipay.Notification) error { panic(&callersError{testCertNo}) },
@@ -667,7 +661,7 @@ type callersError struct{ text string }
 
 func (e *callersError) Error() string { return e.text }
 
-func TestANotificationIsLoggedUnderTheNamesOfTheWire(t *testing.T) {
+func TestNotificationIsLoggedUnderItsWireNames(t *testing.T) {
 	var log lockedBuffer
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("", "n", alipay.Notification{ID: "1", Method: "m", AppID: "2021", Time: orderTime, Values: url.Values{"a": nil}})
 	assert.Contains(t, log.String(), `"n":{"notify_id":"1","method":"m","app_id":"2021","time":"2027-03-31T17:30:00Z","values":"1"}`)

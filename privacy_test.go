@@ -28,7 +28,7 @@ import (
 	"github.com/seed-39a49030/alipay/internal/protocol"
 )
 
-func TestTheLeakDetectorDetects(t *testing.T) {
+func TestLeakDetectorDetects(t *testing.T) {
 	secret := "once-7c1f5be0a9d24"
 	type plain struct {
 		Secret string
@@ -612,21 +612,6 @@ func TestQueryParamsAreNeverShown(t *testing.T) {
 	assert.Equal(t, "alipay.QueryParams{ConnKey:[redacted] OnceToken:[redacted] QueryType:exact IdentityType:04 ServiceID:[redacted] UserID:[redacted] OpenID:[redacted] CertNo:[redacted] CertType:0}", fmt.Sprintf("%+v", p))
 	assert.Equal(t, "alipay.QueryParams{OnceToken:[redacted]}", fmt.Sprint(alipay.QueryParams{OnceToken: "t"}))
 	assert.Equal(t, "alipay.QueryParams{}", fmt.Sprint(alipay.QueryParams{}))
-}
-
-// fullResponse is an answer in which every field is set, with its secrets.
-func fullResponse(t *testing.T) (alipay.QueryResponse, []string) {
-	var r alipay.QueryResponse
-	body := strings.TrimSuffix(successBody, "}") + `,"mobile_number":"13912345678","nested":{"real_name":"Zhang Sanfeng"}}`
-	require.NoError(t, json.Unmarshal([]byte(body), &r))
-	r.Meta = alipay.Response{
-		StatusCode: 200, Body: []byte(body), TraceID: "21140000test", RequestID: "request-1", Attempts: 1,
-		Header: http.Header{"Set-Cookie": {"session=very-secret-cookie"}, "Alipay-Signature": {"c2lnbmF0dXJlLW9mLWl0"}},
-	}
-	return r, []string{
-		testOpenID, "2088402562742105", "V1_4dc286a6e91c9d51104e1172813b34c5", "alipays://platformapi/startapp", "13912345678", "Zhang Sanfeng",
-		"mobile_number", "real_name", "very-secret-cookie", "c2lnbmF0dXJlLW9mLWl0",
-	}
 }
 
 func TestAnswersAreNeverShown(t *testing.T) {

@@ -9,9 +9,11 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -24,7 +26,7 @@ import (
 	"github.com/seed-39a49030/alipay/internal/protocol"
 )
 
-func TestAnothersAnswerIsKeptAndOpenedForNobodyElse(t *testing.T) {
+func TestAnswerAboutAnotherUserIsKeptAndNotOpened(t *testing.T) {
 	var body string
 	var at time.Time
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -182,7 +184,7 @@ func TestAnswerUnderAnUnknownCertificateOpensAfterReload(t *testing.T) {
 	require.Error(t, err, "the token is spent")
 }
 
-func TestWhateverCameSignedIsKept(t *testing.T) {
+func TestSignedAnswersAreKept(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		handler http.HandlerFunc
@@ -215,9 +217,9 @@ func TestWhateverCameSignedIsKept(t *testing.T) {
 	}
 }
 
-// TestWhatWasRefusedIsNotRememberedAsGiven: another call's answer, refused there,
+// TestUnacceptedAnswerDoesNotCountAsAccepted: another call's answer, refused there,
 // is the right call's all the same.
-func TestWhatWasRefusedIsNotRememberedAsGiven(t *testing.T) {
+func TestUnacceptedAnswerDoesNotCountAsAccepted(t *testing.T) {
 	t.Parallel()
 	h := http.Header{}
 	signHeader(h, []byte(successBody), time.Now())
@@ -523,6 +525,234 @@ func TestSealedAnswerIsNeverShown(t *testing.T) {
 	assert.Equal(t, "alipay.SealedAnswer{}", fmt.Sprint(alipay.SealedAnswer{}))
 	//lint:ignore SA9005 that there is nothing to unmarshal is what is tested
 	assert.Error(t, json.Unmarshal([]byte(mustJSON(t, answer)), new(alipay.SealedAnswer)), "rather than an empty one")
+}
+
+// TestDamageToAKeptAnswerIsUndoneByOpen is rule 11.
+func TestDamageToAKeptAnswerIsUndoneByOpen(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		signHeader(w.Header(), []byte(successBody), time.Now().Add(-time.Hour))
+		_, _ = io.WriteString(w, "\ufeff"+successBody+"\n")
+	})
+	_, err := newClient(t, s.URL).ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+	require.ErrorIs(t, err, alipay.ErrResponseStale)
+	got, err := newClient(t, s.URL, alipay.WithMaxClockSkew(2*time.Hour)).ZhimaCustomerJobworthAuthentication.Open(stored(t, sealedIn(err)))
+	require.NoError(t, err)
+	assert.Equal(t, alipay.IdentityResultSuccess, got.IdentityResult)
+}
+
+// TestSwappedAnswersAreBothKept, and neither is opened for the other
+// without a person's decision: rules 11 and 16.
+func TestSwappedAnswersAreBothKept(t *testing.T) {
+	t.Parallel()
+	const alice, bob = "2088000000000001", "2088000000000002"
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		other := map[string]string{alice: bob, bob: alice}[r.URL.Query().Get("user_id")]
+		answer(w, 200, resultOf(other))
+	})
+	client := newClient(t, s.URL)
+	for asked, came := range map[string]string{alice: bob, bob: alice} {
+		_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), &alipay.QueryParams{UserID: asked})
+		require.ErrorIs(t, err, alipay.ErrResponseMismatch)
+		require.ErrorIs(t, err, alipay.ErrOutcomeUnknown)
+		kept := stored(t, sealedIn(err))
+		_, err = client.ZhimaCustomerJobworthAuthentication.Open(kept)
+		require.ErrorIs(t, err, alipay.ErrResponseMismatch)
+		assert.NotNil(t, sealedIn(err))
+		got, err := client.ZhimaCustomerJobworthAuthentication.Open(kept, alipay.WithoutUserCheck())
+		require.NoError(t, err)
+		assert.Equal(t, came, got.UserID)
+	}
+}
+
+// TestKeptAnswerIsBoundToWhatWasAsked: to application, endpoint and subject.
+func TestKeptAnswerIsBoundToWhatWasAsked(t *testing.T) {
+	t.Parallel()
+	s := serve(t, dated(200, -time.Hour))
+	_, err := newClient(t, s.URL).ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+	kept := stored(t, sealedIn(err))
+	patient := alipay.WithMaxClockSkew(2 * time.Hour)
+
+	config := testConfig(t, s.URL)
+	config.AppID = "2021000000000002" // with the same key of Alipay's
+	another := clientOf(t, config, patient)
+	_, err = another.ZhimaCustomerJobworthAuthentication.Open(kept)
+	require.ErrorIs(t, err, alipay.ErrResponseMismatch, "another application")
+	_, err = another.ZhimaCustomerJobworthAuthentication.Open(kept, alipay.WithoutUserCheck())
+	require.NoError(t, err)
+
+	client := newClient(t, s.URL, patient)
+	_, err = client.Open(kept, new(alipay.CreditAgreementQueryResponse))
+	require.ErrorIs(t, err, alipay.ErrResponseMismatch, "another endpoint")
+	_, err = client.Open(kept, new(alipay.CreditAgreementQueryResponse), alipay.WithoutUserCheck())
+	require.Error(t, err, "that nobody can decide")
+	var out map[string]any
+	_, err = client.Open(kept, &out)
+	require.NoError(t, err)
+	assert.Equal(t, "SUCCESS", out["identity_result"])
+}
+
+// TestNoAnswerOpensForAnotherUser: random pairs of whom was asked about and whose
+// answer came, in one form or another. With -altered N that many.
+func TestNoAnswerOpensForAnotherUser(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(3, 4))
+	id := func() string { return fmt.Sprintf("2088%012d", random.IntN(50)) }
+	openID := func() string { return fmt.Sprintf("074a1-%d", random.IntN(50)) }
+	var body string
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		signHeader(w.Header(), []byte(body), time.Now().Add(-time.Hour))
+		_, _ = io.WriteString(w, body)
+	})
+	client, later := newClient(t, s.URL), newClient(t, s.URL, alipay.WithMaxClockSkew(2*time.Hour))
+	opened := 0
+	for range *pairs {
+		asked := alipay.QueryParams{UserID: id(), OpenID: openID()}
+		cameUser, cameOpen := id(), openID()
+		if random.IntN(3) == 0 {
+			cameUser = asked.UserID
+		}
+		switch random.IntN(4) {
+		case 0:
+			asked.OpenID = ""
+		case 1:
+			cameOpen = ""
+		}
+		body = fmt.Sprintf(`{"identity_result":"SUCCESS","user_id":%q,"open_id":%q}`, cameUser, cameOpen)
+		_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), &asked)
+		kept := stored(t, sealedIn(err))
+		got, err := later.ZhimaCustomerJobworthAuthentication.Open(kept)
+		same := cameUser == asked.UserID || asked.OpenID != "" && cameOpen == asked.OpenID
+		require.Equal(t, same, err == nil, "%+v, %s: %v", asked, body, err)
+		if err == nil {
+			opened++
+			require.True(t, got.UserID == asked.UserID || got.OpenID == asked.OpenID)
+		} else {
+			require.ErrorIs(t, err, alipay.ErrResponseMismatch)
+		}
+	}
+	t.Log(*pairs, "pairs,", opened, "opened for whom they were")
+}
+
+// FuzzCustody cuts, pads and wraps a signed answer between signing and reading.
+// Every token that the gateway spent ends in a result, in a kept answer, or in an
+// error that says unknown because not all signed bytes came.
+func FuzzCustody(f *testing.F) {
+	for seed := range uint64(8) {
+		f.Add(seed)
+	}
+	lossy := newLossyGateway(f)
+	f.Fuzz(func(t *testing.T, seed uint64) { lossy.round(t, seed) })
+}
+
+// TestEverySpentTokenIsAccountedFor is FuzzCustody for -custody N seeds.
+func TestEverySpentTokenIsAccountedFor(t *testing.T) {
+	t.Parallel()
+	lossy := newLossyGateway(t)
+	for seed := range uint64(*custody) {
+		lossy.round(t, seed)
+	}
+	t.Log(*custody, "answers:", lossy.counts)
+}
+
+// lossyGateway is the test gateway behind something that damages answers.
+type lossyGateway struct {
+	gateway *alipaytest.Gateway
+	client  *alipay.Client
+
+	mu     sync.Mutex
+	seed   uint64
+	whole  bool // whether all signed bytes came
+	counts map[string]int
+}
+
+func newLossyGateway(tb testing.TB) *lossyGateway {
+	l := &lossyGateway{gateway: alipaytest.NewGateway(tb, alipaytest.WithHistory(0)), counts: map[string]int{}}
+	client, err := alipay.NewClient(l.gateway.Config(), once)
+	require.NoError(tb, err)
+	tb.Cleanup(client.CloseIdleConnections)
+	l.client = client
+	l.gateway.Inject(alipaytest.FaultFunc("damage", l.damage), -1)
+	return l
+}
+
+// damage writes an answer otherwise than the gateway would.
+func (l *lossyGateway) damage(w http.ResponseWriter, _ *http.Request, answer *alipaytest.Answer) {
+	random := rand.New(rand.NewPCG(l.seed, 7))
+	body := string(answer.Body)
+	h, status, length := answer.Header.Clone(), answer.Status, -1
+	l.whole = true
+	for range 1 + random.IntN(3) {
+		switch random.IntN(9) {
+		case 0:
+			body += []string{"\n", "\r\n", "  ", "\t\n"}[random.IntN(4)]
+		case 1:
+			body = "\ufeff" + body
+		case 2:
+			status = []int{201, 202, 203, 206, 226, 299}[random.IntN(6)]
+		case 3:
+			h.Set("Content-Encoding", "x-gzip")
+			body = gzipped(body)
+		case 4:
+			h.Set("Content-Encoding", "deflate")
+			body = deflated(body)
+		case 5:
+			length = len(body) + 1 + random.IntN(5)
+		case 6:
+			cut := random.IntN(len(body) + 1)
+			l.whole = l.whole && cut == len(body)
+			body = body[:cut]
+			length = len(body) + 1
+		case 7:
+			h.Set("alipay-signature", strings.ReplaceAll(h.Get("alipay-signature"), "+", " "))
+		case 8:
+			h.Del("alipay-trace-id")
+		}
+	}
+	conn, buffer, err := w.(http.Hijacker).Hijack()
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	h.Del("Content-Length")
+	fmt.Fprintf(buffer, "HTTP/1.1 %d X\r\n", status)
+	_ = h.Write(buffer)
+	switch {
+	case length >= 0:
+		fmt.Fprintf(buffer, "Content-Length: %d\r\n\r\n%s", length, body)
+	case random.IntN(2) == 0:
+		fmt.Fprintf(buffer, "Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n", len(body), body)
+	default:
+		fmt.Fprintf(buffer, "Connection: close\r\n\r\n%s", body)
+	}
+	_ = buffer.Flush()
+}
+
+func (l *lossyGateway) round(t *testing.T, seed uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.seed = seed
+	token := fmt.Sprint("token-", seed)
+	l.gateway.Reset()
+	l.gateway.SetResult(token, alipaytest.Result{IdentityResult: alipay.IdentityResultSuccess, UserID: testUserID})
+	l.gateway.Inject(alipaytest.FaultFunc("damage", l.damage), -1)
+	got, err := l.client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), &alipay.QueryParams{OnceToken: token, UserID: testUserID})
+	switch {
+	case !l.gateway.Ledger()[token].Spent:
+		require.ErrorIs(t, err, alipay.ErrNotDelivered, "seed %d", seed)
+		l.counts["not delivered"]++
+	case err == nil:
+		require.Equal(t, testUserID, got.UserID, "seed %d", seed)
+		l.counts["result"]++
+	case l.whole:
+		l.counts["kept"]++
+		require.ErrorIs(t, err, alipay.ErrOutcomeUnknown, "seed %d", seed)
+		kept := sealedIn(err)
+		require.NotNil(t, kept, "seed %d: %v", seed, err)
+	default:
+		l.counts["not all came"]++
+		require.ErrorIs(t, err, alipay.ErrOutcomeUnknown, "seed %d", seed)
+	}
 }
 
 // FuzzOpen reads stored bytes, as they are and under a hash that was made to fit,

@@ -146,7 +146,7 @@ func TestUnsignEndsAnAgreement(t *testing.T) {
 }
 
 // Unsign's answer has no member of its own, so the code alone makes it a success.
-func TestUnsignNeedsTheCodeOfASuccess(t *testing.T) {
+func TestUnsignNeedsCode10000(t *testing.T) {
 	for node, want := range map[string]error{
 		`{"code":"10000","msg":"Success"}`:                  nil,
 		`{"code":10000,"credit_agreement_id":"20","new":1}`: nil,

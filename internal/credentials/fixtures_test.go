@@ -253,7 +253,7 @@ func TestTheFixturesAreWithoutMistake(t *testing.T) {
 	}
 }
 
-func TestTheLeakDetectorDetects(t *testing.T) {
+func TestLeakDetectorDetects(t *testing.T) {
 	probe := &testing.T{}
 	assertShowsNothingOf(probe, "found correct horse", "the correct horse battery")
 	assert.True(t, probe.Failed())
