@@ -166,7 +166,7 @@ func ConfigFromEnv() (AlipayConfig, error) {
 	return AlipayConfig(c), configError(err)
 }
 
-// CertSN returns the SN (序列号) of the first certificate in pem: what
+// CertSN returns the SN of the first certificate in pem: what
 // app_cert_sn and alipay-sn carry. It is the lower-case hexadecimal MD5 of the
 // issuer name as Java prints it and the serial number in decimal.
 func CertSN(pem []byte) (string, error) {

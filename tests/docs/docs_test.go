@@ -177,6 +177,16 @@ func TestNothingIsLeftInEnglish(t *testing.T) {
 	}
 }
 
+// Each thing has one Chinese name: see CONTRIBUTING.md.
+func TestEachThingHasOneChineseName(t *testing.T) {
+	other := regexp.MustCompile(`结局|查询串|签名串|待签字符串|错误文本|序列号|授权订单|订单串|旧网关|封存`)
+	for _, pair := range pages(t) {
+		for line := range strings.Lines(pair[1].text) {
+			assert.NotRegexp(t, other, line, pair[1].file)
+		}
+	}
+}
+
 // Names of the library and of the test kit in the text must exist, and every
 // option must be on the page of options.
 func TestNamesAreThoseOfTheLibrary(t *testing.T) {

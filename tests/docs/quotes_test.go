@@ -6,10 +6,16 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/pem"
+	"errors"
 	"io"
+	"log/slog"
+	"maps"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"os"
 	"regexp"
 	"strings"
@@ -78,6 +84,52 @@ func (s hashedTwice) Sign(rand io.Reader, digest []byte, opts crypto.SignerOpts)
 	return s.PrivateKey.Sign(rand, again[:], opts)
 }
 
+// posted is the error that the log has of a genuine notification after a change to
+// the request, whose handler fails.
+func posted(t *testing.T, config alipay.AlipayConfig, change func(*http.Request)) error {
+	var logged lastError
+	client, err := alipay.NewClient(config, alipay.WithLogger(slog.New(&logged)))
+	require.NoError(t, err)
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil)
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	resign(r, alipaytest.NewGateway(t), nil)
+	change(r)
+	client.NotificationHandler(func(context.Context, *alipay.Notification) error { return errors.New("no") }).ServeHTTP(httptest.NewRecorder(), r)
+	return logged.err
+}
+
+// resign makes the body of r a genuine notification that has these values.
+func resign(r *http.Request, gateway *alipaytest.Gateway, values url.Values) {
+	form := url.Values{"app_id": {alipaytest.AppID}, "notify_id": {"1"}, "notify_type": {"trade_status_sync"}, "version": {"1.0"}}
+	maps.Copy(form, values)
+	r.Body = io.NopCloser(strings.NewReader(gateway.SignNotification(form).Encode()))
+	r.ContentLength = 1000
+}
+
+// form changes values in the body of r.
+func form(r *http.Request, change func(url.Values)) {
+	body, _ := io.ReadAll(r.Body)
+	values, _ := url.ParseQuery(string(body))
+	change(values)
+	r.Body = io.NopCloser(strings.NewReader(values.Encode()))
+}
+
+// lastError is a slog.Handler that keeps the error of the last record.
+type lastError struct{ err error }
+
+func (*lastError) Enabled(context.Context, slog.Level) bool { return true }
+func (h *lastError) WithAttrs([]slog.Attr) slog.Handler     { return h }
+func (h *lastError) WithGroup(string) slog.Handler          { return h }
+func (h *lastError) Handle(_ context.Context, r slog.Record) error {
+	r.Attrs(func(a slog.Attr) bool {
+		if err, ok := a.Value.Any().(error); ok {
+			h.err = err
+		}
+		return true
+	})
+	return nil
+}
+
 func TestErrorTextsAreWhatTheLibrarySays(t *testing.T) {
 	gateway := alipaytest.NewGateway(t)
 	public, certs := gateway.Config(), gateway.CertConfig()
@@ -127,6 +179,23 @@ func TestErrorTextsAreWhatTheLibrarySays(t *testing.T) {
 		meeting(t, alipaytest.FaultNamed("403 HTML")),
 		with(alipaytest.NewGateway(t, alipaytest.WithEncryptKey(aesKey)).Config(), func(c *alipay.AlipayConfig) { c.EncryptKey = "" }),
 		meeting(t, alipaytest.FaultNamed("bad ciphertext"), alipaytest.WithEncryptKey(aesKey)),
+		posted(t, public, func(r *http.Request) { _, _ = io.ReadAll(r.Body) }),
+		posted(t, public, func(r *http.Request) {
+			r.Header.Set("Content-Type", "application/json")
+			r.Body = io.NopCloser(strings.NewReader("{}"))
+		}),
+		posted(t, public, func(r *http.Request) {
+			resign(r, gateway, url.Values{"charset": {"GBK"}, "subject": {"\xb2\xe2"}})
+		}),
+		posted(t, public, func(r *http.Request) { form(r, func(v url.Values) { v.Set("version", "9") }) }),
+		posted(t, public, func(r *http.Request) {
+			form(r, func(v url.Values) { v.Set("sign", base64.StdEncoding.EncodeToString(make([]byte, 256))) })
+		}),
+		posted(t, certs, func(r *http.Request) {
+			form(r, func(v url.Values) { v.Set("alipay_cert_sn", strings.Repeat("0", 32)) })
+		}),
+		posted(t, public, func(r *http.Request) { resign(r, gateway, url.Values{"app_id": {"2021000000000002"}}) }),
+		posted(t, public, func(*http.Request) {}),
 	}
 	for _, file := range []string{"en/troubleshooting.md", "zh-CN/troubleshooting.md"} {
 		var quotes []string
