@@ -19,7 +19,8 @@
 //   - alipay.client.call.attempts, the attempts of a call.
 //
 // Their attributes are bounded: a code that the library does not know is
-// "other", and a part of a path that contains a digit is "{}" (see [WithPath]).
+// "other", a part of a path that may be an id is "{}" (see [WithPath]), and after
+// the first 100 different paths of an observer a new one is "other".
 //
 // # What they show
 //
@@ -32,9 +33,11 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/url"
+	"slices"
 	"strconv"
 	"strings"
-	"time"
+	"sync"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
@@ -65,7 +68,8 @@ const (
 	attemptsKey  = attribute.Key("alipay.attempts")
 	numberKey    = attribute.Key("alipay.attempt.number")
 	durationKey  = attribute.Key("alipay.attempt.duration") // s
-	pauseKey     = attribute.Key("alipay.attempt.pause")    // s
+	retryKey     = attribute.Key("alipay.attempt.will_retry")
+	pauseKey     = attribute.Key("alipay.attempt.pause") // s
 	reusedKey    = attribute.Key("alipay.connection.reused")
 	requestIDKey = attribute.Key("alipay.request_id")
 	traceIDKey   = attribute.Key("alipay.trace_id") // Alipay's, for its support
@@ -80,24 +84,47 @@ type settings struct {
 	path    func(path string) string
 }
 
-// WithTracerProvider sets the provider of spans. The default is the global one.
+// WithTracerProvider sets the provider of spans. The default, also for nil, is the
+// global one.
 func WithTracerProvider(provider trace.TracerProvider) Option {
-	return func(s *settings) { s.tracers = provider }
+	return func(s *settings) {
+		if provider != nil {
+			s.tracers = provider
+		}
+	}
 }
 
-// WithMeterProvider sets the provider of instruments. The default is the global
-// one.
+// WithMeterProvider sets the provider of instruments. The default, also for nil, is
+// the global one.
 func WithMeterProvider(provider metric.MeterProvider) Option {
-	return func(s *settings) { s.meters = provider }
+	return func(s *settings) {
+		if provider != nil {
+			s.meters = provider
+		}
+	}
 }
 
 // WithPath sets how a path is shown: in names of spans, in url.template and in the
 // text of errors. It must return few different results, and none that is personal:
-// an endpoint may have an id in its path. The default shows "{}" for each part that
-// contains a digit, except for the version in front, such as v3.
+// an endpoint may have an id in its path. The default, also for nil, shows "{}" for
+// each part that contains anything but ASCII letters, _ and dots, except for the
+// version in front, such as v3. A part that is not shown is also masked where the
+// text of an error repeats it.
+//
+// An observer shows 100 different results, so that a mistake cannot make metrics
+// grow without end. Any further one is shown as "other".
 func WithPath(template func(path string) string) Option {
-	return func(s *settings) { s.path = template }
+	return func(s *settings) {
+		if template != nil {
+			s.path = template
+		}
+	}
 }
+
+const (
+	maxPaths = 100 // that an observer shows; a merchant calls far fewer endpoints
+	other    = "other"
+)
 
 // New returns an observer for [alipay.WithObserver].
 func New(opts ...Option) alipay.Observer {
@@ -107,7 +134,7 @@ func New(opts ...Option) alipay.Observer {
 			opt(&s)
 		}
 	}
-	o := &observer{path: s.path, tracer: s.tracers.Tracer(scope, trace.WithInstrumentationVersion(alipay.Version))}
+	o := &observer{path: s.path, shown: make(map[string]bool), tracer: s.tracers.Tracer(scope, trace.WithInstrumentationVersion(alipay.Version))}
 	meter := s.meters.Meter(scope, metric.WithInstrumentationVersion(alipay.Version))
 	seconds := metric.WithExplicitBucketBoundaries(0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
 	var errs [3]error
@@ -125,6 +152,8 @@ func New(opts ...Option) alipay.Observer {
 
 type observer struct {
 	path            func(string) string
+	mu              sync.Mutex
+	shown           map[string]bool // results of path
 	tracer          trace.Tracer
 	requests, calls metric.Float64Histogram
 	attempts        metric.Int64Histogram
@@ -133,31 +162,63 @@ type observer struct {
 // call is what the context of a call carries from its start to its end. The
 // current span does not suffice: an observer after this one may have set another.
 type call struct {
-	span       trace.Span
-	common     []attribute.KeyValue // of the span and of every measurement
-	path, show string               // as called, and as shown
-}
-
-// text is the text of an error, with the path that was called as it is shown.
-func (c *call) text(err error) string {
-	if len(c.path) < 2 {
-		return err.Error()
-	}
-	return strings.ReplaceAll(err.Error(), c.path, c.show)
+	span   trace.Span
+	common []attribute.KeyValue // of the span and of every measurement
+	hide   *strings.Replacer    // of what is not shown of its path
 }
 
 type callKey struct{ of *observer }
 
+// bounded is the result of path as it is shown.
+func (o *observer) bounded(result string) string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.shown[result] {
+		if len(o.shown) == maxPaths {
+			return other
+		}
+		o.shown[result] = true
+	}
+	return result
+}
+
+var hideNothing = strings.NewReplacer()
+
+// hiding replaces in a text the path that was called, and those parts of it that its
+// template leaves out: the gateway may have repeated them in its message. Parts of
+// one or two characters identify nobody, and stand in too many words.
+func hiding(path, template, shown string) *strings.Replacer {
+	if path == shown {
+		return hideNothing
+	}
+	var parts []string
+	for part := range strings.SplitSeq(path, "/") {
+		plain, _ := url.PathUnescape(part)
+		for _, part := range []string{part, plain} {
+			if len(part) > 2 && !strings.Contains(template, part) {
+				parts = append(parts, part)
+			}
+		}
+	}
+	slices.SortFunc(parts, func(a, b string) int { return len(b) - len(a) }) // one may begin with another
+	pairs := []string{path, shown}
+	for _, part := range parts {
+		pairs = append(pairs, part, "***")
+	}
+	return strings.NewReplacer(pairs...)
+}
+
 func (o *observer) callStart(ctx context.Context, info alipay.CallInfo) context.Context {
 	address, port := server(info.Host)
-	path := o.path(info.Path)
+	template := o.path(info.Path)
+	path := o.bounded(template)
 	common := []attribute.KeyValue{
 		requestMethodKey.String(info.Method), serverAddressKey.String(address), serverPortKey.Int(port),
 		urlTemplateKey.String(path), appIDKey.String(info.AppID),
 	}
 	ctx, span := o.tracer.Start(ctx, info.Method+" "+path, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(common...))
 	ctx = baggage.ContextWithoutBaggage(ctx)
-	return context.WithValue(ctx, callKey{o}, &call{span, common, info.Path, path})
+	return context.WithValue(ctx, callKey{o}, &call{span, common, hiding(info.Path, template, path)})
 }
 
 func (o *observer) attemptDone(ctx context.Context, a alipay.AttemptInfo) {
@@ -176,19 +237,19 @@ func (o *observer) attemptDone(ctx context.Context, a alipay.AttemptInfo) {
 	}
 	event := withStatus([]attribute.KeyValue{
 		numberKey.Int(a.Number), outcomeKey.String(a.Outcome.String()), requestIDKey.String(a.RequestID),
-		durationKey.Float64(a.Duration.Seconds()), reusedKey.Bool(a.ConnectionReused),
+		durationKey.Float64(a.Duration.Seconds()), reusedKey.Bool(a.ConnectionReused), retryKey.Bool(a.WillRetry),
 	}, a.StatusCode)
 	if a.TraceID != "" {
-		event = append(event, traceIDKey.String(a.TraceID))
+		event = append(event, traceIDKey.String(c.hide.Replace(a.TraceID)))
 	}
 	if a.Code != "" {
-		event = append(event, codeKey.String(string(a.Code)))
+		event = append(event, codeKey.String(c.hide.Replace(string(a.Code))))
 	}
-	if a.Pause > time.Nanosecond { // 1 ns means at once
+	if a.WillRetry {
 		event = append(event, pauseKey.Float64(a.Pause.Seconds()))
 	}
 	if a.Err != nil {
-		event = append(event, errorTypeKey.String(errorType(a.Err, a.StatusCode)), errorMessageKey.String(c.text(a.Err)))
+		event = append(event, errorTypeKey.String(errorType(a.Err, a.StatusCode)), errorMessageKey.String(c.hide.Replace(a.Err.Error())))
 	}
 	c.span.AddEvent("alipay.attempt", trace.WithAttributes(event...))
 }
@@ -216,10 +277,10 @@ func (o *observer) callDone(ctx context.Context, r alipay.CallResult) {
 	c.span.SetAttributes(attrs...)
 	c.span.SetAttributes(attemptsKey.Int(r.Attempts))
 	if r.Code != "" {
-		c.span.SetAttributes(codeKey.String(string(r.Code))) // a span may have any code
+		c.span.SetAttributes(codeKey.String(c.hide.Replace(string(r.Code)))) // a span may have any code
 	}
 	if r.Err != nil {
-		c.span.SetStatus(codes.Error, c.text(r.Err))
+		c.span.SetStatus(codes.Error, c.hide.Replace(r.Err.Error()))
 	}
 }
 
@@ -247,16 +308,21 @@ func defaultPath(path string) string {
 	parts := strings.Split(path, "/")
 	for i, part := range parts {
 		version := i == 1 && len(part) == 2 && part[0] == 'v'
-		if !version && strings.ContainsAny(part, "0123456789") {
+		if !version && strings.ContainsFunc(part, foreign) {
 			parts[i] = "{}"
 		}
 	}
 	return strings.Join(parts, "/")
 }
 
+// foreign reports whether a character is in no endpoint's name.
+func foreign(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && r != '_' && r != '.'
+}
+
 func boundedCode(code alipay.ErrorCode) string {
 	if !code.Known() {
-		return "other"
+		return other
 	}
 	return string(code)
 }

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -17,12 +18,15 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/baggage"
 	"go.opentelemetry.io/otel/exporters/stdout/stdoutmetric"
 	"go.opentelemetry.io/otel/exporters/stdout/stdouttrace"
 	"go.opentelemetry.io/otel/propagation"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/seed-39a49030/alipay"
@@ -292,7 +296,7 @@ func TestExportersAreGivenEveryOutcomeAndNothingPersonal(t *testing.T) {
 		"another user's answer": {
 			prepare: func(g *alipaytest.Gateway) {
 				other := result
-				other.UserID = anotherUser
+				other.UserID, other.OpenID = anotherUser, "" // an OpenID that agrees would prove the person
 				g.SetResult(params.OnceToken, other)
 			},
 			meaning: alipay.ErrResponseMismatch, outcome: "unknown", status: 200, kinds: []any{"response_mismatch"},
@@ -354,6 +358,9 @@ func TestExportersAreGivenEveryOutcomeAndNothingPersonal(t *testing.T) {
 				}
 				if got["alipay.attempt.pause"] != nil {
 					pauses++
+				}
+				if again := i < len(s.Events)-1; got["alipay.attempt.will_retry"] != again || (got["alipay.attempt.pause"] != nil) != again {
+					t.Errorf("event %d of %d: %v", i+1, len(s.Events), got)
 				}
 			}
 			if pauses != tt.pauses {
@@ -512,6 +519,159 @@ func TestIDsInAPathAreNotShown(t *testing.T) {
 				t.Errorf("%s is shown:\n%s%s", tt.id, &o.spanOut, &o.metrics)
 			}
 		})
+	}
+}
+
+// inMemory is a client whose observer exports to memory.
+func inMemory(t *testing.T, config alipay.AlipayConfig, opts ...alipayotel.Option) (*alipay.Client, *tracetest.InMemoryExporter, *sdkmetric.ManualReader) {
+	t.Helper()
+	spans, reader := tracetest.NewInMemoryExporter(), sdkmetric.NewManualReader()
+	tracers := sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans))
+	meters := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader), sdkmetric.WithCardinalityLimit(0)) // the SDK's own limit would hide ours
+	opts = append([]alipayotel.Option{alipayotel.WithTracerProvider(tracers), alipayotel.WithMeterProvider(meters)}, opts...)
+	client, err := alipay.NewClient(config, alipay.WithObserver(alipayotel.New(opts...)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.CloseIdleConnections)
+	return client, spans, reader
+}
+
+// templates counts the measurements of each instrument by url.template.
+func templates(t *testing.T, reader *sdkmetric.ManualReader) map[string]map[string]uint64 {
+	t.Helper()
+	var collected metricdata.ResourceMetrics
+	if err := reader.Collect(t.Context(), &collected); err != nil {
+		t.Fatal(err)
+	}
+	counts := map[string]map[string]uint64{}
+	add := func(instrument string, attributes attribute.Set, count uint64) {
+		if counts[instrument] == nil {
+			counts[instrument] = map[string]uint64{}
+		}
+		template, _ := attributes.Value("url.template")
+		counts[instrument][template.AsString()] += count
+	}
+	for _, m := range collected.ScopeMetrics[0].Metrics {
+		switch data := m.Data.(type) {
+		case metricdata.Histogram[float64]:
+			for _, point := range data.DataPoints {
+				add(m.Name, point.Attributes, point.Count)
+			}
+		case metricdata.Histogram[int64]:
+			for _, point := range data.DataPoints {
+				add(m.Name, point.Attributes, point.Count)
+			}
+		default:
+			t.Fatalf("%s is %T", m.Name, data)
+		}
+	}
+	return counts
+}
+
+// endpoint is one of many paths without anything that looks like an id.
+func endpoint(n int) string {
+	return "/v3/x/" + strings.Repeat("a", n/20+1) + "/" + strings.Repeat("b", n%20+1)
+}
+
+// Calls of 300 endpoints at once, from many goroutines.
+func TestPathsThatAreShownAreBounded(t *testing.T) {
+	const paths, callers, shown = 300, 10, 100
+	gateway := alipaytest.NewGateway(t)
+	client, spans, reader := inMemory(t, gateway.Config())
+	var wg sync.WaitGroup
+	for c := range callers {
+		wg.Go(func() {
+			for n := c; n < paths; n += callers {
+				_, _ = client.Do(t.Context(), &alipay.Request{Path: endpoint(n)}, nil)
+				_, _ = client.Do(t.Context(), &alipay.Request{Path: path}, nil)
+			}
+		})
+	}
+	wg.Wait()
+	instruments := templates(t, reader)
+	if len(instruments) != 3 {
+		t.Errorf("%d instruments", len(instruments))
+	}
+	for name, counts := range instruments {
+		total := uint64(0)
+		for _, count := range counts {
+			total += count
+		}
+		if len(counts) != shown+1 || counts["other"] != paths-(shown-1) || counts[path] != paths || total != 2*paths {
+			t.Errorf("%s: %d templates, of which other has %d and the query %d of %d", name, len(counts), counts["other"], counts[path], total)
+		}
+	}
+	names := map[string]int{}
+	for _, s := range spans.GetSpans() {
+		names[s.Name]++
+	}
+	if len(names) != shown+1 || names["GET other"] != paths-(shown-1) {
+		t.Errorf("%d names of spans, of which other has %d", len(names), names["GET other"])
+	}
+	for _, s := range spans.GetSpans() {
+		if s.Name == "GET other" && (strings.Contains(s.Status.Description, "/v3/x") || !strings.HasPrefix(s.Status.Description, "alipay: ")) {
+			t.Errorf("the text is %q", s.Status.Description)
+		}
+	}
+}
+
+func TestAnIDInThePathThatTheGatewayRepeatsIsMasked(t *testing.T) {
+	named := alipayotel.WithPath(func(string) string { return "/v3/alipay/orders/{name}" })
+	for name, tt := range map[string]struct {
+		path, message, want string
+		opts                []alipayotel.Option
+	}{
+		"digits":                     {"/v3/alipay/orders/2088102992921777", "order 2088102992921777 is closed", "order *** is closed", nil},
+		"an address":                 {"/v3/alipay/orders/zhang@x.example", "order zhang@x.example is closed", "order *** is closed", nil},
+		"escaped":                    {"/v3/alipay/orders/zhang%40x.example", "order zhang@x.example is closed", "order *** is closed", nil},
+		"by the caller's template":   {"/v3/alipay/orders/ZhangSan", "order ZhangSan, orders of alipay", "order ***, orders of alipay", []alipayotel.Option{named}},
+		"escaped, with letters only": {"/v3/alipay/orders/Zhang%2ESan", "order Zhang.San or Zhang%2ESan", "order *** or ***", []alipayotel.Option{named}},
+		"one begins with another":    {"/v3/alipay/orders/Zhang/ZhangSan", "order ZhangSan", "order ***", []alipayotel.Option{named}},
+		"a word of one character":    {"/v3/alipay/orders/n", "no n", "no n", []alipayotel.Option{named}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			id := tt.path[strings.LastIndex(tt.path, "/")+1:]
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("alipay-trace-id", "trace-"+id)
+				w.WriteHeader(http.StatusBadRequest)
+				_ = json.NewEncoder(w).Encode(map[string]string{"code": "NO_SUCH_" + id, "message": tt.message})
+			}))
+			defer server.Close()
+			config := alipaytest.NewGateway(t).Config()
+			config.BaseURL = server.URL
+			client, exported, _ := inMemory(t, config, tt.opts...)
+			_, err := client.Do(t.Context(), &alipay.Request{Path: tt.path}, nil)
+			if alipay.OutcomeOf(err) != alipay.OutcomeRejected {
+				t.Fatal(err)
+			}
+			spans := exported.GetSpans()
+			if len(spans) != 1 || len(spans[0].Events) != 1 {
+				t.Fatalf("the spans are %+v", spans)
+			}
+			written := spans[0].Status.Description
+			if !strings.Contains(written, tt.want) {
+				t.Errorf("the status is %q", written)
+			}
+			for _, a := range append(spans[0].Attributes, spans[0].Events[0].Attributes...) {
+				written += "\n" + a.Value.Emit()
+			}
+			if len(id) > 2 && strings.Contains(written, id) {
+				t.Errorf("%s is shown:\n%s", id, written)
+			}
+		})
+	}
+}
+
+func TestNilOptionsMeanTheDefaults(t *testing.T) {
+	gateway := alipaytest.NewGateway(t)
+	client, spans, reader := inMemory(t, gateway.Config(), alipayotel.WithPath(nil), alipayotel.WithTracerProvider(nil), alipayotel.WithMeterProvider(nil), nil)
+	if _, err := client.Do(t.Context(), &alipay.Request{Path: "/v3/orders/2088102992921777"}, nil); err == nil {
+		t.Error("there is no such endpoint")
+	}
+	got := spans.GetSpans()
+	if len(got) != 1 || got[0].Name != "GET /v3/orders/{}" || templates(t, reader)["alipay.client.call.attempts"]["/v3/orders/{}"] != 1 {
+		t.Errorf("the spans are %+v", got)
 	}
 }
 
