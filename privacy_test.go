@@ -508,6 +508,21 @@ func TestGatewayMessageMasksWhatWasSent(t *testing.T) {
 	}
 }
 
+func TestGatewayMessageMasksIDsInThePath(t *testing.T) {
+	const message = "order 2088102992921777 of zhang.san@x.example (张三) at /v3/alipay/orders/2088102992921777 is closed, query v3"
+	client := newClient(t, serve(t, unsigned(400, mustJSON(t, map[string]any{"code": "PARAM_ERROR", "message": message}))).URL)
+	for path, want := range map[string]string{
+		"/v3/alipay/orders/2088102992921777/query":    "order *** of zhang.san@x.example (张三) at /v3/alipay/orders/*** is closed, query v3",
+		"/v3/alipay/zhang.san%40x.example/%E5%BC%A0三": "order 2088102992921777 of *** (***) at /v3/alipay/orders/2088102992921777 is closed, query v3",
+		"/v3/alipay/orders/query":                     message,
+	} {
+		_, err := client.Do(t.Context(), &alipay.Request{Path: path}, nil)
+		var refused *alipay.APIError
+		require.ErrorAs(t, err, &refused)
+		assert.Equal(t, want, refused.Message, path)
+	}
+}
+
 func TestAppAuthTokenAndSignatureAreMasked(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		c, err := protocol.ParseAuthorization(r.Header.Get("Authorization"))

@@ -327,6 +327,11 @@ func (c *call) build(keys *keySet, requestID string, r *outgoing) {
 func (c *call) newMask() *redact.Mask {
 	mask := new(redact.Mask)
 	mask.AddQuery(c.query)
+	for part := range strings.SplitSeq(c.Path, "/") {
+		if strings.ContainsFunc(part, func(r rune) bool { return r != '_' && r != '.' && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') }) {
+			mask.Add(part) // no endpoint's name, so an id
+		}
+	}
 	mask.AddJSON(c.body)
 	if c.order != nil {
 		mask.AddJSON(c.order.bizContent)
