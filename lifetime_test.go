@@ -1078,7 +1078,7 @@ func TestSoakWithChangingKeys(t *testing.T) {
 		}
 		switch alipay.OutcomeOf(told.err) {
 		case alipay.OutcomeSuccess:
-			assert.True(t, state.Delivered)
+			assert.True(t, state.Spent)
 		case alipay.OutcomeNotDelivered:
 			assert.Zero(t, state.Acted, "%v", told.err)
 		case alipay.OutcomeUnknown:
