@@ -54,7 +54,7 @@ func parse(t *testing.T, file string) page {
 func pages(t *testing.T) [][2]page {
 	t.Helper()
 	var all [][2]page
-	for _, file := range []string{"README", "SECURITY", "alipayotel/README", "opensslsigner/README"} {
+	for _, file := range []string{"README", "SECURITY", "alipayotel/README", "opensslsigner/README", "examples/service/README"} {
 		all = append(all, [2]page{parse(t, "../"+file+".md"), parse(t, "../"+file+".zh-CN.md")})
 	}
 	english, err := os.ReadDir(filepath.Join(dir, "en"))
