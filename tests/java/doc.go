@@ -1,3 +1,3 @@
-// Package java holds the test gateway's old gateway to what the official Java
-// client sends and takes.
+// Package java holds the test gateway to what the official Java clients send and
+// take: that of the old gateway, and that of v3.
 package java

@@ -20,8 +20,9 @@ import (
 	"github.com/seed-39a49030/alipay/alipaytest"
 )
 
-// install has Maven fetch the client into a directory that ends with the test.
-func install(t *testing.T) (dir string) {
+// install has Maven fetch the client of a directory into one that ends with the test,
+// and compiles its program.
+func install(t *testing.T, from, program string) (dir string) {
 	t.Helper()
 	for _, program := range []string{"javac", "mvn"} {
 		if _, err := exec.LookPath(program); err != nil {
@@ -29,8 +30,8 @@ func install(t *testing.T) (dir string) {
 		}
 	}
 	dir = t.TempDir()
-	for _, name := range []string{"pom.xml", "Execute.java"} {
-		data, err := os.ReadFile(name)
+	for _, name := range []string{"pom.xml", program + ".java"} {
+		data, err := os.ReadFile(filepath.Join(from, name))
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), data, 0o644))
 	}
@@ -41,7 +42,7 @@ func install(t *testing.T) (dir string) {
 	if out, err := command.CombinedOutput(); err != nil {
 		t.Skipf("NOTE: Maven could not fetch the official Java client; it was left out: %v\n%s", err, out)
 	}
-	command = exec.CommandContext(ctx, "javac", "-encoding", "UTF-8", "-cp", "lib/*", "Execute.java")
+	command = exec.CommandContext(ctx, "javac", "-encoding", "UTF-8", "-cp", "lib/*", program+".java")
 	command.Dir = dir
 	out, err := command.CombinedOutput()
 	require.NoError(t, err, "%s", out)
@@ -56,7 +57,7 @@ type client struct {
 	encrypted bool
 }
 
-func start(t *testing.T, dir string, config alipay.AlipayConfig, encrypted bool) *client {
+func start(t *testing.T, dir, program string, config alipay.AlipayConfig, encrypted bool) *client {
 	bare := func(pem string) string { // Java wants a key without the lines around it
 		var text strings.Builder
 		for line := range strings.Lines(pem) {
@@ -81,7 +82,7 @@ func start(t *testing.T, dir string, config alipay.AlipayConfig, encrypted bool)
 	file := filepath.Join(t.TempDir(), "settings")
 	require.NoError(t, os.WriteFile(file, []byte(properties.String()), 0o600))
 
-	command := exec.CommandContext(t.Context(), "java", "-Dfile.encoding=UTF-8", "-cp", "lib/*:.", "Execute", file)
+	command := exec.CommandContext(t.Context(), "java", "-Dfile.encoding=UTF-8", "-cp", "lib/*:.", program, file)
 	command.Dir, command.Stderr = dir, io.Discard
 	in, err := command.StdinPipe()
 	require.NoError(t, err)
@@ -98,7 +99,13 @@ func start(t *testing.T, dir string, config alipay.AlipayConfig, encrypted bool)
 // call makes one call, and returns the fields of its result.
 func (c *client) call(method, argument, token string) string {
 	c.t.Helper()
-	_, err := fmt.Fprintf(c.in, "%s\t%s\t%s\t%t\n", method, argument, token, c.encrypted)
+	return c.send(fmt.Sprintf("%s\t%s\t%s\t%t", method, argument, token, c.encrypted))
+}
+
+// send sends a line of input, and returns that of output.
+func (c *client) send(line string) string {
+	c.t.Helper()
+	_, err := fmt.Fprintln(c.in, line)
 	require.NoError(c.t, err)
 	for c.out.Scan() {
 		if line := c.out.Text(); strings.HasPrefix(line, "answer\t") || strings.HasPrefix(line, "refused\t") {
@@ -117,7 +124,7 @@ const (
 // The official Java client works against the test gateway in both modes, with and
 // without encryption: it takes what is right, and refuses what it should.
 func TestTheJavaClientWorksAgainstTheGateway(t *testing.T) {
-	dir := install(t)
+	dir := install(t, ".", "Execute")
 	counts := map[string]int{}
 	for _, mode := range []string{"key", "certificate"} {
 		for _, encrypted := range []bool{false, true} {
@@ -135,7 +142,7 @@ func TestTheJavaClientWorksAgainstTheGateway(t *testing.T) {
 					return map[string]any{"trade_no": "of " + asked.No, "fund_bill_list": []any{}}, nil
 				})
 				gateway.SetPreconsult("no", false, `用户未授权/"x"`)
-				java := start(t, dir, config, encrypted)
+				java := start(t, dir, "Execute", config, encrypted)
 				last := func() alipaytest.ReceivedRequest {
 					requests := gateway.Requests()
 					return requests[len(requests)-1]
@@ -191,7 +198,7 @@ func TestTheJavaClientWorksAgainstTheGateway(t *testing.T) {
 				foreign, err := os.ReadFile("../../testdata/vectors/app_private_pkcs8.pem")
 				require.NoError(t, err)
 				other.PrivateKey = string(foreign)
-				java = start(t, dir, other, encrypted)
+				java = start(t, dir, "Execute", other, encrypted)
 				expect("answer\tfalse\t40002\tisv.invalid-signature", "preconsult", "yes", "")
 				assert.Contains(t, last().Diagnosis, "not signed with the application's private key")
 			})
