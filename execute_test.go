@@ -711,7 +711,7 @@ func TestOldGatewayAnswerIsKeptAndOpened(t *testing.T) {
 }
 
 // What cannot be decrypted is kept, whatever the status, which is not signed.
-func TestAnAnswerOfTheOldGatewayThatCannotBeDecryptedIsKept(t *testing.T) {
+func TestUndecryptableOldGatewayAnswerIsKept(t *testing.T) {
 	cipher, err := aescbc.New(newAESKey)
 	require.NoError(t, err)
 	for _, status := range []int{200, 400} {

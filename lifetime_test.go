@@ -735,6 +735,10 @@ func TestFailedDownloadIsUnknownCertificateWithItsReason(t *testing.T) {
 			_, _ = io.WriteString(w, `{"alipay_open_app_alipaycert_download_response":{"code":"40004","sub_code":"isv.alipay-cert-not-exist"}}`)
 		}, "downloading it failed: isv.alipay-cert-not-exist"},
 		"too large": {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.Copy(w, io.LimitReader(zeros{}, 2<<20)) }, "larger than allowed"},
+		"empty":     {certificateAnswer(""), "holds no certificate"},
+		"no base64": {func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, `{"alipay_open_app_alipaycert_download_response":{"code":"10000","alipay_cert_content":"%%%"},"sign":"bm9uZQ=="}`)
+		}, "holds no certificate"},
 		"no answer": {hangUp, "closed"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -498,6 +498,22 @@ func TestFinalErrorOfAWaitIsReturnedUnchanged(t *testing.T) {
 	}
 }
 
+// TestAnswerKeptByAnEarlierPollIsInTheFinalError where that one has none.
+func TestAnswerKeptByAnEarlierPollIsInTheFinalError(t *testing.T) {
+	kept, polls := oneSealed(t), 0
+	final := fmt.Errorf("of another querier: %w", alipay.ErrDecrypt)
+	_, err := alipay.WaitForResult(t.Context(), alipaytest.StubQuerier{QueryFunc: func(context.Context, *alipay.QueryParams, ...alipay.RequestOption) (*alipay.QueryResponse, error) {
+		if polls++; polls == 1 {
+			return nil, &alipay.CallError{Answer: kept}
+		}
+		return nil, final
+	}}, nil, quickly)
+	require.ErrorIs(t, err, final)
+	assert.Equal(t, alipay.OutcomeUnknown, alipay.OutcomeOf(err))
+	assert.Same(t, kept, sealedIn(err))
+	assert.Equal(t, 2, polls)
+}
+
 // TestErrorOfAWaitNamesItsLastPoll: address, status and the ids that Alipay's
 // support asks for are those of the poll that it ended with. One that ends with
 // an answer of waiting has that answer's ids.
