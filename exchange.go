@@ -1,6 +1,7 @@
 package alipay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -348,7 +349,7 @@ func (a *answer) decode(target *target, by acceptor, out any, sets ...*keySet) e
 	sealed := a.decrypt(sets...)
 	object, err := lenient.Object(a.body)
 	own, typed := out.(ownAnswer)
-	err = a.old.check(a, object, err, typed, by)
+	err = a.old.check(a, object, cmp.Or(sealed, err), typed, by)
 	if err == nil && !utf8.Valid(a.body) {
 		a.notUTF8 = true
 	}
