@@ -354,8 +354,6 @@ func (a *answer) decode(target *target, by acceptor, out any, sets ...*keySet) e
 		a.notUTF8 = true
 	}
 	switch {
-	case sealed != nil && a.old != nil:
-		return sealed
 	case err != nil && a.old != nil:
 		return err
 	case a.status >= 400 && target.check(object) == nil: // the status is not signed

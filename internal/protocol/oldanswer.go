@@ -47,17 +47,18 @@ func ReadOldAnswer(method string, body []byte, most int64) (a OldAnswer, err err
 	}
 	body, a.Damage = candidates[i].body, candidates[i].damage
 	members, whole, err := oldMembers(body)
-	if sign, ok := members["sign"]; ok && !lenient.IsNull(sign) {
-		if a.Sign, err = stringMember(sign, err); strings.TrimSpace(a.Sign) == "" {
-			a.Sign = ""
-		} else if strings.Contains(a.Sign, " ") {
+	if sign := members["sign"]; len(sign) > 0 && !lenient.IsNull(sign) {
+		text, _ := lenient.String(sign)
+		if sign[0] != '"' {
+			text, err = "", errors.Join(err, ErrSignForm)
+		}
+		a.Sign = strings.Trim(text, "\t\r\n ")
+		if strings.Contains(a.Sign, " ") {
 			a.Damage = and("blanks in the signature", a.Damage)
 		}
 	}
-	if sn, ok := members["alipay_cert_sn"]; ok {
-		a.SN, _ = lenient.String(sn)
-		a.SN = strings.TrimSpace(a.SN)
-	}
+	a.SN, _ = lenient.String(members["alipay_cert_sn"])
+	a.SN = strings.TrimSpace(a.SN)
 	if a.Node = members[NodeName(method)]; a.Node != nil {
 		a.Own = true
 	} else {
@@ -71,14 +72,6 @@ func ReadOldAnswer(method string, body []byte, most int64) (a OldAnswer, err err
 		err = ErrNoNode
 	}
 	return a, err
-}
-
-func stringMember(value []byte, before error) (string, error) {
-	s, err := lenient.String(value)
-	if value[0] != '"' || err != nil {
-		return "", errors.Join(before, ErrSignForm)
-	}
-	return s, before
 }
 
 // oldMembers returns the members of an object as they came, and whether it came
