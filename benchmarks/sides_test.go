@@ -59,7 +59,7 @@ func newTransport(transport string) *http.Transport {
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            dialer.DialContext,
 		TLSHandshakeTimeout:    5 * time.Second,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(0)},
 		Protocols:              protocols(transport),
 		MaxIdleConnsPerHost:    1 << 16,
 		IdleConnTimeout:        15 * time.Second,
