@@ -206,7 +206,7 @@ func (r *Report) MaybeSent() bool {
 	case !r.hooked.Load(): // a RoundTripper that hides the hooks, and perhaps read the body into memory
 		return !r.kind.own && (r.bodyReadEarly.Load() || !isDialError(r.cause))
 	case !r.gotConn.Load(): // no connection that could carry it
-		return r.bodyReadEarly.Load()
+		return r.bodyReadEarly.Load() && !r.connInsecure.Load()
 	case r.ctx.Err() != nil: // a cancelled round trip returns while its writer may still write
 		return true
 	case r.kind.own: // HTTP/1.1, whose head is flushed before the body is read
