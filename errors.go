@@ -283,7 +283,7 @@ func (e *CallError) Error() string {
 		text += "; " + e.outcome.sentinel().Error()
 	}
 	switch {
-	case e.Answer != nil && e.keeps == keepsDamaged:
+	case e.Answer != nil && (e.keeps == keepsDamaged || e.StatusCode >= 300 && errors.Is(e, errNoSuccess)):
 		text += "; what came is kept in CallError.Answer"
 	case e.Answer != nil:
 		text += "; the answer is kept in CallError.Answer: store it, and open it after fixing the cause"
