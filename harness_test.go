@@ -70,8 +70,8 @@ func TestMain(m *testing.M) {
 var soak = flag.Duration("soak", 0, "how long callers run against a failing gateway in the tests named Soak; 0 skips TestSoak. It makes other tests of many calls longer, too")
 
 var (
-	pairs   = flag.Int("pairs", 300, "how many pairs of asked and came TestNoAnswerOpensForAnotherUser tries")
-	custody = flag.Int("custody", 500, "how many answers TestEverySpentTokenIsAccountedFor changes")
+	pairs   = flag.Int("pairs", 150, "how many pairs of asked and came TestNoAnswerOpensForAnotherUser tries")
+	custody = flag.Int("custody", 200, "how many answers TestEverySpentTokenIsAccountedFor changes")
 )
 
 var desyncCalls = flag.Int("desync", 500, "how many calls TestProxyThatMixesAnswersUpGivesNobodyAnothersResult makes")

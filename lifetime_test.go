@@ -828,14 +828,15 @@ func TestDownloadThatCannotBeSignedIsNotSent(t *testing.T) {
 	require.NotNil(t, sealedIn(err))
 }
 
-func TestDownloadEndsWithTheCall(t *testing.T) {
+// TestDownloadOutlivesTheCallThatBeganIt: that its caller gives up is no failure of
+// it, and the next call has the certificate.
+func TestDownloadOutlivesTheCallThatBeganIt(t *testing.T) {
 	p := present()
-	sn := certSN(p.next.PEM)
-	asked := make(chan struct{})
-	s := tamper(t, p.nextKey, sn, func(_ http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body) // only then does the server see that the client hangs up
+	asked, release := make(chan struct{}), make(chan struct{})
+	s := tamper(t, p.nextKey, certSN(p.next.PEM), func(w http.ResponseWriter, r *http.Request) {
 		close(asked)
-		<-r.Context().Done()
+		<-release
+		certificateAnswer(p.nextFile)(w, r)
 	})
 	config, _ := certModeConfig(t)
 	config.BaseURL = s.URL
@@ -849,7 +850,14 @@ func TestDownloadEndsWithTheCall(t *testing.T) {
 	require.ErrorIs(t, err, alipay.ErrUnknownCertificate)
 	require.ErrorIs(t, err, context.Canceled)
 	assert.Equal(t, alipay.OutcomeUnknown, alipay.OutcomeOf(err))
-	require.NotNil(t, sealedIn(err))
+	kept := stored(t, sealedIn(err))
+	close(release)
+	got, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+	require.NoError(t, err)
+	assert.Equal(t, testOpenID, got.OpenID)
+	assert.EqualValues(t, 1, s.downloads.Load())
+	_, err = client.ZhimaCustomerJobworthAuthentication.Open(kept)
+	require.NoError(t, err)
 }
 
 func TestNoDownloadWithoutNeed(t *testing.T) {

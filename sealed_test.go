@@ -593,7 +593,7 @@ func TestKeptAnswerIsBoundToWhatWasAsked(t *testing.T) {
 }
 
 // TestNoAnswerOpensForAnotherUser: random pairs of whom was asked about and whose
-// answer came, in one form or another. With -altered N that many.
+// answer came, in one form or another. With -pairs N that many.
 func TestNoAnswerOpensForAnotherUser(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(3, 4))
