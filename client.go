@@ -157,7 +157,7 @@ func (c *Client) perform(ctx context.Context, out any, encode func() (*call, err
 func (c *Client) observed(ctx context.Context, timeout time.Duration, call *call, out any) (*Response, error) {
 	began := time.Now()
 	ctx = c.settings.callStart(ctx, call.CallInfo)
-	resp, err := c.doCall(ctx, began.Add(timeout), call, out)
+	resp, err := c.doCall(ctx, began, timeout, call, out)
 	c.settings.callDone(ctx, call.CallInfo, began, c.certificateExpires(ctx), resp, err)
 	return resp, err
 }
@@ -169,8 +169,9 @@ func decodable(out any) bool {
 }
 
 // doCall makes attempts until one is answered, or the call may not be repeated.
-func (c *Client) doCall(ctx context.Context, deadline time.Time, call *call, out any) (*Response, error) {
-	sendCtx, cancel := context.WithDeadline(ctx, deadline)
+func (c *Client) doCall(ctx context.Context, began time.Time, timeout time.Duration, call *call, out any) (*Response, error) {
+	deadline := began.Add(timeout)
+	sendCtx, cancel := context.WithDeadlineCause(ctx, deadline, delivery.ClientTimeout(timeout))
 	defer cancel()
 	if earlier, ok := ctx.Deadline(); ok && earlier.Before(deadline) {
 		deadline = earlier

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/seed-39a49030/alipay/internal/delivery"
 	"github.com/seed-39a49030/alipay/internal/hints"
 	"github.com/seed-39a49030/alipay/internal/lenient"
 )
@@ -82,6 +83,20 @@ func OutcomeOf(err error) Outcome {
 	}
 	return OutcomeUnknown
 }
+
+// Stage is where a call that got no answer ended; "" when it never began, or an
+// answer came.
+type Stage string
+
+// The stages of a call, in their order.
+const (
+	StageResolve Stage = delivery.StageResolve // looking up a host name
+	StageConnect Stage = delivery.StageConnect // making a TCP connection
+	StageProxy   Stage = delivery.StageProxy   // going through a proxy
+	StageTLS     Stage = delivery.StageTLS     // the TLS handshake
+	StageSend    Stage = delivery.StageSend    // sending the request
+	StageAnswer  Stage = delivery.StageAnswer  // waiting for the answer
+)
 
 // Retryable reports whether the same call may be repeated as it is: nothing was
 // delivered, and not because of a mistake of the caller or its Signer, because of

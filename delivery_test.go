@@ -227,7 +227,8 @@ func TestRequestThatDidNotLeaveIsRetried(t *testing.T) {
 		_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
 		require.ErrorIs(t, err, alipay.ErrNotDelivered)
 		assert.Zero(t, s.requests.Load())
-		assert.Contains(t, err.Error(), "unknown authority")
+		assert.Contains(t, err.Error(), "which this machine does not trust")
+		assert.False(t, alipay.Retryable(err))
 	})
 	t.Run("a connection that died while it was idle", func(t *testing.T) {
 		s := serve(t, signed(200, waitingBody))

@@ -167,7 +167,7 @@ func (e APIError) LogValue() slog.Value { return slog.GroupValue(e.shown()...) }
 func (e APIError) MarshalJSON() ([]byte, error) { return e.shown().MarshalJSON() }
 
 func (e *APIError) shown() shownError {
-	return showError(e, e.StatusCode, e.TraceID, e.RequestID, e.Attempts, e.info, []slog.Attr{
+	return showError(e, "", e.StatusCode, e.TraceID, e.RequestID, e.Attempts, e.info, []slog.Attr{
 		slog.String("code", e.printedCode()), slog.String("message", redact.Printable(e.Message, maxShownMessage)),
 		slog.Any("links", e.Links), slog.String("hint", e.Hint()), slog.Bool("verified", e.Verified),
 	})
@@ -225,6 +225,7 @@ type CallError struct {
 	Host       string // of the gateway, or the reverse proxy in front of it
 	Path       string // without the query
 	StatusCode int    // HTTP status, 0 without an answer
+	Stage      Stage  // where it ended, "" when an answer came or nothing was sent
 	Attempts   int    // attempts made by the call
 	TraceID    string // alipay-trace-id, "" without an answer
 	RequestID  string // alipay-request-id of the last attempt
@@ -261,7 +262,7 @@ func (e *CallError) like(err error) {
 	switch {
 	case errors.As(err, &failed):
 		e.Method, e.Host, e.Path, e.appID = failed.Method, failed.Host, failed.Path, failed.appID
-		e.StatusCode, e.Attempts, e.TraceID, e.RequestID = failed.StatusCode, failed.Attempts, failed.TraceID, failed.RequestID
+		e.StatusCode, e.Stage, e.Attempts, e.TraceID, e.RequestID = failed.StatusCode, failed.Stage, failed.Attempts, failed.TraceID, failed.RequestID
 	case errors.As(err, &refused):
 		e.at(&refused.info)
 		e.StatusCode, e.Attempts, e.TraceID, e.RequestID = refused.StatusCode, refused.Attempts, refused.TraceID, refused.RequestID
@@ -335,24 +336,23 @@ func (e CallError) LogValue() slog.Value { return slog.GroupValue(e.shown()...) 
 func (e CallError) MarshalJSON() ([]byte, error) { return e.shown().MarshalJSON() }
 
 func (e *CallError) shown() shownError {
-	var refused *APIError // among the causes
-	if errors.As(e, &refused) {
+	if refused, ok := errors.AsType[*APIError](e); ok { // among the causes
 		shown := refused.shown()
 		shown[0], shown[1] = slog.String("error", e.Error()), slog.String("outcome", OutcomeOf(e).String())
 		return shown
 	}
-	return showError(e, e.StatusCode, e.TraceID, e.RequestID, e.Attempts, CallInfo{e.appID, e.Host, e.Method, e.Path}, nil)
+	return showError(e, e.Stage, e.StatusCode, e.TraceID, e.RequestID, e.Attempts, CallInfo{e.appID, e.Host, e.Method, e.Path}, nil)
 }
 
 // shownError is what logs and JSON show of an error, in this order.
 type shownError []slog.Attr
 
 // showError leaves out what is empty.
-func showError(err error, status int, traceID, requestID string, attempts int, info CallInfo, answered []slog.Attr) shownError {
+func showError(err error, stage Stage, status int, traceID, requestID string, attempts int, info CallInfo, answered []slog.Attr) shownError {
 	shown := shownError{slog.String("error", err.Error()), slog.String("outcome", OutcomeOf(err).String()), slog.Int("status", status)}
 	shown = append(append(shown, answered...),
 		slog.String("trace_id", redact.Printable(traceID, maxShownID)), slog.String("request_id", redact.Printable(requestID, maxShownID)),
-		slog.Int("attempts", attempts), slog.String("method", info.Method), slog.String("host", info.Host), slog.String("path", info.Path))
+		slog.Int("attempts", attempts), slog.String("method", info.Method), slog.String("host", info.Host), slog.String("path", info.Path), slog.String("stage", string(stage)))
 	return slices.DeleteFunc(shown, func(a slog.Attr) bool {
 		links, isLinks := a.Value.Any().([]ErrorLink)
 		return a.Value.Equal(slog.StringValue("")) || a.Value.Equal(slog.IntValue(0)) || isLinks && len(links) == 0

@@ -145,18 +145,13 @@ func (x *exchange) accept() error {
 func (x *exchange) notAnswered(err error) error {
 	e := x.callError("")
 	var signing *signerError
-	switch ended := x.ctx.Err(); {
+	switch failure := x.report.Failure(); {
 	case errors.As(err, &signing), err == errForeignOrigin:
-		e.permanent = true
-		e.reasons = append(e.reasons, err)
+		e.permanent, e.reasons = true, []error{err}
+	case failure.Err == nil: // signing took too long
+		e.reasons = []error{x.ctx.Err()}
 	default:
-		e.permanent = x.report.Insecure()
-		if cause := x.report.Cause(); cause != nil {
-			e.reasons = append(e.reasons, cause)
-		}
-		if ended != nil && !errors.Is(errors.Join(e.reasons...), ended) {
-			e.reasons = append(e.reasons, ended)
-		}
+		e.Stage, e.permanent, e.reasons = Stage(failure.Stage), failure.Permanent, []error{failure.Err}
 	}
 	e.outcome = OutcomeNotDelivered
 	if x.report.MaybeSent() {
@@ -170,6 +165,9 @@ func (x *exchange) notAnswered(err error) error {
 func (x *exchange) endedBeforeRetry(err error) error {
 	e := x.callError("time ran out before the next attempt")
 	e.outcome, e.reasons = OutcomeNotDelivered, []error{err}
+	if failed, ok := errors.AsType[*CallError](err); ok {
+		e.Stage = failed.Stage
+	}
 	if ended := x.ctx.Err(); !errors.Is(err, ended) {
 		e.reasons = append(e.reasons, ended)
 	}
@@ -201,6 +199,9 @@ func (x *exchange) failed(reason error) error {
 			return e // the bytes that did not come explain it
 		}
 	}
+	if about := delivery.DescribeUnsigned(x.answer.header, x.answer.isForeign()); reason == ErrRedirect || reason == ErrResponseUnsigned {
+		reason = fmt.Errorf("%w: %s", reason, x.masked(about, maxMessage))
+	}
 	e.reasons = append(e.reasons, reason)
 	return e
 }
@@ -214,6 +215,9 @@ func (x *exchange) refused(e *APIError) error {
 	e.of(&x.call.CallInfo, a, x.requestID, x.number).TraceID = x.shownTraceID()
 	if e.Code.bare() == CodeInvalidSignature {
 		e.cause = x.keys.signer.diagnose(x.signed)
+	}
+	if e.Code == "" && e.cause == nil && !a.isSigned() {
+		e.cause = errors.New(x.masked(delivery.DescribeUnsigned(a.header, a.isForeign()), maxMessage))
 	}
 	e.Message = x.masked(e.Message, maxMessage)
 	for i, link := range e.Links {
@@ -246,11 +250,7 @@ func (x *exchange) masked(text string, limit int) string {
 }
 
 func isRedirect(status int) bool {
-	switch status {
-	case 300, 301, 302, 303, 305, 307, 308:
-		return true
-	}
-	return false
+	return status >= 300 && status <= 308 && status != 304 && status != 306
 }
 
 // Why an answer is not accepted, in addition to the exported errors.

@@ -83,10 +83,10 @@ func TestWaitForResultReturnsTheLastAnswerWhenItsTimeEnds(t *testing.T) {
 		says   string
 	}{
 		"still waiting":         {[]http.HandlerFunc{waiting}, true, "answered", "the last answer was WAITING_VERIFY"},
-		"the last poll lost":    {[]http.HandlerFunc{waiting, hangUp}, true, "unknown", "a poll was lost (the connection was closed before an answer came)"},
+		"the last poll lost":    {[]http.HandlerFunc{waiting, hangUp}, true, "unknown", "a poll was lost (waiting for the answer of 127.0.0.1:80: the connection was closed before an answer came)"},
 		"every poll lost":       {[]http.HandlerFunc{hangUp}, false, "unknown", "a poll was lost (the connection was closed"},
-		"every poll unsigned":   {[]http.HandlerFunc{unsigned(200, "<html>")}, false, "unknown", "a poll was lost (HTTP status 200: the answer is not signed)"},
-		"every poll a 502":      {[]http.HandlerFunc{unsigned(502, "<html>")}, false, "unknown", "a poll was lost (HTTP status 502 without an error code)"},
+		"every poll unsigned":   {[]http.HandlerFunc{unsigned(200, "<html>")}, false, "unknown", "a poll was lost (HTTP status 200: the answer is not signed: Content-Type text/html, Server none)"},
+		"every poll a 502":      {[]http.HandlerFunc{unsigned(502, "<html>")}, false, "unknown", "a poll was lost (HTTP status 502 without an error code: Content-Type text/html, Server none)"},
 		"every poll refused":    {[]http.HandlerFunc{unsigned(429, "")}, false, "not delivered", "no poll was delivered (HTTP status 429"},
 		"refused after waiting": {[]http.HandlerFunc{waiting, unsigned(429, "")}, true, "answered", "the last answer was WAITING_VERIFY, and no later poll was delivered (HTTP status 429"},
 		"waiting again":         {[]http.HandlerFunc{waiting, unsigned(429, ""), waiting}, true, "answered", "the last answer was WAITING_VERIFY: "},
@@ -136,8 +136,8 @@ func TestPollCutOffByTheEndOfTheWaitIsLost(t *testing.T) {
 		says      string
 	}{
 		"after waiting":               {waiting, false, "a poll was lost ("},
-		"after a lost one":            {hangUp, false, "a poll was lost (the connection was closed before an answer came)"},
-		"after a lost one, cancelled": {hangUp, true, "a poll was lost (the connection was closed before an answer came)"},
+		"after a lost one":            {hangUp, false, "a poll was lost (waiting for the answer of 127.0.0.1:80: the connection was closed before an answer came)"},
+		"after a lost one, cancelled": {hangUp, true, "a poll was lost (waiting for the answer of 127.0.0.1:80: the connection was closed before an answer came)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, []http.HandlerFunc{tt.first, hang}, func(t *testing.T, client *alipay.Client, asked func() []time.Duration) {
@@ -445,7 +445,7 @@ func TestAnyEndAfterALostPollIsOutcomeUnknown(t *testing.T) {
 	assert.False(t, alipay.Retryable(err))
 	assert.ErrorIs(t, err, cause)
 	assert.NotContains(t, err.Error(), cause.Error())
-	assert.Contains(t, err.Error(), "an earlier answer was lost (the connection was closed")
+	assert.Contains(t, err.Error(), "an earlier answer was lost (waiting for the answer of ")
 
 	for name, tt := range map[string]struct {
 		last error

@@ -60,6 +60,8 @@ var safeSentinels = []error{
 var safeTexts = regexp.MustCompile(`` +
 	`server closed idle connection` +
 	`|TLS handshake timeout` +
+	`|username/password authentication failed|no acceptable authentication methods` +
+	`|general SOCKS server failure|connection not allowed by ruleset|(?:network|host) unreachable|connection refused|TTL expired` +
 	`|timeout awaiting response headers` +
 	`|server gave HTTP response to HTTPS client` +
 	`|first record does not look like a TLS handshake` +
@@ -97,65 +99,38 @@ func SafeCause(err error) error {
 func BrokenOff(ctx context.Context, err error) error {
 	e := safeCause(err)
 	e.text = "the answer broke off: " + e.text
-	if ended := ctx.Err(); ended != nil && !errors.Is(e, ended) {
-		e.causes = append(e.causes, ended)
+	if ctx.Err() != nil {
+		e.text = "the answer was not complete before " + endOf(ctx)
 	}
-	return e
+	return e.endedBy(ctx)
 }
 
 func safeCause(err error) *transportError {
 	e := &transportError{}
 	var timeout interface{ Timeout() bool }
 	e.timeout = errors.As(err, &timeout) && timeout.Timeout()
-
-	add := func(cause error) { e.causes = append(e.causes, cause) }
-	var (
-		op       *net.OpError
-		dns      *net.DNSError
-		errno    syscall.Errno
-		alert    tls.AlertError
-		verify   *tls.CertificateVerificationError
-		hostname x509.HostnameError
-		unknown  x509.UnknownAuthorityError
-		invalid  x509.CertificateInvalidError
-	)
 	for _, sentinel := range safeSentinels {
 		if errors.Is(err, sentinel) {
-			add(sentinel)
+			e.causes = append(e.causes, sentinel)
 		}
 	}
-	switch {
-	case errors.As(err, &dns):
-		e.text = "the host name could not be resolved"
-		if dns.IsNotFound {
-			e.text = "no such host"
+	if dns, ok := errors.AsType[*net.DNSError](err); ok {
+		e.add(resolverWord(dns), &net.DNSError{Err: resolverWord(dns), Name: dns.Name, IsTimeout: dns.IsTimeout, IsTemporary: dns.IsTemporary, IsNotFound: dns.IsNotFound})
+	} else if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		e.add(errno.Error(), errno)
+	} else if cause := certificateError(err); cause != nil {
+		e.add("the TLS certificate cannot be verified", cause)
+	} else if alert, ok := errors.AsType[tls.AlertError](err); ok {
+		e.add(alert.Error(), alert)
+		if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "remote error" {
+			e.text = "the other side says: " + e.text
 		}
-		add(&net.DNSError{Err: e.text, Name: dns.Name, IsTimeout: dns.IsTimeout, IsTemporary: dns.IsTemporary, IsNotFound: dns.IsNotFound})
-	case errors.As(err, &errno):
-		e.text = errno.Error()
-		add(errno)
-	case errors.As(err, &hostname):
-		e.text = "the server's TLS certificate is for another host name"
-		add(hostname)
-	case errors.As(err, &unknown):
-		e.text = "the server's TLS certificate is signed by an unknown authority"
-		add(unknown)
-	case errors.As(err, &invalid):
-		e.text = "the server's TLS certificate is not valid"
-		add(invalid)
-	case errors.As(err, &verify):
-		e.text = "the server's TLS certificate cannot be verified"
-	case errors.As(err, &alert):
-		e.text = alert.Error()
-		add(alert)
 	}
-	if e.text == "" {
-		walk(err, func(inner error) {
-			if e.text == "" {
-				e.text = safeTexts.FindString(inner.Error())
-			}
-		})
-	}
+	walk(err, func(inner error) {
+		if e.text == "" {
+			e.text = safeTexts.FindString(inner.Error())
+		}
+	})
 	switch {
 	case e.text != "":
 	case len(e.causes) == 0:
@@ -163,24 +138,45 @@ func safeCause(err error) *transportError {
 	case e.causes[0] == io.EOF:
 		e.text = "the connection was closed before an answer came"
 	default:
-		e.text = e.causes[0].Error()
-	}
-	if errors.As(err, &op) {
-		e.text = opText(op) + e.text
+		e.text = e.causes[len(e.causes)-1].Error()
 	}
 	return e
 }
 
-// opText says what was being done and with whom, as net.OpError does.
-func opText(op *net.OpError) string {
-	switch op.Op {
-	case "dial", "read", "write", "proxyconnect", "socks connect", "remote error", "local error":
-	default:
-		return ""
+// endedBy adds the error of a context that has ended.
+func (e *transportError) endedBy(ctx context.Context) *transportError {
+	if ended := ctx.Err(); ended != nil && !errors.Is(e, ended) {
+		e.causes = append(e.causes, ended)
 	}
-	text := op.Op
-	if addr, ok := op.Addr.(*net.TCPAddr); ok {
-		text += " " + addr.String()
+	return e
+}
+
+func (e *transportError) add(text string, cause error) {
+	e.text, e.causes = text, append(e.causes, cause)
+}
+
+// certificateError returns why a TLS certificate was not accepted, nil for another
+// error.
+func certificateError(err error) error {
+	if hostname, ok := errors.AsType[x509.HostnameError](err); ok {
+		return hostname
 	}
-	return text + ": "
+	if unknown, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return unknown
+	}
+	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
+		return invalid
+	}
+	return nil
+}
+
+// resolverWord is what a resolver says of a name.
+func resolverWord(err *net.DNSError) string {
+	switch {
+	case err.IsNotFound:
+		return "no such host"
+	case err.IsTimeout:
+		return "timeout"
+	}
+	return "the DNS server failed"
 }

@@ -47,18 +47,18 @@ func TestACauseIsShownInWordsThatAreKnown(t *testing.T) {
 		{context.DeadlineExceeded, "context deadline exceeded", context.DeadlineExceeded},
 		{errors.Join(secret, context.Canceled), "context canceled", context.Canceled},
 		{os.ErrDeadlineExceeded, "i/o timeout", os.ErrDeadlineExceeded},
-		{op("dial", tcp, os.NewSyscallError("connect", syscall.ECONNREFUSED)), "dial 127.0.0.1:80: connection refused", syscall.ECONNREFUSED},
-		{op("read", &net.UnixAddr{Name: "secret"}, secret), "read: the transport failed", nil},
-		{op("write", nil, io.EOF), "write: the connection was closed before an answer came", io.EOF},
-		{op("proxyconnect", tcp, secret), "proxyconnect 127.0.0.1:80: the transport failed", nil},
-		{op("socks connect", nil, secret), "socks connect: the transport failed", nil},
-		{op("remote error", nil, tls.AlertError(40)), "remote error: tls: handshake failure", tls.AlertError(40)},
-		{op("local error", nil, secret), "local error: the transport failed", nil},
+		{op("dial", tcp, os.NewSyscallError("connect", syscall.ECONNREFUSED)), "connection refused", syscall.ECONNREFUSED},
+		{op("read", &net.UnixAddr{Name: "secret"}, secret), "the transport failed", nil},
+		{op("write", nil, io.EOF), "the connection was closed before an answer came", io.EOF},
+		{op("proxyconnect", tcp, secret), "the transport failed", nil},
+		{op("socks connect", nil, secret), "the transport failed", nil},
+		{op("remote error", nil, tls.AlertError(40)), "the other side says: tls: handshake failure", tls.AlertError(40)},
+		{op("local error", nil, secret), "the transport failed", nil},
 		{op("secret", tcp, secret), "the transport failed", nil},
-		{verification(x509.HostnameError{Host: "secret"}), "the server's TLS certificate is for another host name", x509.HostnameError{Host: "secret"}},
-		{verification(x509.UnknownAuthorityError{}), "the server's TLS certificate is signed by an unknown authority", x509.UnknownAuthorityError{}},
-		{verification(x509.CertificateInvalidError{Reason: x509.Expired}), "the server's TLS certificate is not valid", x509.CertificateInvalidError{Reason: x509.Expired}},
-		{verification(secret), "the server's TLS certificate cannot be verified", nil},
+		{verification(x509.HostnameError{Host: "secret"}), "the TLS certificate cannot be verified", x509.HostnameError{Host: "secret"}},
+		{verification(x509.UnknownAuthorityError{}), "the TLS certificate cannot be verified", x509.UnknownAuthorityError{}},
+		{verification(x509.CertificateInvalidError{Reason: x509.Expired}), "the TLS certificate cannot be verified", x509.CertificateInvalidError{Reason: x509.Expired}},
+		{verification(secret), "the transport failed", nil},
 		{errors.New("secret: TLS handshake timeout, secret"), "TLS handshake timeout", nil},
 		{errors.Join(secret, errors.New("secret malformed MIME header secret")), "malformed MIME header", nil},
 		{fmt.Errorf("graceful shutdown GOAWAY: %w", errors.New("TLS handshake timeout")), "graceful shutdown GOAWAY", nil},
@@ -81,14 +81,14 @@ func TestACauseIsShownInWordsThatAreKnown(t *testing.T) {
 
 func TestANameThatCannotBeResolvedIsNamedAndItsServerIsNot(t *testing.T) {
 	for text, dns := range map[string]net.DNSError{
-		"no such host":                        {Name: "gateway", IsNotFound: true},
-		"the host name could not be resolved": {Name: "gateway", IsTimeout: true, IsTemporary: true},
+		"no such host": {Name: "gateway", IsNotFound: true},
+		"timeout":      {Name: "gateway", IsTimeout: true, IsTemporary: true},
 	} {
 		dns.Err = text
 		given := dns
 		given.Err, given.Server = "secret", "secret"
 		err := SafeCause(&net.OpError{Op: "dial", Err: &given})
-		assert.EqualError(t, err, "dial: "+text)
+		assert.EqualError(t, err, text)
 		var got *net.DNSError
 		require.ErrorAs(t, err, &got)
 		assert.Equal(t, dns, *got)
@@ -118,7 +118,11 @@ func TestAnAnswerThatBrokeOffSaysWhetherTheCallHadEnded(t *testing.T) {
 		{ended, context.Canceled, []error{context.Canceled}},
 	} {
 		err := BrokenOff(tt.ctx, tt.err)
-		assert.EqualError(t, err, "the answer broke off: "+tt.err.Error())
+		want := "the answer broke off: unexpected EOF"
+		if tt.ctx == ended {
+			want = "the answer was not complete before the caller's context was cancelled"
+		}
+		assert.EqualError(t, err, want)
 		assert.Equal(t, tt.want, err.(*transportError).causes)
 	}
 }

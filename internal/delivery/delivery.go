@@ -61,6 +61,9 @@ func Own(t *http.Transport) *Transport {
 	return &Transport{newPool(t), kind{own: true, netHTTP: true}}
 }
 
+// patience is how long a dial and a TLS handshake may take.
+const patience = 5 * time.Second
+
 // NewHTTPTransport returns an http.Transport with the library's own settings. It
 // speaks HTTP/1.1 only: an HTTP/2 connection that breaks leaves the outcome of
 // every call on it unknown. It keeps one idle connection for each concurrent
@@ -71,10 +74,20 @@ func Own(t *http.Transport) *Transport {
 func NewHTTPTransport() *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
+	dialer := &net.Dialer{Timeout: patience, KeepAlive: 30 * time.Second, ControlContext: onSocket}
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		TLSHandshakeTimeout:    5 * time.Second,
+		OnProxyConnectResponse: onProxyConnect,
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			host, _, _ := net.SplitHostPort(addr)
+			reportOf(ctx).reach(StageResolve, host)
+			conn, err := dialer.DialContext(ctx, network, addr)
+			if err == nil {
+				reportOf(ctx).connected(addr)
+			}
+			return conn, err
+		},
+		TLSHandshakeTimeout:    patience,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(0)},
 		Protocols:              protocols,
 		MaxIdleConnsPerHost:    1 << 16,
@@ -141,7 +154,7 @@ var (
 // answer's body is read under the context of the report, which its Close ends. On
 // an error there is no answer.
 func (t *Transport) Send(ctx context.Context, r Request, report *Report) (*http.Response, error) {
-	report.kind, report.https = t.kind, r.URL.Scheme == "https"
+	report.kind, report.url, report.https = t.kind, r.URL, r.URL.Scheme == "https"
 	if report.cause = ctx.Err(); report.cause != nil {
 		return nil, report.cause
 	}

@@ -178,7 +178,7 @@ func TestWhatABaseTransportReturnsIsAnAnswerOrAnError(t *testing.T) {
 	assert.Nil(t, resp)
 	assert.ErrorIs(t, err, failed)
 	assert.True(t, body.closed)
-	assert.EqualError(t, report.Cause(), "the transport failed")
+	assert.EqualError(t, report.Failure().Err, "waiting for the answer of gateway:80: the transport failed")
 	assert.True(t, report.MaybeSent())
 
 	for _, answer := range []*http.Response{nil, {}} {
@@ -189,7 +189,7 @@ func TestWhatABaseTransportReturnsIsAnAnswerOrAnError(t *testing.T) {
 	resp, report, err = send(t.Context(), func(*http.Request) (*http.Response, error) { return nil, nil }, requestTo("GET", ""))
 	assert.Nil(t, resp)
 	assert.ErrorIs(t, err, errNoResponse)
-	assert.Equal(t, errNoResponse, report.Cause())
+	assert.Equal(t, errNoResponse, report.Failure().Err)
 }
 
 type idle struct {
@@ -218,6 +218,6 @@ func TestNothingIsSentForACallThatHasEnded(t *testing.T) {
 	cancel()
 	_, report, err := send(ended, func(*http.Request) (*http.Response, error) { t.Error("sent"); return nil, nil }, requestTo("GET", ""))
 	assert.ErrorIs(t, err, context.Canceled)
-	assert.ErrorIs(t, report.Cause(), context.Canceled)
+	assert.ErrorIs(t, report.Failure().Err, context.Canceled)
 	assert.False(t, report.MaybeSent())
 }

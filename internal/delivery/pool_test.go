@@ -33,19 +33,32 @@ func raw(t testing.TB, config *tls.Config, handle func(conn net.Conn, number int
 		listener, scheme = tls.NewListener(listener, config), "https://"
 	}
 	var all sync.WaitGroup
+	var mu sync.Mutex
+	var conns []net.Conn
 	all.Go(func() {
 		for number := 1; ; number++ {
 			conn, err := listener.Accept()
 			if err != nil {
 				return
 			}
+			mu.Lock()
+			conns = append(conns, conn)
+			mu.Unlock()
 			all.Go(func() {
 				defer conn.Close()
 				handle(conn, number)
 			})
 		}
 	})
-	t.Cleanup(func() { listener.Close(); all.Wait() })
+	t.Cleanup(func() {
+		listener.Close()
+		mu.Lock()
+		for _, conn := range conns {
+			_ = conn.Close()
+		}
+		mu.Unlock()
+		all.Wait()
+	})
 	return scheme + listener.Addr().String()
 }
 
@@ -293,7 +306,7 @@ func TestWhatWasWrittenIsNotRepeated(t *testing.T) {
 		require.Error(t, err)
 		assert.True(t, report.MaybeSent())
 		assert.True(t, report.Reused())
-		assert.ErrorIs(t, report.Cause(), io.EOF)
+		assert.ErrorIs(t, report.Failure().Err, io.EOF)
 		assert.EqualValues(t, 1, requests.Load())
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http/httptrace"
 	"net/textproto"
+	"net/url"
 	"regexp"
 	"sync"
 	"sync/atomic"
@@ -33,6 +34,7 @@ import (
 // brings its own body cannot be stopped.
 type Report struct {
 	kind  kind
+	url   *url.URL
 	https bool  // the origin's scheme
 	sent  bool  // the request was given to the base transport
 	cause error // why Send failed
@@ -56,6 +58,8 @@ type Report struct {
 	body    watchedBody
 
 	mu      sync.Mutex
+	stage   string // that the library's own dialler has reached
+	with    string // and whom
 	closed  bool
 	conn    net.Conn // the one in use, over HTTP/1.1, of a caller's transport
 	holding holding  // of conn
@@ -175,24 +179,6 @@ func (r *Report) DeadConnection() bool { return r.gotConn.Load() && r.connReused
 func (r *Report) skipsConnection() bool {
 	return r.connDead.Swap(false) && !r.gotConn.Load() && r.ctx.Err() == nil && !r.MaybeSent()
 }
-
-// Cause is why Send failed, in words that are safe to show. It is nil when the
-// time ran out and nothing else is known.
-func (r *Report) Cause() error {
-	switch {
-	case r.cause == errNoResponse:
-		return errNoResponse
-	case r.connInsecure.Load():
-		return errInsecure
-	case r.repeatStopped.Load() && r.ctx.Err() == nil:
-		return errRepetition
-	}
-	return SafeCause(r.cause)
-}
-
-// Insecure reports that a connection was refused because under https it speaks no
-// TLS, or a version below 1.2: a mistake in a caller's dialler.
-func (r *Report) Insecure() bool { return r.connInsecure.Load() }
 
 // MaybeSent reports, after Send failed, whether a complete request may have
 // reached the gateway. No evidence counts as sent.

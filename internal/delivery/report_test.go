@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http/httptrace"
+	"net/url"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -59,7 +60,7 @@ func fails(err error) func(*Report) { return func(r *Report) { r.cause = err } }
 
 // reported is what a report saw of an attempt over https.
 func reported(t *testing.T, kind kind, events ...func(*Report)) *Report {
-	r := &Report{kind: kind, https: !kind.plainHTTP, sent: true}
+	r := &Report{kind: kind, url: &url.URL{Scheme: "https", Host: "gateway"}, https: !kind.plainHTTP, sent: true}
 	r.watch(t.Context())
 	t.Cleanup(r.Close)
 	for _, event := range events {
@@ -146,7 +147,7 @@ func TestASecondConnectionIsARepetition(t *testing.T) {
 		assert.Equal(t, tt.stopped, r.sending.Err() != nil, name)
 		assert.Equal(t, tt.stopped, second.closed, name)
 		assert.Equal(t, !tt.stopped, r.Reused(), name)
-		assert.Equal(t, tt.stopped, errors.Is(r.Cause(), errRepetition), name)
+		assert.Equal(t, tt.stopped, errors.Is(r.Failure().Err, errRepetition), name)
 	}
 	for name, events := range map[string][]func(*Report){
 		"asked for after a head": {gets(over(tls.VersionTLS12, "h2")), heads, asks},
@@ -155,7 +156,7 @@ func TestASecondConnectionIsARepetition(t *testing.T) {
 	} {
 		r := reported(t, netHTTP, events...)
 		assert.Error(t, r.sending.Err(), name)
-		assert.ErrorIs(t, r.Cause(), errRepetition, name)
+		assert.ErrorIs(t, r.Failure().Err, errRepetition, name)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	r := &Report{}
@@ -164,7 +165,7 @@ func TestASecondConnectionIsARepetition(t *testing.T) {
 	repeats(r)
 	r.cause = context.Canceled
 	cancel()
-	assert.ErrorIs(t, r.Cause(), context.Canceled, "the call ended by itself")
+	assert.ErrorIs(t, r.Failure().Err, context.Canceled, "the call ended by itself")
 }
 
 func TestAConnectionBelowTLS12IsClosedUnused(t *testing.T) {
@@ -172,10 +173,10 @@ func TestAConnectionBelowTLS12IsClosedUnused(t *testing.T) {
 		for _, kind := range []kind{own, netHTTP, others} {
 			conn := over(version, "")
 			r := reported(t, kind, asks, gets(conn))
-			assert.Equal(t, insecure, r.Insecure(), version)
+			assert.Equal(t, insecure, r.Failure().Permanent, version)
 			assert.Equal(t, insecure, conn.closed, version)
 			assert.Equal(t, insecure, r.sending.Err() != nil, version)
-			assert.Equal(t, insecure, errors.Is(r.Cause(), errInsecure), version)
+			assert.Equal(t, insecure, errors.Is(r.Failure().Err, errInsecure), version)
 			assert.False(t, r.MaybeSent() && insecure, version)
 			assert.True(t, r.OnTheWire())
 		}
