@@ -7,6 +7,7 @@ import (
 	"crypto/fips140"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -1303,5 +1304,107 @@ func TestSoak(t *testing.T) {
 			report.check(t, gateway)
 			t.Log(report)
 		})
+	}
+}
+
+// A call that got no answer says where it ended, as a field and in logs, and is
+// retried where that can help. The texts are tested in internal/delivery.
+func TestCallWithoutAnAnswerNamesWhatStandsInTheWay(t *testing.T) {
+	t.Parallel()
+	proxied := func(status int) alipay.Option {
+		proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+		t.Cleanup(proxy.Close)
+		address, err := url.Parse(proxy.URL)
+		require.NoError(t, err)
+		transport := alipay.NewTransport()
+		transport.Proxy = http.ProxyURL(address)
+		return alipay.WithHTTPClient(&http.Client{Transport: transport})
+	}
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	closed.Close()
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // the system accepts connections to it
+	require.NoError(t, err)
+	t.Cleanup(func() { silent.Close() })
+	secured := serve(t, signed(200, successBody), overTLS)
+	hanging := rawServer(t, func(conn net.Conn, _ int) { _, _ = io.Copy(io.Discard, conn) })
+	brief := alipay.WithTimeout(2 * time.Second)
+	for _, tt := range []struct {
+		base      string
+		option    alipay.Option
+		cause     error // of the end of the caller's context
+		stage     alipay.Stage
+		says      string
+		attempts  int
+		outcome   alipay.Outcome
+		retryable bool
+	}{
+		{"http://" + closed.Addr().String(), nil, nil, alipay.StageConnect, "connecting to " + closed.Addr().String() + ": connection refused; not delivered", 3, alipay.OutcomeNotDelivered, true},
+		{"https://gateway.example", proxied(502), nil, alipay.StageProxy, "it refuses CONNECT to gateway.example:443 with status 502 (Bad Gateway); not delivered", 3, alipay.OutcomeNotDelivered, true},
+		{"https://gateway.example", proxied(407), nil, alipay.StageProxy, "with status 407 (Proxy Authentication Required); it wants a user", 1, alipay.OutcomeNotDelivered, false},
+		{"https://gateway.example", proxied(403), nil, alipay.StageProxy, "with status 403 (Forbidden); its operator has to allow this host and port; nothing was sent", 1, alipay.OutcomeNotDelivered, false},
+		{secured.URL, nil, nil, alipay.StageTLS, `issued by "O=Acme Co", which this machine does not trust`, 1, alipay.OutcomeNotDelivered, false},
+		{"https://" + silent.Addr().String(), brief, nil, alipay.StageTLS, "no answer before the end of the client's timeout, 2s (WithTimeout); a firewall may block", 1, alipay.OutcomeNotDelivered, true},
+		{"https://" + silent.Addr().String(), nil, context.DeadlineExceeded, alipay.StageTLS, "no answer before the deadline of the caller's context; a firewall may block", 1, alipay.OutcomeNotDelivered, false},
+		{"https://" + silent.Addr().String(), nil, context.Canceled, alipay.StageTLS, "no answer before the caller's context was cancelled; nothing was sent", 1, alipay.OutcomeNotDelivered, false},
+		{hanging, brief, nil, alipay.StageAnswer, "waiting for the answer of " + strings.TrimPrefix(hanging, "http://") + ": no answer before the end of the client's timeout", 1, alipay.OutcomeUnknown, false},
+	} {
+		t.Run(tt.says, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			switch tt.cause {
+			case context.Canceled:
+				time.AfterFunc(2*time.Second, cancel)
+			case context.DeadlineExceeded:
+				ctx, cancel = context.WithTimeout(ctx, 2*time.Second)
+				defer cancel()
+			}
+			opts := []alipay.Option{alipay.WithRetryPolicy(alipay.RetryPolicy{BaseDelay: time.Millisecond})}
+			if tt.option != nil {
+				opts = append(opts, tt.option)
+			}
+			_, err := newClient(t, tt.base, opts...).ZhimaCustomerJobworthAuthentication.Query(ctx, testParams())
+			var failed *alipay.CallError
+			require.ErrorAs(t, err, &failed)
+			assert.Equal(t, tt.stage, failed.Stage)
+			assert.Equal(t, tt.attempts, failed.Attempts)
+			assert.Contains(t, err.Error(), tt.says)
+			assert.Equal(t, tt.outcome, alipay.OutcomeOf(err))
+			assert.Equal(t, tt.retryable, alipay.Retryable(err))
+			text, err := json.Marshal(err)
+			require.NoError(t, err)
+			assert.Contains(t, string(text), `"stage":"`+string(tt.stage)+`"`)
+		})
+	}
+}
+
+// An answer that is not the gateway's says whose it is, and repeats nothing of the
+// request.
+func TestUnsignedAnswerSaysWhereItComesFrom(t *testing.T) {
+	t.Parallel()
+	for says, header := range map[string]struct {
+		status int
+		header http.Header
+	}{
+		"HTTP status 200: the answer is not signed: Content-Type text/html, Server nginx; this is no answer of the gateway, but of a proxy or another server; outcome unknown": {200, http.Header{"Server": {"nginx"}, "Content-Type": {"text/html; charset=gbk"}}},
+		"HTTP status 502 without an error code: Content-Type text/html, Server ***; this is no answer":                                                                         {502, http.Header{"Server": {testCertNo}, "Content-Type": {"text/html"}}},
+		"HTTP status 302: the answer is a redirect, which is not followed: it points to login.example:8443; outcome unknown":                                                   {302, http.Header{"Location": {"https://login.example:8443/?x=" + testCertNo}}},
+	} {
+		s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			for name, values := range header.header {
+				w.Header()[name] = values
+			}
+			w.WriteHeader(header.status)
+			_, _ = io.WriteString(w, "<html>")
+		})
+		_, err := newClient(t, s.URL, once).ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+		require.Error(t, err)
+		assert.Contains(t, err.Error(), says)
+		assert.NotContains(t, err.Error(), testCertNo)
+		var failed *alipay.CallError
+		if errors.As(err, &failed) {
+			assert.Empty(t, failed.Stage, "an answer came")
+		}
 	}
 }

@@ -84,7 +84,7 @@ func TestWaitForResultReturnsTheLastAnswerWhenItsTimeEnds(t *testing.T) {
 	}{
 		"still waiting":         {[]http.HandlerFunc{waiting}, true, "answered", "the last answer was WAITING_VERIFY"},
 		"the last poll lost":    {[]http.HandlerFunc{waiting, hangUp}, true, "unknown", "a poll was lost (waiting for the answer of 127.0.0.1:80: the connection was closed before an answer came)"},
-		"every poll lost":       {[]http.HandlerFunc{hangUp}, false, "unknown", "a poll was lost (the connection was closed"},
+		"every poll lost":       {[]http.HandlerFunc{hangUp}, false, "unknown", "a poll was lost (waiting for the answer of 127.0.0.1:80: the connection was closed"},
 		"every poll unsigned":   {[]http.HandlerFunc{unsigned(200, "<html>")}, false, "unknown", "a poll was lost (HTTP status 200: the answer is not signed: Content-Type text/html, Server none)"},
 		"every poll a 502":      {[]http.HandlerFunc{unsigned(502, "<html>")}, false, "unknown", "a poll was lost (HTTP status 502 without an error code: Content-Type text/html, Server none)"},
 		"every poll refused":    {[]http.HandlerFunc{unsigned(429, "")}, false, "not delivered", "no poll was delivered (HTTP status 429"},

@@ -65,6 +65,7 @@ const (
 	appIDKey     = attribute.Key("alipay.app_id")
 	outcomeKey   = attribute.Key("alipay.outcome")
 	codeKey      = attribute.Key("alipay.code")
+	stageKey     = attribute.Key("alipay.stage") // where a call without an answer ended
 	attemptsKey  = attribute.Key("alipay.attempts")
 	numberKey    = attribute.Key("alipay.attempt.number")
 	durationKey  = attribute.Key("alipay.attempt.duration") // s
@@ -226,10 +227,7 @@ func (o *observer) attemptDone(ctx context.Context, a alipay.AttemptInfo) {
 	if !ok {
 		return
 	}
-	attrs := withStatus(c.common, a.StatusCode)
-	if a.Err != nil {
-		attrs = append(attrs, errorTypeKey.String(errorType(a.Err, a.StatusCode)))
-	}
+	attrs := withError(withStatus(c.common, a.StatusCode), a.Err, a.StatusCode)
 	o.requests.Record(ctx, a.Duration.Seconds(), metric.WithAttributes(attrs...))
 
 	if !c.span.IsRecording() {
@@ -249,7 +247,7 @@ func (o *observer) attemptDone(ctx context.Context, a alipay.AttemptInfo) {
 		event = append(event, pauseKey.Float64(a.Pause.Seconds()))
 	}
 	if a.Err != nil {
-		event = append(event, errorTypeKey.String(errorType(a.Err, a.StatusCode)), errorMessageKey.String(c.hide.Replace(a.Err.Error())))
+		event = append(withError(event, a.Err, a.StatusCode), errorMessageKey.String(c.hide.Replace(a.Err.Error())))
 	}
 	c.span.AddEvent("alipay.attempt", trace.WithAttributes(event...))
 }
@@ -264,9 +262,7 @@ func (o *observer) callDone(ctx context.Context, r alipay.CallResult) {
 	if r.Code != "" {
 		attrs = append(attrs, codeKey.String(boundedCode(r.Code)))
 	}
-	if r.Err != nil {
-		attrs = append(attrs, errorTypeKey.String(errorType(r.Err, r.StatusCode)))
-	}
+	attrs = withError(attrs, r.Err, r.StatusCode)
 	set := metric.WithAttributes(attrs...)
 	o.calls.Record(ctx, r.Duration.Seconds(), set)
 	o.attempts.Record(ctx, int64(r.Attempts), set)
@@ -290,6 +286,19 @@ func withStatus(attrs []attribute.KeyValue, status int) []attribute.KeyValue {
 	attrs = append(make([]attribute.KeyValue, 0, len(attrs)+6), attrs...)
 	if status != 0 {
 		attrs = append(attrs, statusCodeKey.Int(status))
+	}
+	return attrs
+}
+
+// withError adds the kind of an error, and the stage at which a call without an
+// answer ended.
+func withError(attrs []attribute.KeyValue, err error, status int) []attribute.KeyValue {
+	if err == nil {
+		return attrs
+	}
+	attrs = append(attrs, errorTypeKey.String(errorType(err, status)))
+	if failed, ok := errors.AsType[*alipay.CallError](err); ok && failed.Stage != "" {
+		attrs = append(attrs, stageKey.String(string(failed.Stage)))
 	}
 	return attrs
 }

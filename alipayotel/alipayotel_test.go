@@ -243,6 +243,7 @@ func TestExportersAreGivenEveryOutcomeAndNothingPersonal(t *testing.T) {
 		outcome string
 		status  float64 // of the last attempt; 0: no answer
 		kinds   []any   // error.type of each attempt; nil: none
+		stage   any     // where the last one ended; nil: with an answer
 		code    any     // of the span
 		label   any     // of the metrics
 		pauses  int     // attempts that say how long the pause was
@@ -265,15 +266,15 @@ func TestExportersAreGivenEveryOutcomeAndNothingPersonal(t *testing.T) {
 		},
 		"connection refused": {
 			prepare: func(g *alipaytest.Gateway) { g.Close() },
-			meaning: alipay.ErrNotDelivered, outcome: "not_delivered", kinds: []any{"not_delivered", "not_delivered"}, pauses: 1,
+			meaning: alipay.ErrNotDelivered, outcome: "not_delivered", kinds: []any{"not_delivered", "not_delivered"}, stage: "connect", pauses: 1,
 		},
 		"connection dropped": {
 			prepare: func(g *alipaytest.Gateway) { g.Inject(alipaytest.Drop, 1) },
-			meaning: alipay.ErrOutcomeUnknown, outcome: "unknown", kinds: []any{"outcome_unknown"},
+			meaning: alipay.ErrOutcomeUnknown, outcome: "unknown", kinds: []any{"outcome_unknown"}, stage: "answer",
 		},
 		"answer quotes the request": {
 			prepare: func(g *alipaytest.Gateway) { g.Inject(quoting, 1) },
-			meaning: alipay.ErrOutcomeUnknown, outcome: "unknown", kinds: []any{"outcome_unknown"},
+			meaning: alipay.ErrOutcomeUnknown, outcome: "unknown", kinds: []any{"outcome_unknown"}, stage: "answer",
 		},
 		"half an answer": {
 			prepare: func(g *alipaytest.Gateway) { g.Inject(alipaytest.HalfAnswer, 1) },
@@ -282,7 +283,7 @@ func TestExportersAreGivenEveryOutcomeAndNothingPersonal(t *testing.T) {
 		"no answer in time": {
 			prepare: func(g *alipaytest.Gateway) { g.Inject(alipaytest.Hang, 1) },
 			opts:    []alipay.Option{alipay.WithTimeout(300 * time.Millisecond)},
-			meaning: context.DeadlineExceeded, outcome: "unknown", kinds: []any{"timeout"},
+			meaning: context.DeadlineExceeded, outcome: "unknown", kinds: []any{"timeout"}, stage: "answer",
 		},
 		"redirect quotes the query": {
 			prepare: func(g *alipaytest.Gateway) {
@@ -341,7 +342,7 @@ func TestExportersAreGivenEveryOutcomeAndNothingPersonal(t *testing.T) {
 			has(t, "the span", s.Attributes, map[string]any{
 				"http.request.method": "GET", "server.address": address.Hostname(), "url.template": path,
 				"http.response.status_code": status, "error.type": last, "alipay.app_id": gateway.Config().AppID,
-				"alipay.outcome": tt.outcome, "alipay.code": tt.code, "alipay.attempts": float64(len(tt.kinds)),
+				"alipay.outcome": tt.outcome, "alipay.code": tt.code, "alipay.stage": tt.stage, "alipay.attempts": float64(len(tt.kinds)),
 			})
 			if failed := s.Status.Code == "Error"; failed != (tt.meaning != nil) || failed != (s.Status.Description != "") {
 				t.Errorf("the span's status is %+v", s.Status)
@@ -355,6 +356,9 @@ func TestExportersAreGivenEveryOutcomeAndNothingPersonal(t *testing.T) {
 				has(t, "the event", e.Attributes, map[string]any{"alipay.attempt.number": float64(i + 1), "error.type": tt.kinds[i]})
 				if id, _ := got["alipay.request_id"].(string); e.Name != "alipay.attempt" || len(id) != 32 {
 					t.Errorf("the event is %s: %v", e.Name, got)
+				}
+				if i == len(s.Events)-1 && got["alipay.stage"] != tt.stage {
+					t.Errorf("the last event's stage is %v, want %v", got["alipay.stage"], tt.stage)
 				}
 				if got["alipay.attempt.pause"] != nil {
 					pauses++
@@ -384,7 +388,7 @@ func TestExportersAreGivenEveryOutcomeAndNothingPersonal(t *testing.T) {
 					t.Fatalf("%s: %+v", name, points)
 				}
 				has(t, name, points[0].Attributes, map[string]any{
-					"http.request.method": "GET", "url.template": path, "alipay.outcome": tt.outcome, "alipay.code": tt.label,
+					"http.request.method": "GET", "url.template": path, "alipay.outcome": tt.outcome, "alipay.code": tt.label, "alipay.stage": tt.stage,
 					"error.type": last, "http.response.status_code": status,
 				})
 			}

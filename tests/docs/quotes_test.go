@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
@@ -59,6 +60,25 @@ func meeting(t *testing.T, fault alipaytest.Fault, opts ...alipaytest.Option) er
 		timeout = 2 * time.Second // to be waited for
 	}
 	return query(gateway.Config(), "token-1", alipay.WithTimeout(timeout))
+}
+
+// behindProxy is the error of a query behind a proxy that answers with a status.
+func behindProxy(t *testing.T, status int) error {
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+	t.Cleanup(proxy.Close)
+	address, err := url.Parse(proxy.URL)
+	require.NoError(t, err)
+	transport := alipay.NewTransport()
+	transport.Proxy = http.ProxyURL(address)
+	config := alipaytest.NewGateway(t, alipaytest.WithTLS()).Config()
+	return query(config, "token-1", alipay.WithHTTPClient(&http.Client{Transport: transport}))
+}
+
+// overTLS is the error of a query over TLS with another config.
+func overTLS(gateway *alipaytest.Gateway, change func(*tls.Config)) error {
+	transport := gateway.HTTPClient().Transport.(*http.Transport).Clone()
+	change(transport.TLSClientConfig)
+	return query(gateway.Config(), "token-1", alipay.WithHTTPClient(&http.Client{Transport: transport}))
 }
 
 // rotated is the error of a query under a certificate that is not configured.
@@ -222,6 +242,12 @@ func TestTheNetworkTableIsWhatTheLibrarySays(t *testing.T) {
 	listener.Close() // now nobody listens there
 	dead := gateway.Config()
 	dead.BaseURL = "http://" + listener.Addr().String()
+	silence, err := net.Listen("tcp", "127.0.0.1:0") // the system accepts connections to it
+	require.NoError(t, err)
+	defer silence.Close()
+	silent := gateway.Config()
+	silent.BaseURL = "https://" + silence.Addr().String()
+	secured := alipaytest.NewGateway(t, alipaytest.WithTLS())
 	nowhere := alipay.NewTransport()
 	nowhere.DialContext = func(context.Context, string, string) (net.Conn, error) {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "gateway", IsNotFound: true}}
@@ -249,9 +275,13 @@ func TestTheNetworkTableIsWhatTheLibrarySays(t *testing.T) {
 		outcome alipay.Outcome
 		says    []error
 	}{
+		{alipay.OutcomeNotDelivered, []error{query(gateway.Config(), "token-1", alipay.WithHTTPClient(&http.Client{Transport: nowhere}))}},
+		{alipay.OutcomeNotDelivered, []error{query(dead, "token-1"), query(silent, "token-1", alipay.WithTimeout(time.Second))}},
+		{alipay.OutcomeNotDelivered, []error{behindProxy(t, http.StatusProxyAuthRequired), behindProxy(t, http.StatusForbidden)}},
 		{alipay.OutcomeNotDelivered, []error{
-			query(dead, "token-1"), query(gateway.Config(), "token-1", alipay.WithHTTPClient(&http.Client{Transport: nowhere})),
-			query(alipaytest.NewGateway(t, alipaytest.WithTLS()).Config(), "token-1"),
+			query(secured.Config(), "token-1"),
+			overTLS(secured, func(config *tls.Config) { config.Time = func() time.Time { return time.Now().AddDate(100, 0, 0) } }),
+			overTLS(secured, func(config *tls.Config) { config.ServerName = "elsewhere.example" }),
 		}},
 		{alipay.OutcomeNotDelivered, []error{neverSent}},
 		{alipay.OutcomeSuccess, nil},
