@@ -104,6 +104,53 @@ func (s hashedTwice) Sign(rand io.Reader, digest []byte, opts crypto.SignerOpts)
 	return s.PrivateKey.Sign(rand, again[:], opts)
 }
 
+// fromTheNetwork are the errors of the sections about the way to the gateway.
+func fromTheNetwork(t *testing.T) []error {
+	through := func(base string, change func(*http.Transport)) error {
+		config := alipaytest.NewGateway(t).Config()
+		config.BaseURL = base
+		transport := alipay.NewTransport()
+		change(transport)
+		return query(config, "token-1", alipay.WithHTTPClient(&http.Client{Transport: transport}), alipay.WithTimeout(200*time.Millisecond))
+	}
+	dialling := func(dial func(context.Context) (net.Conn, error)) func(*http.Transport) {
+		return func(transport *http.Transport) {
+			transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) }
+		}
+	}
+	proxy := func(status int) func(*http.Transport) {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+		t.Cleanup(server.Close)
+		address, err := url.Parse(server.URL)
+		require.NoError(t, err)
+		return func(transport *http.Transport) { transport.Proxy = http.ProxyURL(address) }
+	}
+	secure := alipaytest.NewGateway(t, alipaytest.WithTLS())
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { listener.Close() })
+	silent := listener.Addr().String() // it accepts, and says nothing
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	closed.Close()
+	return []error{
+		through("https://openapi.alipay.com", dialling(func(context.Context) (net.Conn, error) {
+			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "openapi.alipay.com", IsNotFound: true}}
+		})),
+		through("http://"+closed.Addr().String(), func(*http.Transport) {}),
+		through("https://openapi.alipay.com", dialling(func(ctx context.Context) (net.Conn, error) { <-ctx.Done(); return nil, ctx.Err() })),
+		through("https://openapi.alipay.com", proxy(http.StatusProxyAuthRequired)),
+		through("https://openapi.alipay.com", proxy(http.StatusForbidden)),
+		query(secure.Config(), "token-1"),
+		overTLS(secure, func(config *tls.Config) { config.Time = func() time.Time { return time.Now().AddDate(100, 0, 0) } }),
+		overTLS(secure, func(config *tls.Config) { config.ServerName = "openapi.alipay.com" }),
+		through("https://"+silent, func(*http.Transport) {}),
+		meeting(t, alipaytest.Hang),
+		meeting(t, alipaytest.FaultNamed("200 HTML")),
+		meeting(t, alipaytest.FaultNamed("redirect 302")),
+	}
+}
+
 // posted is the error that the log has of a genuine notification after a change to
 // the request, whose handler fails.
 func posted(t *testing.T, config alipay.AlipayConfig, change func(*http.Request)) error {
@@ -159,7 +206,7 @@ func TestErrorTextsAreWhatTheLibrarySays(t *testing.T) {
 	client, err := alipay.NewClient(public)
 	require.NoError(t, err)
 
-	says := []error{
+	says := append(fromTheNetwork(t), []error{
 		with(public, func(c *alipay.AlipayConfig) { c.PrivateKey = vector(t, "app_private_pkcs8.pem") }),
 		with(public, func(c *alipay.AlipayConfig) {
 			c.PrivateKey, c.Signer = "", hashedTwice{key.(*rsa.PrivateKey)}
@@ -216,7 +263,7 @@ func TestErrorTextsAreWhatTheLibrarySays(t *testing.T) {
 		}),
 		posted(t, public, func(r *http.Request) { resign(r, gateway, url.Values{"app_id": {"2021000000000002"}}) }),
 		posted(t, public, func(*http.Request) {}),
-	}
+	}...)
 	for _, file := range []string{"en/troubleshooting.md", "zh-CN/troubleshooting.md"} {
 		var quotes []string
 		for _, b := range parse(t, file).blocks {
