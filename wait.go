@@ -33,10 +33,10 @@ func (p PollPolicy) withDefaults() PollPolicy {
 //
 // A poll that was lost on the wire, got a 5xx or could not be delivered does not
 // end the wait, since only asking again can show the state. A refusal does, and what
-// repeating cannot help, such as a Signer that fails. But a lost poll may have taken
-// the result with it, or may be delayed and take it later. So a refusal after one
-// satisfies [ErrOutcomeUnknown] beside its own code, such as [CodeTokenInvalid],
-// whatever was answered in between.
+// repeating cannot help, such as a Signer that fails or a proxy that refuses. But a
+// lost poll may have taken the result with it, or may be delayed and take it later.
+// So a refusal after one satisfies [ErrOutcomeUnknown] beside its own code, such as
+// [CodeTokenInvalid], whatever was answered in between.
 //
 // An answer that could not be accepted is kept: the error of the wait carries it
 // ([CallError].Answer). The wait ends at once when it can never verify under the

@@ -224,6 +224,19 @@ func TestTheTestsThatAreNamedExist(t *testing.T) {
 	}
 }
 
+// The first run says how the doctor ends.
+func TestTheFirstRunQuotesTheDoctor(t *testing.T) {
+	report, err := os.ReadFile("../../cmd/alipay/internal/doctor/report.go")
+	require.NoError(t, err)
+	for _, file := range []string{"en/first-run.md", "zh-CN/first-run.md"} {
+		ends := regexp.MustCompile("(?m)^\\|[^|]*\\|[^|]*doctor[^|]*\\|[^|`]*`([^`]+)`").FindAllStringSubmatch(parse(t, file).prose, -1)
+		require.Len(t, ends, 2, file)
+		for _, end := range ends {
+			assert.Contains(t, string(report), `"`+end[1]+`"`, file)
+		}
+	}
+}
+
 func TestVersionIsTheNewestOfTheChangelog(t *testing.T) {
 	newest := regexp.MustCompile(`(?m)^## \[(\d+\.\d+\.\d+)\] - (?:unreleased|\d{4}-\d{2}-\d{2})$`).FindStringSubmatch(parse(t, "../CHANGELOG.md").text)
 	require.NotNil(t, newest, "no heading like ## [0.1.0] - 2026-11-21")
