@@ -206,6 +206,19 @@ func newUnsignedRefusal(a *answer, unread error, sets ...*keySet) *APIError {
 	return e
 }
 
+// saysMore reports whether an answer has a member that no refusal has.
+func saysMore(object []byte) (more bool) {
+	_ = lenient.EachMember(object, func(name, _ []byte) error {
+		switch string(name) {
+		case "message", "links", "details":
+		default:
+			more = more || !isCommon(name)
+		}
+		return nil
+	})
+	return more
+}
+
 // isRefusal reports whether an answer with status 200 is a refusal all the same: a
 // code and a message and nothing else, or a code that leaves the outcome open.
 func isRefusal(object []byte) bool {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math"
 	"net"
 	"net/http"
@@ -426,8 +427,13 @@ func TestStatusMakesNoSuccess(t *testing.T) {
 		"a result under 299":          {299, successBody, done, unusable, ""},
 		"a result under 203":          {203, successBody, done, unusable, ""},
 		"a result under 300":          {300, successBody, unusable, unusable, ""},
-		"a result under 400":          {400, successBody, unusable, refused, ""},
-		"a result under 500":          {500, successBody, unusable, refused, ""},
+		"a result under 400":          {400, successBody, unusable, unusable, ""},
+		"a result under 429":          {429, successBody, unusable, unusable, ""}, // which a refusal for load is repeated after
+		"a result under 500":          {500, successBody, unusable, unusable, ""},
+		"another's members under 429": {429, `{"agreement_status":"VALID","out_agreement_no":"1"}`, unusable, unusable, ""},
+		"one that fits no type, 429":  {429, `{"identity_result":{}}`, unusable, unusable, ""},
+		"a message under 400":         {400, `{"message":"m","links":[],"details":{}}`, refused, refused, ""},
+		"an empty object under 400":   {400, `{}`, refused, refused, ""},
 		"only ids":                    {200, `{"user_id":"1","open_id":"2"}`, unusable, done, ""},
 		"its own member null":         {200, `{"identity_result":null}`, unusable, done, ""},
 		"another endpoint's members":  {200, `{"agreement_status":"VALID","out_agreement_no":"1"}`, unusable, done, ""},
@@ -629,6 +635,34 @@ func TestSignedAnswerIsAcceptedOnce(t *testing.T) {
 				var failed *alipay.CallError
 				require.ErrorAs(t, err, &failed)
 				assert.Nil(t, failed.Answer, "it is somebody else's")
+			}
+		})
+	}
+	for name, change := range map[string]func(signature string) string{ // which is read in each of these spellings
+		"its + lost":          func(s string) string { return strings.ReplaceAll(s, "+", " ") },
+		"a blank in it":       func(s string) string { return s[:5] + " " + s[5:] },
+		"a tab, a hard blank": func(s string) string { return s[:7] + "\t" + s[7:11] + "\u00a0" + s[11:] },
+	} {
+		t.Run("again, "+name, func(t *testing.T) {
+			head := http.Header{}
+			for !strings.Contains(head.Get("alipay-signature")[:min(20, len(head.Get("alipay-signature")))], "+") {
+				signHeader(head, []byte(successBody), time.Now())
+			}
+			asItIs := func(s string) string { return s }
+			for _, spellings := range [][]func(string) string{{asItIs, change}, {change, asItIs}, {change, change}} {
+				handlers := make([]http.HandlerFunc, 0, 2)
+				for _, spelling := range spellings {
+					handlers = append(handlers, func(w http.ResponseWriter, _ *http.Request) {
+						maps.Copy(w.Header(), head)
+						w.Header().Set("alipay-signature", spelling(head.Get("alipay-signature")))
+						_, _ = io.WriteString(w, successBody)
+					})
+				}
+				client := newClient(t, script(t, handlers...).URL)
+				_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+				require.NoError(t, err)
+				_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), &alipay.QueryParams{OnceToken: "another"})
+				require.ErrorIs(t, err, alipay.ErrResponseReplayed)
 			}
 		})
 	}
