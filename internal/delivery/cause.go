@@ -85,16 +85,7 @@ var safeTexts = regexp.MustCompile(`` +
 	`|server selected unsupported protocol version|insufficient security level|internal error|unrecognized name` +
 	`|no application protocol|illegal parameter|decode error|error decrypting message|inappropriate fallback|user canceled)`)
 
-// SafeCause rebuilds err from what is known to be safe to show. It returns nil
-// only for nil.
-func SafeCause(err error) error {
-	if err == nil {
-		return nil
-	}
-	return safeCause(err)
-}
-
-// BrokenOff is [SafeCause] for an answer that ended too early. It satisfies the
+// BrokenOff says why an answer ended too early. It satisfies the
 // error of a context that ended in the meantime.
 func BrokenOff(ctx context.Context, err error) error {
 	e := safeCause(err)
@@ -105,6 +96,7 @@ func BrokenOff(ctx context.Context, err error) error {
 	return e.endedBy(ctx)
 }
 
+// safeCause rebuilds err from what is known to be safe to show.
 func safeCause(err error) *transportError {
 	e := &transportError{}
 	var timeout interface{ Timeout() bool }

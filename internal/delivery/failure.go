@@ -153,7 +153,7 @@ func (r *Report) Failure() Failure {
 	r.mu.Unlock()
 	switch {
 	case !r.sent:
-		return Failure{Err: SafeCause(r.cause)}
+		return Failure{Err: r.cause} // nil, or that of the context
 	case r.connInsecure.Load():
 		return Failure{StageTLS, errInsecure, true}
 	case r.maybeWritten(), !r.hooked.Load() && r.MaybeSent():
