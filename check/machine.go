@@ -432,11 +432,10 @@ func (m *Machine) open(c *Check) (found finding) {
 		case err == nil, errors.As(err, &says): // a refusal is repeated when Alipay is asked again
 			found.opened = append(found.opened, answer)
 			found.lost = found.lost || alipay.OutcomeOf(err) == alipay.OutcomeUnknown
-		default:
-			stillSealed = stillSealed || isSealed(err)
 		}
+		stillSealed = isSealed(err) // of the last one, which is why nothing is asked: an earlier one may be under an earlier key
 	}
-	if !stillSealed && (len(found.opened) > 0 || c.State == StateSealed && !c.tooMuchKept()) {
+	if len(found.opened) > 0 || c.State == StateSealed && !stillSealed && !c.tooMuchKept() {
 		found.event = opened
 	}
 	return found

@@ -393,6 +393,49 @@ func TestWhatKeysCannotOpenIsKeptAndOpenedOnceTheyCan(t *testing.T) {
 	})
 }
 
+func TestAnAnswerThatNeverOpensDoesNotKeepACheckSealed(t *testing.T) {
+	promise(t, func(t *testing.T, m *merchant) {
+		id, user := m.agreed(t, 5*time.Minute)
+		m.w.set(func() { m.w.faults = &faults{altered: 1000} })
+		assert.Len(t, m.asks(t, id).Sealed, 1)
+		m.w.set(func() { m.w.faults, m.w.signing = nil, simulationKeys()[2] }) // now it is under an earlier key, too
+		assert.Equal(t, StateSealed, m.asks(t, id).State)
+		require.NoError(t, m.client.Reload(m.w.config(1)))
+		c := m.asks(t, id)
+		assert.Equal(t, StateAgreed, c.State)
+		assert.Len(t, c.Sealed, 1)
+		time.Sleep(time.Until(user.resultAt))
+		assert.Equal(t, StateDone, m.asks(t, id).State)
+
+		// What came last turns out to be altered, once the keys are right.
+		id, _ = m.agreed(t, 0)
+		m.w.set(func() { m.w.faults, m.w.signing = &faults{altered: 1000}, simulationKeys()[1] })
+		assert.Equal(t, StateSealed, m.asks(t, id).State)
+		require.NoError(t, m.client.Reload(m.w.config(0)))
+		c = m.asks(t, id)
+		assert.Equal(t, StateAgreed, c.State)
+		m.w.set(func() { m.w.faults = nil })
+		assert.Equal(t, StateInDoubt, m.asks(t, id).State, "it was the result")
+	})
+}
+
+func TestWhatIsKeptIsBounded(t *testing.T) {
+	promise(t, func(t *testing.T, m *merchant) {
+		id, _ := m.agreed(t, 48*time.Hour)
+		m.w.set(func() { m.w.faults = &faults{altered: 1000} })
+		c := m.stored(t, id)
+		for c.State == StateAgreed {
+			c = m.asks(t, id)
+		}
+		assert.Equal(t, StateSealed, c.State, "another 100 would not help")
+		assert.Len(t, c.Sealed, 101)
+		m.w.set(func() { m.w.faults = nil })
+		assert.Equal(t, StateSealed, m.asks(t, id).State)
+		require.NoError(t, m.AskAgain(t.Context(), id))
+		assert.Equal(t, StateAgreed, m.asks(t, id).State, "a person has decided")
+	})
+}
+
 func TestAKeptAnswerOfAnotherUserIsNotTaken(t *testing.T) {
 	promise(t, func(t *testing.T, m *merchant) {
 		bob, _ := m.agreed(t, 0)

@@ -35,6 +35,9 @@ func (m *Machine) Run(ctx context.Context) error {
 				pause = min(10*time.Millisecond, pause) // there may be more than were asked for
 			case <-ctx.Done():
 			}
+			if ctx.Err() != nil {
+				break
+			}
 		}
 		timer := time.NewTimer(pause)
 		select {
@@ -96,7 +99,7 @@ func (r *runner) step(ctx context.Context, id string) {
 	defer func() { <-r.slots }()
 	_, _, err := r.Step(ctx, id)
 	var lost *StoreError
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrNotFound) { // which was deleted meanwhile
 		r.logged(ctx, slog.LevelError, "check: a step failed", slog.String("check", shownID(id)), slog.String("error", err.Error()))
 	}
 	r.mu.Lock()
