@@ -3,9 +3,11 @@ package check
 import (
 	"bytes"
 	"context"
+	"crypto"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/url"
 	"os"
@@ -371,9 +373,8 @@ func TestWhatKeysCannotOpenIsKeptAndOpenedOnceTheyCan(t *testing.T) {
 			assert.Contains(t, c.Note, "支付宝公钥")
 			m.meanwhile(func(url.Values) { t.Error("it asked") })
 			for range 3 {
-				before := time.Now()
+				assert.Equal(t, 15*time.Second, c.DueAt.Sub(m.now()))
 				c = m.asks(t, id)
-				assert.LessOrEqual(t, time.Since(before), 15*time.Second)
 				assert.Equal(t, StateSealed, c.State)
 			}
 			require.NoError(t, m.client.Reload(m.w.config(1)))
@@ -532,6 +533,7 @@ func TestAMessageIsBelievedOnlyThatItIsTimeToAsk(t *testing.T) {
 		m.w.set(func() { user.agrees = true }) // on second thoughts
 		_, err = says(about)
 		require.NoError(t, err)
+		assert.Equal(t, 24*time.Hour, m.stored(t, c.ID).Deadline.Sub(m.now()))
 		assert.Equal(t, StateAgreed, m.asks(t, c.ID).State)
 		version := m.stored(t, c.ID).Version
 		id, err := says(about)
@@ -562,6 +564,10 @@ func TestAMessageDuringAStepLeadsToAnother(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, StateStarted, c.State)
 		assert.Equal(t, time.Millisecond, next)
+		m.w.set(func() { m.w.seenAsked = nil })
+		c = m.asks(t, c.ID)
+		assert.GreaterOrEqual(t, c.DueAt.Sub(m.now()), time.Minute, "once is enough")
+		assert.False(t, c.Woken)
 	})
 }
 
@@ -691,6 +697,89 @@ func TestNewRefusesWhatMakesNoSense(t *testing.T) {
 	assert.Equal(t, "WithTiming", wrong.Field)
 	_, err = New(new(alipay.Client), NewMemoryStore(), nil, WithLogger(nil), WithClock(nil))
 	assert.NoError(t, err)
+}
+
+func TestPausesGrowAndEndWithTheDeadline(t *testing.T) {
+	promise(t, func(t *testing.T, m *merchant) {
+		id, _ := m.agreed(t, 48*time.Hour)
+		for asked := 1; asked <= 20; asked++ {
+			c := m.asks(t, id)
+			step := time.Duration(min(asked, 15)) * time.Second
+			pause := c.DueAt.Sub(m.now())
+			assert.LessOrEqual(t, pause, step)
+			assert.GreaterOrEqual(t, pause, step/2-time.Millisecond)
+		}
+		c := m.stored(t, id)
+		c.Deadline = m.now().Add(20 * time.Second)
+		require.NoError(t, m.store.Update(t.Context(), c))
+		for c.State == StateAgreed {
+			assert.False(t, c.DueAt.After(c.Deadline))
+			c = m.asks(t, id)
+		}
+		assert.Equal(t, StateFailed, c.State)
+		assert.Equal(t, c.ChangedAt.Truncate(10*time.Second), m.now().Truncate(10*time.Second))
+
+		started, _, err := m.Start(t.Context(), teacher)
+		require.NoError(t, err)
+		assert.Equal(t, time.Minute, started.DueAt.Sub(started.CreatedAt))
+		user := m.w.meet(started)
+		m.w.set(func() { user.never = true })
+		last := time.Duration(0)
+		for age := time.Duration(0); age < 20*time.Hour; age = time.Since(started.CreatedAt) {
+			c = m.asks(t, started.ID)
+			pause := c.DueAt.Sub(m.now())
+			assert.GreaterOrEqual(t, pause+10*time.Second, last)
+			assert.GreaterOrEqual(t, pause, time.Minute)
+			assert.LessOrEqual(t, pause, 15*time.Minute)
+			last = pause
+		}
+		assert.Equal(t, 15*time.Minute, last)
+		assert.Equal(t, 24*time.Hour, m.stored(t, started.ID).Deadline.Sub(started.CreatedAt))
+	})
+}
+
+func TestWhatAnOperatorHasToPutRightIsTriedLessOften(t *testing.T) {
+	promise(t, func(t *testing.T, m *merchant) {
+		id, _ := m.agreed(t, 0)
+		config := m.w.config(0)
+		config.Signer = awaySigner{config.Signer}
+		require.NoError(t, m.client.Reload(config))
+		c := m.asks(t, id)
+		assert.Equal(t, StateAgreed, c.State)
+		assert.False(t, c.Lost)
+		assert.NotEmpty(t, c.Note)
+		assert.GreaterOrEqual(t, c.DueAt.Sub(m.now()), 7*time.Second)
+		require.NoError(t, m.client.Reload(m.w.config(0)))
+		assert.Equal(t, StateDone, m.asks(t, id).State)
+	})
+}
+
+// awaySigner is a key service that cannot be reached.
+type awaySigner struct{ crypto.Signer }
+
+func (awaySigner) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
+	return nil, errors.New("the key service is away")
+}
+
+func TestATimeThatIsOverAfterALostAnswerIsInDoubt(t *testing.T) {
+	promise(t, func(t *testing.T, m *merchant) {
+		for name, f := range map[string]*faults{"lost": {lostAnswer: 1000}, "kept": {altered: 1000}} {
+			id, _ := m.agreed(t, 48*time.Hour)
+			m.w.set(func() { m.w.faults = f })
+			m.asks(t, id)
+			m.w.set(func() { m.w.faults = nil })
+			time.Sleep(2 * time.Hour)
+			c := m.asks(t, id)
+			assert.Equal(t, StateInDoubt, c.State, name)
+			assert.Equal(t, name == "kept", !c.DueAt.IsZero())
+			if name == "kept" {
+				assert.Equal(t, 15*time.Second, c.DueAt.Sub(m.now()), "it is opened again")
+				assert.Equal(t, StateInDoubt, m.asks(t, id).State)
+			}
+		}
+	})
+	assert.Equal(t, 15*time.Second, Timing{Poll: time.Minute}.openEvery())
+	assert.Equal(t, 150*time.Millisecond, Timing{Poll: 10 * time.Millisecond}.openEvery())
 }
 
 func TestEveryStateHasAnExitOrIsAnEnd(t *testing.T) {
