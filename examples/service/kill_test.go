@@ -88,11 +88,15 @@ func killTest(t *testing.T, db string, processes, kills int, away func(*testing.
 	gateway := alipaytest.NewGateway(t, alipaytest.WithMessagesTo(messages.URL), alipaytest.WithHistory(0))
 	wire := newWire(t, gateway, kills > 0)
 
+	timeout := "1s" // so that some queries are cut off
+	if kills == 0 {
+		timeout = "15s"
+	}
 	var all []*process
 	for range processes {
 		config := gateway.Config()
 		config.BaseURL = wire.URL
-		p := newProcess(t, config, "-db", db, "-query-timeout", "1s", "-poll", "50ms", "-agreement-poll", "500ms")
+		p := newProcess(t, config, "-db", db, "-query-timeout", timeout, "-poll", "50ms", "-agreement-poll", "500ms")
 		p.start(t)
 		all = append(all, p)
 	}

@@ -121,18 +121,16 @@ func run(ctx context.Context, args []string, logs io.Writer) (err error) {
 	}
 	s.restore(ctx)
 
-	// Until the steps that are under way have ended, nothing else ends either.
+	work := func(ctx context.Context) error { return s.rescue(s.machine.Run(ctx)) }
+	if s.pool != nil {
+		if work, err = s.openQueue(ctx); err != nil {
+			return err
+		}
+	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	worked := make(chan error, 1)
-	go func() {
-		defer stop()
-		if s.pool != nil {
-			worked <- s.workQueue(ctx)
-		} else {
-			worked <- s.rescue(s.machine.Run(ctx))
-		}
-	}()
+	go func() { worked <- work(ctx); stop() }()
 	served := make(chan error, 2)
 	servers := []*http.Server{serve(pages, s.pages(), served), serve(messages, s.client.NotificationHandler(s.notified), served)}
 	s.log.Info("serving", "pages", "http://"+pages.Addr().String()+"/", "messages", "http://"+messages.Addr().String()+"/", "gateway", s.gatewayURL)

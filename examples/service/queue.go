@@ -44,9 +44,10 @@ func (w *stepWorker) Work(ctx context.Context, job *river.Job[stepArgs]) error {
 	return nil
 }
 
-// workQueue makes a job of each step that is due, and works jobs, until ctx ends.
-// Any number of processes may do so.
-func (s *service) workQueue(ctx context.Context) error {
+// openQueue brings River's tables up to date, and returns what makes a job of each
+// step that is due, and works jobs, until its context ends. Any number of processes
+// may do so.
+func (s *service) openQueue(ctx context.Context) (work func(context.Context) error, err error) {
 	driver := riverpgxv5.New(s.pool)
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &stepWorker{service: s})
@@ -60,33 +61,32 @@ func (s *service) workQueue(ctx context.Context) error {
 		SoftStopTimeout:             s.timing.Query,
 	}
 	migrator, err := rivermigrate.New(driver, &rivermigrate.Config{Logger: config.Logger})
-	if err != nil {
-		return err
+	if err == nil {
+		err = s.alone(ctx, func() error { _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); return err })
 	}
-	if err := s.alone(ctx, func() error { _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); return err }); err != nil {
-		return fmt.Errorf("the tables of River: %w", err)
+	if err != nil {
+		return nil, fmt.Errorf("the tables of River: %w", err)
 	}
 	queue, err := river.NewClient(driver, config)
 	if err == nil {
 		err = queue.Start(context.WithoutCancel(ctx))
 	}
-	if err != nil {
-		return err
-	}
-	ticker := time.NewTicker(min(s.timing.Poll, time.Second))
-	defer ticker.Stop()
-	for ctx.Err() == nil {
-		if err := s.fillQueue(ctx, queue); err != nil && ctx.Err() == nil {
-			s.log.Warn("cannot look for due steps", "error", err)
+	return func(ctx context.Context) error {
+		ticker := time.NewTicker(min(s.timing.Poll, time.Second))
+		defer ticker.Stop()
+		for ctx.Err() == nil {
+			if err := s.fillQueue(ctx, queue); err != nil && ctx.Err() == nil {
+				s.log.Warn("cannot look for due steps", "error", err)
+			}
+			select {
+			case <-ticker.C:
+			case <-ctx.Done():
+			}
 		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-		}
-	}
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*s.timing.Query)
-	defer cancel()
-	return queue.Stop(ending)
+		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*s.timing.Query)
+		defer cancel()
+		return queue.Stop(ending)
+	}, err
 }
 
 // fillQueue makes a job of each step that is due. One that has a job already gets
@@ -96,7 +96,7 @@ func (s *service) fillQueue(ctx context.Context, queue *river.Client[pgx.Tx]) er
 	if err != nil {
 		return err
 	}
-	once := river.UniqueOpts{ByArgs: true, ByPeriod: 2 * s.timing.Query}
+	once := river.UniqueOpts{ByArgs: true, ByPeriod: 15 * time.Second}
 	var jobs []river.InsertManyParams
 	var job stepArgs
 	_, err = pgx.ForEachRow(rows, []any{&job.CheckID, &job.Version}, func() error {
