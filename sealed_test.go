@@ -667,11 +667,11 @@ type lossyGateway struct {
 }
 
 func newLossyGateway(tb testing.TB) *lossyGateway {
-	l := &lossyGateway{gateway: alipaytest.NewGateway(tb, alipaytest.WithHistory(0)), counts: map[string]int{}}
-	client, err := alipay.NewClient(l.gateway.Config(), once)
+	gateway, err := alipaytest.StartGateway(alipaytest.WithHistory(0)) // which does not log to tb: a fuzz target must not
 	require.NoError(tb, err)
-	tb.Cleanup(client.CloseIdleConnections)
-	l.client = client
+	tb.Cleanup(func() { _ = gateway.Close() })
+	l := &lossyGateway{gateway: gateway, counts: map[string]int{}}
+	l.client = clientOf(tb, gateway.Config(), once)
 	l.gateway.Inject(alipaytest.FaultFunc("damage", l.damage), -1)
 	return l
 }
