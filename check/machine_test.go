@@ -782,6 +782,49 @@ func TestATimeThatIsOverAfterALostAnswerIsInDoubt(t *testing.T) {
 	assert.Equal(t, 150*time.Millisecond, Timing{Poll: 10 * time.Millisecond}.openEvery())
 }
 
+func TestWhatComesLateIsAFactAndDecidesNothingElse(t *testing.T) {
+	now, timing := time.Now(), Timing{User: time.Hour, Result: time.Hour, Poll: time.Second}
+	answer, came := sealedAnswer(t), &alipay.QueryResponse{IdentityResult: alipay.IdentityResultSuccess}
+	for state := range table {
+		stored := Check{ID: "1", State: state, Lease: "another's", LeaseUntil: now, DueAt: now, InFlight: true, Woken: true}
+
+		c := stored
+		assert.False(t, c.late(finding{event: lost, lost: true, note: "late"}, timing, now), state)
+		assert.False(t, c.late(finding{event: userAgreed, openID: "open-1"}, timing, now), state)
+		assert.Equal(t, stored, c)
+
+		c = stored
+		assert.Equal(t, state != StateDone, c.late(finding{event: result, result: came, note: "late"}, timing, now), state)
+		assert.Equal(t, StateDone, c.State)
+		if state != StateDone {
+			assert.Equal(t, Check{ID: "1", State: StateDone, Note: "late", Result: came, ChangedAt: now}, c)
+		}
+
+		c = stored
+		assert.True(t, c.late(finding{event: kept, answer: answer, note: "late"}, timing, now), state)
+		assert.Len(t, c.Sealed, 1, state)
+		assert.False(t, c.late(finding{event: kept, answer: answer}, timing, now), "it is there already")
+		switch state {
+		case StateFailed, StateInDoubt:
+			assert.Equal(t, StateInDoubt, c.State)
+			assert.Equal(t, "late", c.Note)
+			assert.Equal(t, now, c.DueAt, "it is opened at once")
+		default:
+			c.Sealed = nil
+			assert.Equal(t, stored, c)
+		}
+	}
+}
+
+func TestAnAnswerIsSealedWhenOnlyOtherKeysCouldOpenIt(t *testing.T) {
+	for _, err := range []error{alipay.ErrUnknownCertificate, alipay.ErrDecrypt, alipay.ErrResponseSignature} {
+		assert.True(t, isSealed(fmt.Errorf("wrapped: %w", err)), err)
+	}
+	for _, err := range []error{nil, alipay.ErrResponseAltered, alipay.ErrResponseStale, alipay.ErrResponseReplayed, alipay.ErrResponseMismatch} {
+		assert.False(t, isSealed(err), err)
+	}
+}
+
 func TestEveryStateHasAnExitOrIsAnEnd(t *testing.T) {
 	for state, row := range table {
 		leaves := false
