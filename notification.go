@@ -270,13 +270,12 @@ const maxNotification = 1 << 20
 func (c *Client) NotificationHandler(handle func(context.Context, *Notification) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		status, answer, err := c.receive(w, r, handle)
-		if err != nil && c != nil && c.settings.logger != nil {
+		if err != nil && c != nil {
 			message := "alipay: notification refused"
 			if status == http.StatusInternalServerError {
 				message = "alipay: notification not handled"
 			}
-			c.settings.logger.LogAttrs(r.Context(), slog.LevelWarn, message,
-				slog.String("app_id", c.appID), slog.Int("status", status), slog.Any("error", err))
+			c.settings.warn(r.Context(), message, slog.String("app_id", c.appID), slog.Int("status", status), slog.Any("error", err))
 		}
 		contentType := "text/plain"
 		if strings.HasPrefix(answer, "<") {

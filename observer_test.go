@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -214,6 +215,15 @@ func TestPanicOfForeignCodeTakesNoAnswerAway(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a log handler, about a notification", func(t *testing.T) {
+		client := newClient(t, "https://gateway.example", alipay.WithLogger(slog.New(panicking{slog.NewTextHandler(io.Discard, nil)})))
+		for range 2 {
+			answered := httptest.NewRecorder()
+			client.NotificationHandler(nil).ServeHTTP(answered, httptest.NewRequest(http.MethodPost, "/", strings.NewReader("notify_id=1")))
+			assert.Equal(t, http.StatusBadRequest, answered.Code)
+			assert.Equal(t, "fail", answered.Body.String())
+		}
+	})
 }
 
 func TestEachAttemptIsLoggedWithoutAnythingPersonal(t *testing.T) {
