@@ -1364,10 +1364,12 @@ func TestCallWithoutAnAnswerNamesWhatStandsInTheWay(t *testing.T) {
 			if tt.option != nil {
 				opts = append(opts, tt.option)
 			}
-			_, err := newClient(t, tt.base, opts...).ZhimaCustomerJobworthAuthentication.Query(ctx, testParams())
+			var log lockedBuffer
+			_, err := newClient(t, tt.base, append(opts, logTo(&log))...).ZhimaCustomerJobworthAuthentication.Query(ctx, testParams())
 			var failed *alipay.CallError
 			require.ErrorAs(t, err, &failed)
 			assert.Equal(t, tt.stage, failed.Stage)
+			assert.Contains(t, log.String(), "stage="+string(tt.stage))
 			assert.Equal(t, tt.attempts, failed.Attempts)
 			assert.Contains(t, err.Error(), tt.says)
 			assert.Equal(t, tt.outcome, alipay.OutcomeOf(err))

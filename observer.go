@@ -190,6 +190,9 @@ func logObserver(logger *slog.Logger) Observer {
 		if a.WillRetry {
 			attrs = append(attrs, slog.Duration("pause", a.Pause))
 		}
+		if failed, ok := a.Err.(*CallError); ok && failed.Stage != "" {
+			attrs = append(attrs, slog.String("stage", string(failed.Stage)))
+		}
 		if a.Err != nil {
 			attrs = append(attrs, slog.String("error", a.Err.Error()))
 		}
