@@ -217,7 +217,7 @@ func (s *service) play(c *check.Check, action string) error {
 	case err != nil:
 	case action == "decline":
 		order.Decline()
-	default:
+	case action == "agree":
 		s.gateway.SetResult(c.OnceToken, alipaytest.Result{
 			IdentityResult: alipay.IdentityResultSuccess,
 			WaitingPolls:   2, // so that there is something to see
