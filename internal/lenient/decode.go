@@ -2,6 +2,7 @@ package lenient
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -44,7 +45,7 @@ func Decode(object []byte, out any) (err error) {
 	target := reflect.ValueOf(out).Elem()
 	fresh, object, err := decodeFresh(object, decodedType(target))
 	if err != nil {
-		return misfit(err)
+		return misfit(err, target.Type())
 	}
 	if target.IsZero() {
 		target.Set(fresh)
@@ -52,7 +53,7 @@ func Decode(object []byte, out any) (err error) {
 	}
 	// The caller's value is not empty. Decode over it, as encoding/json would, now
 	// that the answer is known to fit.
-	return misfit(unmarshal(object, out))
+	return misfit(unmarshal(object, out), target.Type())
 }
 
 // maxWork bounds how many bytes are decoded again because a value is of another
@@ -134,7 +135,7 @@ func valueAt(object []byte, offset int) (value []byte, end int) {
 }
 
 // misfit replaces the errors of encoding/json, whose texts may quote the answer.
-func misfit(err error) error {
+func misfit(err error, t reflect.Type) error {
 	var wrong *json.UnmarshalTypeError
 	switch {
 	case err == nil:
@@ -143,18 +144,36 @@ func misfit(err error) error {
 		return err
 	case errors.Is(err, ErrNotAString):
 		return &Misfit{Why: ErrNotAString.Error()}
-	case errors.As(err, &wrong) && isNames(wrong.Field):
+	case errors.As(err, &wrong):
 		kind, _, _ := strings.Cut(wrong.Value, " ")
-		return &Misfit{Member: wrong.Field, Why: "a " + kind + " where " + wrong.Type.String() + " belongs"}
+		return &Misfit{Member: memberOf(t, wrong.Field), Why: "a " + kind + " where " + wrong.Type.String() + " belongs"}
 	}
 	return &Misfit{Why: fmt.Sprintf("decoding ended with a %T", err)}
 }
 
-func isNames(path string) bool {
-	for _, c := range []byte(path) {
-		if !('a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9' || c == '_' || c == '.' || c == '-') {
-			return false
+// memberOf is a path as far as t names its members. Since Go 1.27 a path is that of
+// the answer, in which a key of a map may be personal.
+func memberOf(t reflect.Type, path string) string {
+	var names []string
+	for name := range strings.SplitSeq(path, ".") {
+		for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Array {
+			t = t.Elem()
 		}
+		if t.Kind() != reflect.Struct {
+			break
+		}
+		known := ""
+		for _, field := range reflect.VisibleFields(t) {
+			tag, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+			if called := cmp.Or(tag, field.Name); strings.EqualFold(called, name) {
+				known, t = called, field.Type
+				break
+			}
+		}
+		if known == "" {
+			break
+		}
+		names = append(names, known)
 	}
-	return len(path) <= 128
+	return strings.Join(names, ".")
 }
