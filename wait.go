@@ -51,6 +51,9 @@ func (p PollPolicy) withDefaults() PollPolicy {
 // WaitForResult returns the last answer (nil if there was none) and an error that
 // satisfies [ErrStillWaiting] and the context's error, and ErrOutcomeUnknown if any
 // poll was lost. Its text says what happened to that poll.
+//
+// A wait lives as long as its process. A program that has to record every poll, and
+// go on after a crash, uses package check instead.
 func WaitForResult(ctx context.Context, querier JobworthQuerier, params *QueryParams, policy PollPolicy, opts ...RequestOption) (*QueryResponse, error) {
 	if policy.Initial < 0 || policy.Max < 0 || policy.Timeout < 0 {
 		return nil, errArgument("PollPolicy", "a member of the PollPolicy is negative; the zero value of each means its default")
