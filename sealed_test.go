@@ -740,8 +740,9 @@ func (l *lossyGateway) round(t *testing.T, seed uint64) {
 	got, err := l.client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), &alipay.QueryParams{OnceToken: token, UserID: testUserID})
 	switch {
 	case !l.gateway.Ledger()[token].Spent:
-		require.ErrorIs(t, err, alipay.ErrNotDelivered, "seed %d", seed)
-		l.counts["not delivered"]++
+		outcome := alipay.OutcomeOf(err) // of some thousand new connections one may be reset before it is read
+		require.Contains(t, []alipay.Outcome{alipay.OutcomeNotDelivered, alipay.OutcomeUnknown}, outcome, "seed %d", seed)
+		l.counts[outcome.String()+", not spent"]++
 	case err == nil:
 		require.Equal(t, testUserID, got.UserID, "seed %d", seed)
 		l.counts["result"]++
