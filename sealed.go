@@ -95,6 +95,19 @@ const (
 	keepsFinal                    // it verifies, and is a result
 )
 
+// replaces reports whether a later kept answer may take the place of an earlier one:
+// not when it is known to say WAITING_VERIFY, or can never be opened, and the
+// earlier one may be a result.
+func (k keptState) replaces(earlier keptState) bool {
+	switch k {
+	case keepsPending:
+		return earlier == keepsPending
+	case keepsDamaged:
+		return earlier == keepsPending || earlier == keepsDamaged
+	}
+	return true
+}
+
 // keeps finds out what an answer says that was not accepted.
 func (a answer) keeps(target *target, sets ...*keySet) keptState {
 	switch err := a.verify(sets...); {

@@ -561,3 +561,29 @@ func TestErrorOfAWaitNamesItsLastPoll(t *testing.T) {
 		})
 	}
 }
+
+// TestWaitKeepsWhatMayStillBeOpened: an answer that can never be opened does not
+// take the place of one that may be.
+func TestWaitKeepsWhatMayStillBeOpened(t *testing.T) {
+	t.Parallel()
+	another := signed(200, resultOf("2088000000000001"))
+	altered := tampered(200, successBody, "alipay-nonce", "other")
+	for name, tt := range map[string]struct {
+		steps []http.HandlerFunc
+		open  error
+	}{
+		"altered after another's": {[]http.HandlerFunc{another, altered, tokenInvalid}, alipay.ErrResponseMismatch},
+		"another's after altered": {[]http.HandlerFunc{altered, another, tokenInvalid}, alipay.ErrResponseMismatch},
+		"only altered":            {[]http.HandlerFunc{altered, tokenInvalid}, alipay.ErrResponseAltered},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, tt.steps, func(t *testing.T, client *alipay.Client, _ func() []time.Duration) {
+				_, err := client.ZhimaCustomerJobworthAuthentication.WaitForResult(t.Context(), testParams(), alipay.PollPolicy{Timeout: time.Minute})
+				require.ErrorIs(t, err, alipay.CodeTokenInvalid)
+				_, err = client.ZhimaCustomerJobworthAuthentication.Open(stored(t, sealedIn(err)))
+				require.ErrorIs(t, err, tt.open)
+				assert.Equal(t, tt.open == alipay.ErrResponseAltered, errors.Is(err, alipay.ErrResponseAltered))
+			})
+		})
+	}
+}
