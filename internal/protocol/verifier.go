@@ -36,13 +36,15 @@ var (
 	ErrFromCache  = fmt.Errorf("%w: a cache, or another stand-in for the gateway, gave it", ErrReplayed)
 )
 
-// HeaderValue returns a header of an answer. The literal null means absent.
+// HeaderValue returns a header of an answer: the first line of that name with a
+// value. The literal null means absent.
 func HeaderValue(h http.Header, name string) string {
-	v := strings.TrimSpace(h.Get(name))
-	if v == "null" {
-		return ""
+	for _, v := range h.Values(name) {
+		if v = strings.TrimSpace(v); v != "" && v != "null" {
+			return v
+		}
 	}
-	return v
+	return ""
 }
 
 // IsSigned reports whether an answer carries a signature.

@@ -77,3 +77,16 @@ func TestAnErrorNamesOnlySerialNumbers(t *testing.T) {
 		assert.Equal(t, e.Error(), fmt.Sprintf("%#v", e))
 	}
 }
+
+// A proxy may add an empty line of a name in front of the gateway's own.
+func TestHeaderValueIsThatOfTheFirstLineWithOne(t *testing.T) {
+	for want, lines := range map[string][]string{
+		"":  {"null", "", "  "},
+		"a": {"", "null", " a ", "b"},
+	} {
+		h := http.Header{HeaderSignature: lines}
+		assert.Equal(t, want, HeaderValue(h, HeaderSignature))
+		assert.Equal(t, want != "", IsSigned(h))
+	}
+	assert.Empty(t, HeaderValue(nil, HeaderSignature))
+}
