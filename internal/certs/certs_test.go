@@ -265,7 +265,7 @@ func TestSelfSignedIsToldFromIssued(t *testing.T) {
 	forged := *root.cert.X509
 	forged.Signature = issue(t, "root", root).cert.X509.Signature
 	assert.True(t, IsSelfSigned(root.cert.X509))
-	assert.False(t, IsSelfSigned(&forged), "the names are equal, the signature does not hold")
+	assert.False(t, IsSelfSigned(&forged), "the names are equal, the signature is invalid")
 	renamed := must(x509.CreateCertificate(rand.Reader, &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "another"}}, root.cert.X509, root.key.Public(), root.key))
 	assert.False(t, IsSelfSigned(must(x509.ParseCertificate(renamed))), "its own key has signed, the names differ")
 	assert.False(t, IsSelfSigned(nil))

@@ -108,7 +108,7 @@ func Sign(key crypto.Signer, content []byte) (string, error) {
 }
 
 // ErrSignature reports a signature that does not verify.
-var ErrSignature = errors.New("signature does not hold")
+var ErrSignature = errors.New("invalid signature")
 
 // Verify checks a signature that [Sign] or its counterpart in another language
 // made. The error is ErrSignature, whatever was wrong with it.

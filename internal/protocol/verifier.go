@@ -33,7 +33,7 @@ var (
 // [ErrReplayed].
 var (
 	ErrSeenBefore = fmt.Errorf("%w: this client has been given the same signed answer before, so something between the gateway and here repeats answers or mixes them up", ErrReplayed)
-	ErrFromCache  = fmt.Errorf("%w: a cache, or another stand-in for the gateway, gave it", ErrReplayed)
+	ErrFromCache  = fmt.Errorf("%w: it is cached, or the RoundTripper answered without sending the request", ErrReplayed)
 )
 
 // HeaderValue returns a header of an answer: the first line of that name with a
