@@ -114,6 +114,7 @@ func nameServer(t *testing.T, code int) {
 var testNameServer atomic.Pointer[string]
 
 func init() {
+	net.DefaultResolver.PreferGo = true // the C library's resolver would ask the system's server
 	net.DefaultResolver.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 		if server := testNameServer.Load(); server != nil {
 			network, address = "udp", *server
