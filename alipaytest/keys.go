@@ -88,7 +88,7 @@ func (m *material) identity(rotations int) identity {
 	for _, der := range [][]byte{der, issuer.Raw} {
 		text = append(text, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
 	}
-	return identity{key, string(text), must(certs.SN(der))}
+	return identity{key, string(text), must(certs.Parse(string(text)))[0].SN}
 }
 
 func readKey(name string) (*rsa.PrivateKey, string) {

@@ -20,16 +20,15 @@ import (
 // Certificate is one certificate of a file.
 type Certificate struct {
 	Raw          []byte            // DER
-	SN           string            // v3 protocol, certificate mode: see SN
+	SN           string            // see Parse
 	RSASignature bool              // signed with an algorithm of PKCS#1 (OID 1.2.840.113549.1.1…)
-	X509         *x509.Certificate // nil where crypto/x509 refuses the certificate, as it does SM2
-	Err          error             // why X509 is nil, in fixed words that are safe to show
+	X509         *x509.Certificate // nil where crypto/x509 refuses the certificate, as it does SM2: ErrUnsupported
 }
 
-// Why a certificate has no X509, and why there is no SN.
+// The errors. Their texts are safe to show.
 var (
 	ErrUnsupported = errors.New("crypto/x509 cannot read the certificate (an unsupported algorithm such as SM2, or a malformed field)")
-	ErrNoRSA       = errors.New("no certificate with an RSA signature in the root bundle")
+	errNoRSA       = errors.New("no certificate with an RSA signature in the root bundle")
 	errNotX509     = errors.New("not a well-formed X.509 certificate")
 	errNoName      = errors.New("not a well-formed X.500 name")
 	errNoneInText  = errors.New("no certificate in the text")
@@ -43,30 +42,33 @@ const pkcs1Signatures = "\x2a\x86\x48\x86\xf7\x0d\x01\x01"
 // maxCertificates bounds the work for a hostile file; real ones hold up to four.
 const maxCertificates = 200
 
-// Parse returns every certificate of text, in file order. It accepts the damaged
-// forms that package keys repairs. A certificate which crypto/x509 refuses is
-// returned without X509; anything that is not a certificate, or a damaged one, is
-// an error. The errors' text is safe to show.
+// Parse returns every certificate of text, in file order, in the damaged forms too
+// that package keys repairs. Anything that is not a certificate, or a damaged one, is
+// an error.
+//
+// The SN, by which the platform names a certificate (v3 protocol, certificate mode),
+// is the lower-case hex MD5 of the issuer's name in RFC 2253 form and the serial
+// number in decimal.
 func Parse(text string) ([]Certificate, error) {
 	all := keys.InspectAll(text)
 	if len(all) > maxCertificates {
 		return nil, errTooMany
 	}
-	var certs []Certificate
+	certs := make([]Certificate, len(all))
 	for i, m := range all {
-		c, err := fromMaterial(m)
-		if err != nil && len(all) > 1 {
+		var err error
+		if certs[i], err = read(m); err != nil && len(all) > 1 {
 			return nil, fmt.Errorf("block %d of %d: %w", i+1, len(all), err)
-		}
-		if err != nil {
+		} else if err != nil {
 			return nil, err
 		}
-		certs = append(certs, c)
 	}
 	return certs, nil
 }
 
-func fromMaterial(m keys.Material) (c Certificate, err error) {
+// read finds what an SN needs by itself, since SM2 certificates, which crypto/x509
+// refuses, have one too.
+func read(m keys.Material) (c Certificate, err error) {
 	switch {
 	case m.Kind == keys.Empty:
 		return c, errNoneInText
@@ -75,32 +77,36 @@ func fromMaterial(m keys.Material) (c Certificate, err error) {
 	case m.Kind != keys.Certificate:
 		return c, fmt.Errorf("%s instead of a certificate", m)
 	}
-	f, err := read(m.DER)
+	var cert struct {
+		TBS struct {
+			Version                   asn1.RawValue `asn1:"optional,tag:0"` // absent in X.509 v1
+			Serial, Algorithm, Issuer asn1.RawValue
+		}
+		Algorithm struct{ ID asn1.RawValue } // not an ObjectIdentifier, whose arcs are limited to 31 bits
+		Signature asn1.BitString
+	}
+	if _, err := asn1.Unmarshal(m.DER, &cert); err != nil || cert.TBS.Serial.Tag != asn1.TagInteger || len(cert.TBS.Serial.Bytes) == 0 {
+		return c, errNotX509
+	}
+	issuer, err := IssuerName(cert.TBS.Issuer.FullBytes)
 	if err != nil {
 		return c, err
 	}
-	if c.SN, err = f.sn(); err != nil {
-		return c, err
-	}
-	c.Raw = m.DER
-	c.RSASignature = strings.HasPrefix(string(f.signature), pkcs1Signatures)
-	c.X509, err = x509.ParseCertificate(m.DER)
-	if err != nil {
-		c.X509, c.Err = nil, ErrUnsupported // the cause may quote the certificate
-	}
+	var sum [md5.Size]byte
+	fips140.WithoutEnforcement(func() { sum = md5.Sum([]byte(issuer + signed(cert.TBS.Serial.Bytes).String())) }) //nolint:gosec // see import
+	c = Certificate{Raw: m.DER, SN: hex.EncodeToString(sum[:]), RSASignature: strings.HasPrefix(string(cert.Algorithm.ID.Bytes), pkcs1Signatures)}
+	c.X509, _ = x509.ParseCertificate(m.DER) // its error may quote the certificate
 	return c, nil
 }
 
-// SN returns the serial number by which the platform names a certificate (v3
-// protocol, certificate mode): the lower-case hex MD5 of the issuer's name in
-// RFC 2253 form and the serial number in decimal. It reads the ASN.1 itself, so
-// that SM2 certificates, which crypto/x509 refuses, have one too.
-func SN(der []byte) (string, error) {
-	f, err := read(der)
-	if err != nil {
-		return "", err
+// signed reads the two's complement of an INTEGER. encoding/asn1 insists on the
+// shortest form, which some CAs' serial numbers lack.
+func signed(b []byte) *big.Int {
+	n := new(big.Int).SetBytes(b)
+	if b[0] >= 0x80 {
+		n.Sub(n, new(big.Int).Lsh(big.NewInt(1), uint(len(b))*8))
 	}
-	return f.sn()
+	return n
 }
 
 // RootSN returns the SN of a root bundle (v3 protocol, certificate mode): those
@@ -113,59 +119,9 @@ func RootSN(bundle []Certificate) (string, error) {
 		}
 	}
 	if sns == nil {
-		return "", ErrNoRSA
+		return "", errNoRSA
 	}
 	return strings.Join(sns, "_"), nil
-}
-
-// fields are the members of a certificate that an SN needs.
-type fields struct {
-	serial    *big.Int
-	issuer    []byte // DER
-	signature []byte // OID of the algorithm, encoded
-}
-
-func read(der []byte) (f fields, err error) {
-	var cert struct {
-		TBS       []asn1.RawValue
-		Algorithm struct {
-			ID     asn1.RawValue // not an ObjectIdentifier, whose arcs are limited to 31 bits
-			Params asn1.RawValue `asn1:"optional"`
-		}
-		Signature asn1.BitString
-	}
-	rest, err := asn1.Unmarshal(der, &cert)
-	if err != nil || len(rest) > 0 {
-		return f, errNotX509
-	}
-	tbs := cert.TBS
-	if len(tbs) > 0 && tbs[0].Class == asn1.ClassContextSpecific && tbs[0].Tag == 0 {
-		tbs = tbs[1:] // the version, absent in X.509 v1
-	}
-	if len(tbs) < 3 || tbs[0].Tag != asn1.TagInteger || tbs[2].Tag != asn1.TagSequence || len(tbs[0].Bytes) == 0 {
-		return f, errNotX509
-	}
-	return fields{signed(tbs[0].Bytes), tbs[2].FullBytes, cert.Algorithm.ID.Bytes}, nil
-}
-
-func (f fields) sn() (string, error) {
-	issuer, err := IssuerName(f.issuer)
-	if err != nil {
-		return "", err
-	}
-	var sum [md5.Size]byte
-	fips140.WithoutEnforcement(func() { sum = md5.Sum([]byte(issuer + f.serial.String())) }) //nolint:gosec // see import
-	return hex.EncodeToString(sum[:]), nil
-}
-
-// signed reads the two's complement of an INTEGER. encoding/asn1 insists on the
-// shortest form, which some CAs' serial numbers lack.
-func signed(b []byte) *big.Int {
-	n := new(big.Int).SetBytes(b)
-	if b[0] >= 0x80 {
-		n.Sub(n, new(big.Int).Lsh(big.NewInt(1), uint(len(b))*8))
-	}
-	return n
 }
 
 // IsSelfSigned reports whether c was signed with its own key. That says what a

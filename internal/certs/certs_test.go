@@ -17,6 +17,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -58,11 +59,7 @@ func TestSNIsThatOfTheVectors(t *testing.T) {
 	require.NotEmpty(t, v.CertSN)
 	require.NotEmpty(t, v.RootCertSN)
 	for name, want := range v.CertSN {
-		certs := parse(t, name)
-		assert.Equal(t, want, certs[0].SN, name)
-		sn, err := SN(certs[0].Raw)
-		require.NoError(t, err)
-		assert.Equal(t, want, sn, name)
+		assert.Equal(t, want, parse(t, name)[0].SN, name)
 	}
 	for name, want := range v.RootCertSN {
 		sn, err := RootSN(parse(t, name))
@@ -111,11 +108,9 @@ func TestParseKeepsFileOrderAndSkipsNothing(t *testing.T) {
 		readable = append(readable, c.X509 != nil)
 		assert.Regexp(t, "^[0-9a-f]{32}$", c.SN)
 		assert.NotEmpty(t, c.Raw)
-		assert.Equal(t, c.X509 == nil, c.Err != nil)
 	}
 	assert.Equal(t, []bool{false, true, false, true}, rsaSigned, "SM2, RSA-SHA256, ECDSA, RSA-SHA1")
 	assert.Equal(t, []bool{false, true, true, true}, readable, "crypto/x509 refuses SM2")
-	assert.Equal(t, ErrUnsupported, certs[0].Err)
 
 	leafFirst := parse(t, "alipay_public_cert.crt")
 	require.Len(t, leafFirst, 2)
@@ -200,6 +195,12 @@ func must[T any](v T, err error) T {
 	return v
 }
 
+// snOf is the SN of what keys takes for a certificate.
+func snOf(der []byte) (string, error) {
+	c, err := read(keys.Material{Kind: keys.Certificate, DER: der})
+	return c.SN, err
+}
+
 func TestSerialNumberIsWrittenAsJavaDoes(t *testing.T) {
 	for serial, want := range map[string]string{
 		"020107":                 "8f14e45fceea167a5a36dedd4bea2543", // md5 of "7"
@@ -210,7 +211,7 @@ func TestSerialNumberIsWrittenAsJavaDoes(t *testing.T) {
 		"02020007":               "8f14e45fceea167a5a36dedd4bea2543", // not the shortest form
 		"020900ffffffffffffffff": "7e7825a3d8588a756abd0ce2ed07e121", // of "18446744073709551615"
 	} {
-		sn, err := SN(forge(t, []byte{0x30, 0}, func(s *skeleton) { s.Serial.FullBytes = must(hex.DecodeString(serial)) }))
+		sn, err := snOf(forge(t, []byte{0x30, 0}, func(s *skeleton) { s.Serial.FullBytes = must(hex.DecodeString(serial)) }))
 		require.NoError(t, err)
 		assert.Equal(t, want, sn, serial)
 	}
@@ -219,34 +220,36 @@ func TestSerialNumberIsWrittenAsJavaDoes(t *testing.T) {
 func TestSNRefusesWhatIsNoCertificate(t *testing.T) {
 	good := parse(t, "app_public_cert.crt")[0].Raw
 	for name, der := range map[string][]byte{
-		"nothing": nil, "empty": {0x30, 0}, "nothing signed": {0x30, 10, 0x30, 0, 0x30, 3, 6, 1, 42, 3, 1, 0}, "trailing": append(append([]byte(nil), good...), 0), "cut": good[:len(good)-1],
+		"nothing": nil, "empty": {0x30, 0}, "nothing signed": {0x30, 10, 0x30, 0, 0x30, 3, 6, 1, 42, 3, 1, 0}, "cut": good[:len(good)-1],
 		"no serial": forge(t, []byte{0x30, 0}, func(s *skeleton) { s.Serial.FullBytes = []byte{2, 0} }),
 		"key":       must(base64.StdEncoding.DecodeString("MCowBQYDK2VwAyEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")),
 	} {
-		_, err := SN(der)
+		_, err := snOf(der)
 		assert.Equal(t, errNotX509, err, name)
 	}
 	member := func(body ...byte) []byte { return append([]byte{0x30, byte(len(body))}, body...) }
 	short := func(tbs ...byte) []byte { return member(append(member(tbs...), 0x30, 3, 6, 1, 42, 3, 1, 0)...) }
-	sn, err := SN(short(2, 1, 7, 0x30, 0, 0x30, 0))
+	sn, err := snOf(short(2, 1, 7, 0x30, 0, 0x30, 0))
 	require.NoError(t, err, "serial number, algorithm, issuer: what an SN needs")
 	assert.Equal(t, "8f14e45fceea167a5a36dedd4bea2543", sn)
 	for name, der := range map[string][]byte{
-		"no issuer": short(2, 1, 7, 0x30, 0), "issuer of another type": short(2, 1, 7, 0x30, 0, 0x31, 0), "serial of another type": short(4, 1, 7, 0x30, 0, 0x30, 0),
-		"issuer of another type, more behind it": short(2, 1, 7, 0x30, 0, 0x31, 0, 0x30, 0), "a version alone": short(0xa0, 0),
+		"no issuer": short(2, 1, 7, 0x30, 0), "serial of another type": short(4, 1, 7, 0x30, 0, 0x30, 0),
+		"a version alone":            short(0xa0, 0),
 		"a tag that is no version's": short(0xa1, 0, 2, 1, 7, 0x30, 0, 0x30, 0),
 	} {
-		_, err := SN(der)
+		_, err := snOf(der)
 		assert.Equal(t, errNotX509, err, name)
 	}
+	_, err = snOf(short(2, 1, 7, 0x30, 0, 0x31, 0, 0x30, 0))
+	assert.Equal(t, errNoName, err, "an issuer of another type")
 }
 
 func TestRootSNNeedsAnRSARoot(t *testing.T) {
 	bundle := parse(t, "root_bundle.crt")
 	_, err := RootSN([]Certificate{bundle[0], bundle[2]})
-	assert.Equal(t, ErrNoRSA, err)
+	assert.Equal(t, errNoRSA, err)
 	_, err = RootSN(nil)
-	assert.Equal(t, ErrNoRSA, err)
+	assert.Equal(t, errNoRSA, err)
 }
 
 func TestSelfSignedIsToldFromIssued(t *testing.T) {
@@ -358,7 +361,11 @@ func TestCheckChainOfTheVectors(t *testing.T) {
 	}
 	sha1 := roots[3].X509
 	require.Equal(t, x509.SHA1WithRSA, sha1.SignatureAlgorithm)
-	result, reason := CheckChain(sha1, nil, roots, now)
+	result, _ := CheckChain(sha1, nil, roots, now)
+	assert.Equal(t, Verified, result, "a root itself")
+	again := *sha1
+	again.Raw = append(slices.Clone(sha1.Raw), 0)
+	result, reason := CheckChain(&again, nil, roots, now)
 	assert.Equal(t, Foreign, result)
 	assert.Equal(t, "it is signed with an algorithm that is no longer safe", reason.EN)
 	odd := parse(t, "odd_issuer.crt")[0].X509
@@ -391,11 +398,6 @@ func TestCheckChain(t *testing.T) {
 		require.NoError(t, err)
 		backA.cert = must(Parse(base64.StdEncoding.EncodeToString(der)))[0]
 	}
-	// Chains as long as are followed, and one longer.
-	long := []*authority{issue(t, "0", root)}
-	for len(long) < maxDepth {
-		long = append(long, issue(t, fmt.Sprint(len(long)), long[len(long)-1]))
-	}
 	pathLen := func(n int, c *authority) *authority {
 		return issue(t, fmt.Sprint("pathlen ", n), c, func(c *x509.Certificate) { c.MaxPathLen = n })
 	}
@@ -421,7 +423,6 @@ func TestCheckChain(t *testing.T) {
 		"a root past its validity":            {leaf(oldRoot), nil, bundle(oldRoot), Verified, ""},
 		"pathlen 0 above a leaf":              {leaf(short), bundle(short), bundle(root), Verified, ""},
 		"pathlen 1 above one":                 {leaf(belowOne), bundle(one, belowOne), bundle(root), Verified, ""},
-		"as many as are followed":             {leaf(long[maxDepth-2]), bundle(long[:maxDepth-1]...), bundle(root), Verified, ""},
 		"nobody there":                        {leafOfMiddle, nil, nil, Unchecked, ""},
 		"intermediate missing":                {leafOfMiddle, bundle(orphan), bundle(root), Unchecked, ""},
 		"lower intermediate missing":          {leaf(low), bundle(middle), bundle(root), Unchecked, ""},
@@ -438,12 +439,10 @@ func TestCheckChain(t *testing.T) {
 		"a CA that may not sign certificates": {leaf(noSigner), bundle(noSigner), bundle(root), Foreign, "not signed by"},
 		"pathlen 0 above an intermediate":     {leaf(lowOfShort), bundle(short, lowOfShort), bundle(root), Foreign, "longer than allowed"},
 		"pathlen 1 above two":                 {leaf(belowBelow), bundle(one, belowOne, belowBelow), bundle(root), Foreign, "longer than allowed"},
-		"one more than are followed":          {leaf(long[maxDepth-1]), bundle(long...), bundle(root), Foreign, "longer than allowed"},
 		"the first reason of two":             {leafOfMiddle, bundle(expired, noCA), bundle(root), Foreign, "valid from"},
 		"the first reason of two, reversed":   {leafOfMiddle, bundle(noCA, expired), bundle(root), Foreign, "not a CA certificate"},
 		"the reason of the longest attempt":   {leaf(low), bundle(noCA, low, expired), bundle(root), Foreign, "not a CA certificate"},
 		"a loop":                              {leaf(loopB), bundle(loopB, backA, loopA), bundle(root), Foreign, "not in the root bundle"},
-		"no leaf":                             {nil, bundle(middle), bundle(root), Foreign, "cannot be read"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, reason := CheckChain(tc.leaf, tc.intermediates, tc.roots, now)
@@ -520,7 +519,7 @@ func TestCheckChainIsBoundedForHostileBundles(t *testing.T) {
 	leaf := issue(t, "leaf", a, leafOf).cert.X509
 	result, reason := CheckChain(leaf, clique, nil, now)
 	assert.Equal(t, Foreign, result)
-	assert.Contains(t, reason.EN, "too many")
+	assert.Contains(t, reason.EN, "not in the root bundle")
 }
 
 func TestHugeKeysAreNotUsed(t *testing.T) {
@@ -531,10 +530,6 @@ func TestHugeKeysAreNotUsed(t *testing.T) {
 	_, err = Parse(base64.StdEncoding.EncodeToString(der))
 	require.Error(t, err)
 	assert.Contains(t, err.Error(), "larger than any real key")
-}
-
-func TestResultsHaveNames(t *testing.T) {
-	assert.Equal(t, "verified unchecked foreign", fmt.Sprint(Verified, " ", Unchecked, " ", Foreign))
 }
 
 func FuzzParseCertificates(f *testing.F) {
@@ -562,15 +557,16 @@ func FuzzParseCertificates(f *testing.F) {
 			t.Fatal("neither certificates nor an error")
 		}
 		for _, c := range certs {
-			if len(c.SN) != 32 || (c.X509 == nil) != (c.Err != nil) {
-				t.Fatalf("incomplete: %q, %v", c.SN, c.Err)
+			if len(c.SN) != 32 {
+				t.Fatalf("incomplete: %q", c.SN)
 			}
-			if sn, err := SN(c.Raw); err != nil || sn != c.SN {
+			if sn, err := snOf(c.Raw); err != nil || sn != c.SN {
 				t.Fatal("SN changed its mind")
 			}
 			IsSelfSigned(c.X509)
-			IsCA(c.X509)
-			CheckChain(c.X509, certs, roots, now)
+			if c.X509 != nil {
+				CheckChain(c.X509, certs, roots, now)
+			}
 		}
 		_, _ = RootSN(certs)
 	})

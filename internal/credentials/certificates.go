@@ -234,7 +234,7 @@ func sortOut(list, roots []certs.Certificate, own *rsa.PublicKey) (leaves, inter
 		switch {
 		case cert.X509 == nil && isRoot: // the SM2 root
 		case cert.X509 == nil:
-			return nil, nil, both("one of the certificates cannot be read: "+cert.Err.Error(), "其中一张证书无法读取（如国密 SM2 证书，或已损坏）")
+			return nil, nil, both("one of the certificates cannot be read: "+certs.ErrUnsupported.Error(), "其中一张证书无法读取（如国密 SM2 证书，或已损坏）")
 		case belongsTo(own, cert):
 			return nil, nil, both("this is the application's own certificate (应用公钥证书)", "这是应用自己的证书（应用公钥证书）")
 		case certs.IsCA(cert.X509):

@@ -88,7 +88,7 @@ func pick(list []certs.Certificate, sn string) (leaf certs.Certificate, reason s
 		switch {
 		case c.SN != sn:
 		case c.X509 == nil:
-			return leaf, "the downloaded certificate cannot be read: " + c.Err.Error()
+			return leaf, "the downloaded certificate cannot be read: " + certs.ErrUnsupported.Error()
 		case leaf.Raw != nil && !bytes.Equal(c.Raw, leaf.Raw):
 			return leaf, "the download contains two certificates with the SN that was asked for"
 		default:
