@@ -138,13 +138,8 @@ func (c *Client) Heartbeat(ctx context.Context) error {
 
 // perform makes the call that encode returns.
 func (c *Client) perform(ctx context.Context, out any, encode func() (*call, error)) (*Response, error) {
-	switch {
-	case c == nil || c.transport == nil:
-		return nil, errArgument("Client", "this Client was not made by NewClient")
-	case ctx == nil:
-		return nil, errArgument("ctx", "the context is nil")
-	case !decodable(out):
-		return nil, errArgument("out", "out is not a non-nil pointer")
+	if err := c.check(ctx, out); err != nil {
+		return nil, err
 	}
 	call, err := encode()
 	if err != nil {
@@ -162,10 +157,18 @@ func (c *Client) observed(ctx context.Context, timeout time.Duration, call *call
 	return resp, err
 }
 
-// decodable reports whether an answer can be decoded into out.
-func decodable(out any) bool {
+// check checks what every call is given.
+func (c *Client) check(ctx context.Context, out any) error {
 	v := reflect.ValueOf(out)
-	return out == nil || v.Kind() == reflect.Pointer && !v.IsNil()
+	switch {
+	case c == nil || c.transport == nil:
+		return errArgument("Client", "this Client was not made by NewClient")
+	case ctx == nil:
+		return errArgument("ctx", "the context is nil")
+	case out != nil && (v.Kind() != reflect.Pointer || v.IsNil()):
+		return errArgument("out", "out is not a non-nil pointer")
+	}
+	return nil
 }
 
 // doCall makes attempts until one is answered, or the call may not be repeated.

@@ -111,11 +111,8 @@ func escapeHTML(s string) string {
 
 // signOrder returns the parameters of an order and their signature.
 func (c *Client) signOrder(ctx context.Context, req *ExecuteRequest) (params map[string]string, sign string, err error) {
-	switch {
-	case c == nil || c.transport == nil:
-		return nil, "", errArgument("Client", "this Client was not made by NewClient")
-	case ctx == nil:
-		return nil, "", errArgument("ctx", "the context is nil")
+	if err := c.check(ctx, nil); err != nil {
+		return nil, "", err
 	}
 	call, err := c.encodeOrder(req, c.settings.defaults, nil)
 	if err != nil {

@@ -2,14 +2,16 @@ package alipay
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
-	"encoding/binary"
+	"encoding/asn1"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/seed-39a49030/alipay/internal/lenient"
@@ -58,7 +60,10 @@ func (s *SealedAnswer) content() *keptAnswer {
 // keptAnswer is what checking needs of an answer, and of the call it came to.
 type keptAnswer struct {
 	target
-	answer
+	status    int
+	values    [len(keptHeaders)]string
+	raw       []byte
+	received  time.Time
 	attempts  int
 	requestID string
 }
@@ -70,43 +75,38 @@ var keptHeaders = [...]string{
 
 // seal keeps the answer of an exchange.
 func (x *exchange) seal() *SealedAnswer {
-	kept := &keptAnswer{target: x.call.target, answer: x.answer, attempts: x.number, requestID: x.requestID}
+	a := &x.answer
+	kept := &keptAnswer{target: x.call.target, status: a.status, raw: a.raw, received: a.received, attempts: x.number, requestID: x.requestID}
 	kept.asked = kept.asked.sealed()
-	kept.header, kept.body, kept.old, kept.brokenOff, kept.damage = make(http.Header, len(keptHeaders)), nil, nil, nil, ""
-	for _, name := range keptHeaders {
-		if value := protocol.HeaderValue(x.answer.header, name); value != "" {
-			kept.header[name] = []string{value}
-		}
+	for i, name := range keptHeaders {
+		kept.values[i] = protocol.HeaderValue(a.header, name)
 	}
-	if id := x.shownTraceID(); id != "" { // masked now: what was sent is not known when it is opened
-		kept.header[protocol.HeaderTraceID] = []string{id}
-	}
+	kept.values[len(keptHeaders)-1] = x.shownTraceID() // masked now: what was sent is not known when it is opened
 	sealed := newSealedAnswer(kept)
 	return &sealed
 }
 
-// keptState is what is known of an answer that was not accepted.
+// restored is the answer as it came.
+func (k *keptAnswer) restored() answer {
+	a := answer{status: k.status, header: make(http.Header, len(keptHeaders)), raw: bytes.Clone(k.raw), received: k.received}
+	for i, name := range keptHeaders {
+		if k.values[i] != "" {
+			a.header[name] = []string{k.values[i]}
+		}
+	}
+	return a
+}
+
+// keptState is what is known of an answer that was not accepted. A later one takes
+// the place of an earlier one unless it says less.
 type keptState int
 
 const (
-	keepsUnknown keptState = iota // it does not verify, or is no answer to the query
-	keepsDamaged                  // it cannot be opened, whatever changes
-	keepsPending                  // it verifies, and says WAITING_VERIFY
-	keepsFinal                    // it verifies, and is a result
+	keepsPending keptState = iota - 2 // it verifies, and says WAITING_VERIFY
+	keepsDamaged                      // it cannot be opened, whatever changes
+	keepsUnknown                      // it does not verify, or is no answer to the query
+	keepsFinal                        // it verifies, and is a result
 )
-
-// replaces reports whether a later kept answer may take the place of an earlier one:
-// not when it is known to say WAITING_VERIFY, or can never be opened, and the
-// earlier one may be a result.
-func (k keptState) replaces(earlier keptState) bool {
-	switch k {
-	case keepsPending:
-		return earlier == keepsPending
-	case keepsDamaged:
-		return earlier == keepsPending || earlier == keepsDamaged
-	}
-	return true
-}
 
 // keeps finds out what an answer says that was not accepted.
 func (a answer) keeps(target *target, sets ...*keySet) keptState {
@@ -121,13 +121,10 @@ func (a answer) keeps(target *target, sets ...*keySet) keptState {
 	if a.decrypt(sets...) != nil {
 		return keepsUnknown
 	}
-	object, err := lenient.Object(a.body)
-	if err != nil {
-		return keepsUnknown
-	}
 	var result QueryResponse
+	object, err := lenient.Object(a.body)
 	switch {
-	case target.endpoint() != jobworthPath || result.decodeAnswer(object, target, nobody{}) != nil:
+	case err != nil || target.endpoint() != jobworthPath || result.decodeAnswer(object, target, nobody{}) != nil:
 		return keepsUnknown
 	case result.pending():
 		return keepsPending
@@ -161,15 +158,12 @@ func WithoutUserCheck() OpenOption { return func(o *openOptions) { o.anyUser = t
 // signed, name a certificate, or contain the trace id. An answer may be opened any
 // number of times.
 func (c *Client) Open(answer *SealedAnswer, out any, opts ...OpenOption) (*Response, error) {
-	if c == nil || c.transport == nil {
-		return nil, errArgument("Client", "this Client was not made by NewClient")
+	if err := c.check(context.Background(), out); err != nil {
+		return nil, err
 	}
 	kept := answer.content()
 	if kept == nil {
 		return nil, errArgument("SealedAnswer", "there is no answer in it")
-	}
-	if !decodable(out) {
-		return nil, errArgument("out", "out is not a non-nil pointer")
 	}
 	var o openOptions
 	for _, opt := range opts {
@@ -177,8 +171,7 @@ func (c *Client) Open(answer *SealedAnswer, out any, opts ...OpenOption) (*Respo
 			opt(&o)
 		}
 	}
-	a, target, keys := kept.answer, kept.target, c.keys.Load()
-	a.header, a.raw = a.header.Clone(), bytes.Clone(a.raw)
+	a, target, keys := kept.restored(), kept.target, c.keys.Load()
 	a.old = (&order{method: target.api}).answer()
 	a.old.read(a.raw, c.settings.maxResponseBytes)
 	own, typed := out.(ownAnswer)
@@ -211,12 +204,32 @@ func (c *Client) Open(answer *SealedAnswer, out any, opts ...OpenOption) (*Respo
 	return nil, e.at(&kept.CallInfo)
 }
 
-// The stored form: magic, version, the fields, and a hash of all that. The hash
-// detects damaged bytes, also where the signature does not cover them.
 const (
 	sealedMagic   = "alipay-answer"
 	sealedVersion = 2
 )
+
+// storedAnswer is the stored form, in DER. Magic and version stand before it, and
+// behind it a hash of all that, which detects damaged bytes also where the signature
+// does not cover them.
+type storedAnswer struct {
+	Seconds, Nanoseconds int64 // when it was received
+	Attempts, Status     int
+	Texts                [][]byte
+	Forms, Body          []byte
+}
+
+// texts are the texts of the stored form, in their order.
+func (k *keptAnswer) texts() []*string {
+	texts := []*string{&k.requestID, &k.AppID, &k.Method, &k.Path, &k.api, &k.asked.salt}
+	for i := range k.asked.ids {
+		texts = append(texts, &k.asked.ids[i])
+	}
+	for i := range k.values {
+		texts = append(texts, &k.values[i])
+	}
+	return texts
+}
 
 // MarshalBinary returns the answer for a file or a database column. Every later
 // version of this library reads it.
@@ -225,32 +238,14 @@ func (s SealedAnswer) MarshalBinary() ([]byte, error) {
 	if k == nil {
 		return nil, errors.New("alipay: there is no answer in the SealedAnswer")
 	}
-	b := append(make([]byte, 0, 1024+len(k.raw)), sealedMagic...)
-	b = append(b, sealedVersion)
-	b = binary.AppendVarint(b, k.received.Unix())
-	b = binary.AppendUvarint(b, uint64(k.received.Nanosecond()))
-	b = binary.AppendUvarint(b, uint64(k.attempts))
-	b = binary.AppendUvarint(b, uint64(k.status))
+	form := storedAnswer{k.received.Unix(), int64(k.received.Nanosecond()), k.attempts, k.status, nil, k.asked.forms[:], k.raw}
 	for _, text := range k.texts() {
-		b = append(binary.AppendUvarint(b, uint64(len(*text))), *text...)
+		form.Texts = append(form.Texts, []byte(*text))
 	}
-	for _, name := range keptHeaders {
-		value := k.header.Get(name)
-		b = append(binary.AppendUvarint(b, uint64(len(value))), value...)
-	}
-	b = append(b, k.asked.forms[:]...)
-	b = append(binary.AppendUvarint(b, uint64(len(k.raw))), k.raw...)
+	content, err := asn1.Marshal(form)
+	b := slices.Concat([]byte(sealedMagic), []byte{sealedVersion}, content)
 	sum := sha256.Sum256(b)
-	return append(b, sum[:]...), nil
-}
-
-// texts are the texts of the stored form beside the header, in their order.
-func (k *keptAnswer) texts() []*string {
-	texts := []*string{&k.requestID, &k.AppID, &k.Method, &k.Path, &k.api, &k.asked.salt}
-	for i := range k.asked.ids {
-		texts = append(texts, &k.asked.ids[i])
-	}
-	return texts
+	return append(b, sum[:]...), err
 }
 
 var (
@@ -261,71 +256,31 @@ var (
 // UnmarshalBinary reads what MarshalBinary returned. Bytes that were cut short or
 // changed are refused, and leave the receiver as it is.
 func (s *SealedAnswer) UnmarshalBinary(data []byte) error {
-	rest, ok := bytes.CutPrefix(data, []byte(sealedMagic))
-	if !ok || len(rest) <= sha256.Size {
+	content, ok := bytes.CutPrefix(data, []byte(sealedMagic))
+	if !ok || len(content) <= sha256.Size {
 		return errNotSealed
 	}
-	if rest[0] > sealedVersion {
+	if content[0] > sealedVersion {
 		return errSealedVersion
 	}
-	content, sum := data[:len(data)-sha256.Size], data[len(data)-sha256.Size:]
-	if actual := sha256.Sum256(content); rest[0] != sealedVersion || !bytes.Equal(sum, actual[:]) {
-		return errNotSealed
-	}
-	r := fieldReader{rest: content[len(sealedMagic)+1:]}
+	sum := sha256.Sum256(data[:len(data)-sha256.Size])
+	form, whole := bytes.CutSuffix(content[1:], sum[:])
+	var stored storedAnswer
+	rest, err := asn1.Unmarshal(form, &stored)
 	k := new(keptAnswer)
-	k.received = time.Unix(r.varint(), int64(r.uvarint(1e9-1)))
-	k.attempts, k.status = int(r.uvarint(1<<30)), int(r.uvarint(999))
-	for _, text := range k.texts() {
-		*text = string(r.bytes())
-	}
-	k.header = make(http.Header, len(keptHeaders))
-	for _, name := range keptHeaders {
-		if value := string(r.bytes()); value != "" {
-			k.header[name] = []string{value}
-		}
-	}
-	copy(k.asked.forms[:], r.take(len(k.asked.forms)))
-	k.raw = bytes.Clone(r.bytes())
-	if r.failed || len(r.rest) > 0 {
+	texts := k.texts()
+	if content[0] != sealedVersion || !whole || err != nil || len(rest) > 0 || len(stored.Texts) != len(texts) || len(stored.Forms) != len(k.asked.forms) {
 		return errNotSealed
 	}
+	for i, text := range texts {
+		*text = string(stored.Texts[i])
+	}
+	copy(k.asked.forms[:], stored.Forms)
+	k.received = time.Unix(stored.Seconds, stored.Nanoseconds)
+	k.attempts, k.status, k.raw = stored.Attempts, stored.Status, stored.Body
 	*s = newSealedAnswer(k)
 	return nil
 }
-
-// fieldReader reads the fields of the stored form. After a failure it returns
-// zero values.
-type fieldReader struct {
-	rest   []byte
-	failed bool
-}
-
-func (r *fieldReader) take(n int) []byte {
-	if r.failed || n < 0 || n > len(r.rest) {
-		r.failed = true
-		return nil
-	}
-	taken := r.rest[:n]
-	r.rest = r.rest[n:]
-	return taken
-}
-
-func (r *fieldReader) varint() int64 {
-	v, n := binary.Varint(r.rest)
-	r.failed = r.failed || n <= 0
-	r.take(n)
-	return v
-}
-
-func (r *fieldReader) uvarint(limit uint64) uint64 {
-	v, n := binary.Uvarint(r.rest)
-	r.failed = r.failed || n <= 0 || v > limit
-	r.take(n)
-	return v
-}
-
-func (r *fieldReader) bytes() []byte { return r.take(int(r.uvarint(uint64(len(r.rest))))) }
 
 // Format implements [fmt.Formatter]: every verb shows when the answer came and how large it is.
 func (s SealedAnswer) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.shown().String()) }

@@ -408,37 +408,32 @@ func TestStoredAnswerOfANewerVersionIsNamedAsThat(t *testing.T) {
 	assert.ErrorContains(t, new(alipay.SealedAnswer).UnmarshalBinary(tooShort), "not a sealed answer", "a hash and no version")
 }
 
-// TestStoredFieldsAreReadWithinTheirLimits also where its hash fits, as that of a
-// program which writes the bytes itself.
-func TestStoredFieldsAreReadWithinTheirLimits(t *testing.T) {
+// TestStoredFieldsAreReadWhole also where the hash fits, as that of a program which
+// writes the bytes itself.
+func TestStoredFieldsAreReadWhole(t *testing.T) {
 	fit := func(content string) []byte {
 		sum := sha256.Sum256([]byte(content))
 		return append([]byte(content), sum[:]...)
 	}
 	const (
-		head     = "alipay-answer\x02"
-		unix     = "\x00" // 1970
-		nanos    = "\xff\x93\xeb\xdc\x03"
-		attempts = "\x80\x80\x80\x80\x04"
-		status   = "\xe7\x07" // 999
-		empty5   = "\x00\x00\x00\x00\x00"
-		texts    = "\x02id" + empty5 + empty5 + "\x00\x00\x00\x00" // the request's id, what it was about, and the header lines
-		forms    = "\x00\x00\x00\x00"
-		body     = "\x02{}"
-		rest     = texts + forms + body
-		whole    = head + unix + nanos + attempts + status + rest
+		head    = "alipay-answer\x02"
+		numbers = "\x02\x01\x00\x02\x04\x3b\x9a\xc9\xff\x02\x01\x03\x02\x02\x00\xc8" // 1970, the last nanosecond of a second, 3 attempts, status 200
+		texts   = "\x30\x20\x04\x02id\x04\x00\x04\x00\x04\x00\x04\x00\x04\x00\x04\x00\x04\x00\x04\x00\x04\x00\x04\x00\x04\x00\x04\x00\x04\x00\x04\x00"
+		forms   = "\x04\x04\x00\x00\x00\x00"
+		body    = "\x04\x02{}"
+		whole   = head + "\x30\x3c" + numbers + texts + forms + body
 	)
 	answer := new(alipay.SealedAnswer)
 	require.NoError(t, answer.UnmarshalBinary(fit(whole)))
-	assert.Equal(t, "alipay.SealedAnswer{Received:1970-01-01T00:00:00Z RequestID:id Attempts:1073741824 BodyBytes:2}", fmt.Sprint(answer))
+	assert.Equal(t, "alipay.SealedAnswer{Received:1970-01-01T00:00:00Z RequestID:id Attempts:3 BodyBytes:2}", fmt.Sprint(answer))
 	for name, content := range map[string]string{
-		"version 0":                "alipay-answer\x00" + unix + nanos + attempts + status + rest,
-		"version 1":                "alipay-answer\x01" + unix + nanos + attempts + status + rest,
-		"a second of nanoseconds":  head + unix + "\x80\x94\xeb\xdc\x03" + attempts + status + rest,
-		"too many attempts":        head + unix + nanos + "\x81\x80\x80\x80\x04" + status + rest,
-		"no such status":           head + unix + nanos + attempts + "\xe8\x07" + rest,
+		"version 0":                strings.Replace(whole, "\x02", "\x00", 1),
+		"version 1":                strings.Replace(whole, "\x02", "\x01", 1),
+		"a text less":              head + "\x30\x3a" + numbers + strings.TrimSuffix(strings.Replace(texts, "\x20", "\x1e", 1), "\x04\x00") + forms + body,
+		"a text more":              head + "\x30\x3e" + numbers + strings.Replace(texts, "\x20", "\x22", 1) + "\x04\x00" + forms + body,
+		"a form less":              head + "\x30\x3b" + numbers + texts + "\x04\x03\x00\x00\x00" + body,
 		"a byte more":              whole + "\x00",
-		"a body longer than it is": head + unix + nanos + attempts + status + texts + forms + "\x03{}",
+		"a body longer than it is": strings.Replace(whole, body, "\x04\x03{}", 1),
 	} {
 		assert.Error(t, answer.UnmarshalBinary(fit(content)), name)
 	}
@@ -761,6 +756,15 @@ func (l *lossyGateway) round(t *testing.T, seed uint64) {
 // and opens what it can: nothing comes out that Alipay's key has not signed.
 func FuzzOpen(f *testing.F) {
 	client := newClient(f, "https://gateway.example", alipay.WithMaxClockSkew(1<<62))
+	for _, file := range []string{"testdata/sealed_answer.bin", "testdata/sealed_old_answer.bin"} {
+		whole := []byte(fileText(f, file))
+		content := whole[:len(whole)-sha256.Size]
+		f.Add(whole, false)
+		f.Add(content, true)
+		f.Add(content[:len(content)/2], true)
+		f.Add(append(bytes.Clone(content), 0), true)
+		f.Add(bytes.Replace(content, []byte("SUCCESS"), []byte("FAILED!"), 1), true)
+	}
 	f.Fuzz(func(t *testing.T, data []byte, fit bool) {
 		if fit {
 			sum := sha256.Sum256(data)

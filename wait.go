@@ -107,7 +107,7 @@ type wait struct {
 // says that the caller's context is.
 func (w *wait) polled(answer *QueryResponse, err error, ended bool) (done bool, result error) {
 	var failed *CallError
-	if errors.As(err, &failed) && failed.Answer != nil && (w.kept == nil || failed.keeps.replaces(w.keeps)) {
+	if errors.As(err, &failed) && failed.Answer != nil && (w.kept == nil || failed.keeps >= w.keeps) {
 		w.kept, w.keeps = failed.Answer, failed.keeps
 	}
 	switch outcome := OutcomeOf(err); {
