@@ -213,11 +213,11 @@ func (c Check) shown() redact.Value {
 	}
 	return redact.Value{TypeName: "check.Check", Fields: []redact.Field{
 		{Name: "ID", Text: shownID(c.ID)}, redact.Hidden("OnceToken", c.OnceToken),
-		redact.Known("State", c.State, States()...), {Name: "Note", Text: redact.Printable(c.Note, 1000)},
+		word("State", c.State, States()...), {Name: "Note", Text: redact.Printable(c.Note, 1000)},
 		redact.Hidden("OpenID", c.OpenID), redact.Hidden("UserID", c.UserID),
 		redact.Count("Attempts", c.Attempts), yes("InFlight", c.InFlight), yes("Lost", c.Lost),
 		moment("CreatedAt", c.CreatedAt), moment("ChangedAt", c.ChangedAt), moment("Deadline", c.Deadline), moment("DueAt", c.DueAt),
-		redact.Known("Result", alipay.IdentityResult(result), alipay.IdentityResultSuccess, alipay.IdentityResultFailed),
+		word("Result", alipay.IdentityResult(result), alipay.IdentityResultSuccess, alipay.IdentityResultFailed),
 		redact.Count("Sealed", len(c.Sealed)), {Name: "Version", Text: strconv.FormatInt(c.Version, 10)},
 	}}
 }
@@ -233,8 +233,8 @@ func (p Params) LogValue() slog.Value { return p.shown().LogValue() }
 
 func (p Params) shown() redact.Value {
 	return redact.Value{TypeName: "check.Params", Fields: []redact.Field{
-		redact.Known("IdentityType", p.IdentityType, alipay.IdentityTypeTeacher),
-		redact.Known("QueryType", p.QueryType, alipay.QueryTypeExact, alipay.QueryTypeDim),
+		word("IdentityType", p.IdentityType, alipay.IdentityTypeTeacher),
+		word("QueryType", p.QueryType, alipay.QueryTypeExact, alipay.QueryTypeDim),
 		redact.Hidden("ServiceID", p.ServiceID), redact.Hidden("CategoryID", p.CategoryID), redact.Count("ExtraParam", len(p.ExtraParam)),
 	}}
 }
@@ -242,6 +242,15 @@ func (p Params) shown() redact.Value {
 // shownID is an id as it is shown. A Machine makes ids that fit; another one may
 // be anything.
 func shownID(id string) string { return redact.Printable(id, 64) }
+
+// word shows one of the known words. Anything else in such a field may be a misplaced
+// personal value.
+func word[T ~string](name string, value T, words ...T) redact.Field {
+	if slices.Contains(words, value) {
+		return redact.Field{Name: name, Text: string(value)}
+	}
+	return redact.Hidden(name, string(value))
+}
 
 func yes(name string, set bool) redact.Field {
 	if !set {

@@ -1,11 +1,12 @@
 package redact
 
 import (
+	"bytes"
 	"encoding/json"
 	"html"
+	"iter"
 	"net/url"
 	"regexp"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -14,63 +15,42 @@ import (
 const Masked = "***"
 
 // The bounds of a mask. What a call sends and what a gateway says about it is a few
-// kilobytes; beyond these bounds a text is not searched but masked as a whole.
+// kilobytes; a text beyond these bounds is not searched but masked as a whole.
 const (
-	maxSent   = 256 << 10 // bytes that are looked for
-	maxBody   = 1 << 20   // bytes of a JSON body that is read for values
-	maxValue  = 1 << 10   // bytes of a value that are looked for; what follows its beginning is masked
-	maxText   = 8 << 10   // bytes of a text that are shown
-	maxSteps  = 32 << 20  // bytes that all searches together may look at
-	maxLayers = 6         // of nested escapes, the text itself included
+	maxBody   = 1 << 20       // bytes of a JSON text that is read for values
+	maxValue  = 1 << 10       // bytes of a value that are looked for; what follows its beginning is masked
+	maxSteps  = 32 << 20      // bytes that all searches together may look at
+	maxLayers = 6             // of nested escapes, the text itself included
+	room      = 16 * maxValue // read beyond that, so that enough is left when escapes are undone
 
-	// roomForEscapes is how much longer a value or text is read before its escapes
-	// are undone, so that enough of it is left.
-	roomForEscapes = 16 * maxValue
-
-	// shortValue is the number of characters up to which a value is masked only
-	// where it is a separate word.
-	shortValue = 3
+	shortValue = 3 // characters up to which a value is masked only where it is a separate word
 )
 
-// Mask masks what a call has sent in what the gateway says. A text in which the
-// gateway repeats a value escaped, for JSON, a URL or HTML and even several times
-// over, is masked as a whole. Values of one or two ASCII characters and names of
-// parameters stay: they identify nobody, and say what was wrong. Make a Mask only
-// when there is an error to show: it costs more than a call that succeeds.
+// Mask masks what a call has sent in what the gateway says. A text that repeats a value
+// escaped, for JSON, a URL or HTML and even several times over, is masked whole.
+// Values of one or two bytes and names of parameters stay: they identify nobody, and
+// say what was wrong.
 type Mask struct {
 	values []string // folded
-	sent   int
 	steps  int
 	blind  bool // more was sent than can be looked for
 }
 
-// Add adds values to look for, and each with its own escapes undone: the text may
-// have it that way.
+// Add adds values to look for, each also with its own escapes undone, since the text
+// may have it that way, and the values inside one that is JSON itself.
 func (m *Mask) Add(values ...string) {
 	for _, value := range values {
-		if m.sent += min(len(value), maxValue); m.sent > maxSent {
-			m.blind = true
-			return
-		}
-		cut := len(value) > roomForEscapes
-		value = value[:min(len(value), roomForEscapes)]
-		for range maxLayers {
-			bare := strings.Trim(strings.TrimSpace(value), "+") // a plus at an end is easily lost
-			m.add(bare)
-			m.blind = m.blind || cut && len(bare) < maxValue // what follows would not be masked
-			undone := unescape(value)
-			if undone == value {
-				break
+		start := value[:min(len(value), room)]
+		for layer := range layers(start) {
+			bare := strings.Trim(strings.TrimSpace(layer), "+")                  // a plus at an end is easily lost
+			m.blind = m.blind || len(start) < len(value) && len(bare) < maxValue // what follows would not be masked
+			if bare = fold(bare[:min(len(bare), maxValue)]); len(bare) > 2 {
+				m.values = append(m.values, bare)
 			}
-			value = undone
 		}
-	}
-}
-
-func (m *Mask) add(value string) {
-	value = fold(value[:min(len(value), maxValue)])
-	if len(value) > 2 || strings.ContainsFunc(value, func(r rune) bool { return r >= utf8.RuneSelf }) {
-		m.values = append(m.values, value)
+		if value = strings.TrimSpace(value); strings.HasPrefix(value, "{") || strings.HasPrefix(value, "[") {
+			m.AddJSON([]byte(value))
+		}
 	}
 }
 
@@ -79,19 +59,16 @@ func (m *Mask) add(value string) {
 func (m *Mask) AddQuery(query url.Values) {
 	for name, values := range query {
 		m.addName(name)
-		for _, value := range values {
-			m.addValue(value)
-		}
+		m.Add(values...)
 	}
 }
 
 // AddJSON does the same with a JSON text.
 func (m *Mask) AddJSON(text []byte) {
-	if len(text) > maxBody {
-		m.blind = true
+	if m.blind = m.blind || len(text) > maxBody; m.blind {
 		return
 	}
-	decoder := json.NewDecoder(strings.NewReader(string(text)))
+	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
 	var document any
 	if decoder.Decode(&document) == nil {
@@ -102,7 +79,7 @@ func (m *Mask) AddJSON(text []byte) {
 func (m *Mask) addLeaves(document any) {
 	switch v := document.(type) {
 	case string:
-		m.addValue(v)
+		m.Add(v)
 	case json.Number:
 		m.Add(v.String())
 	case []any:
@@ -117,14 +94,6 @@ func (m *Mask) addLeaves(document any) {
 	}
 }
 
-// addValue also adds the values inside one that is JSON itself.
-func (m *Mask) addValue(value string) {
-	m.Add(value)
-	if trimmed := strings.TrimSpace(value); !m.blind && (strings.HasPrefix(trimmed, "{") || strings.HasPrefix(trimmed, "[")) {
-		m.AddJSON([]byte(trimmed))
-	}
-}
-
 // The key of a map may be anything, a telephone number for one.
 var parameterName = regexp.MustCompile(`^[A-Za-z_][A-Za-z_.\-]*[0-9]{0,3}[A-Za-z_.\-]*$`)
 
@@ -136,21 +105,11 @@ func (m *Mask) addName(name string) {
 
 // Apply returns s with every value replaced by [Masked], cut to so many bytes.
 func (m *Mask) Apply(s string, limit int) string {
-	limit = min(limit, maxText)
-	masked, _ := m.masked(s[:min(len(s), limit+roomForEscapes)])
-	escaped := masked
-	for range maxLayers - 1 {
-		undone := unescape(escaped)
-		if undone == escaped {
-			break
-		}
-		if _, found := m.masked(undone); found {
+	masked, _ := m.masked(s[:min(len(s), limit+room)])
+	for layer := range layers(masked) {
+		if _, found := m.masked(layer); found && layer != masked {
 			return Masked
 		}
-		escaped = undone
-	}
-	if m.blind && s != "" {
-		return Masked
 	}
 	return masked[:min(len(masked), limit)]
 }
@@ -158,21 +117,22 @@ func (m *Mask) Apply(s string, limit int) string {
 // masked replaces the values that stand in a text as they are, adjacent ones by one
 // mask.
 func (m *Mask) masked(text string) (masked string, found bool) {
-	folded := fold(text)
-	covered := make([]bool, len(text)+1)
+	folded, covered := fold(text), make([]bool, len(text)+1)
 	for _, value := range m.values {
+		m.steps += len(text)
 		if m.blind = m.blind || m.steps > maxSteps; m.blind {
-			return "", true
+			break
 		}
-		for at := 0; ; at++ {
+		isShort := utf8.RuneCountInString(value) <= shortValue
+		for at, to := 0, 0; to < len(text); at++ {
 			next := strings.Index(folded[at:], value)
-			if m.steps += max(next, 0) + len(value); next < 0 {
-				m.steps += len(text) - at
+			if next < 0 {
 				break
 			}
 			at += next
-			to := at + len(value)
-			if utf8.RuneCountInString(value) <= shortValue && (at > 0 && IsWordByte(folded[at-1]) || to < len(text) && IsWordByte(folded[to])) {
+			to = at + len(value)
+			m.steps += len(value)
+			if isShort && (at > 0 && IsWordByte(folded[at-1]) || to < len(text) && IsWordByte(folded[to])) {
 				continue
 			}
 			if len(value) == maxValue {
@@ -182,10 +142,10 @@ func (m *Mask) masked(text string) (masked string, found bool) {
 			for i := at; i < to; i++ {
 				covered[i] = true
 			}
-			if to == len(text) {
-				break
-			}
 		}
+	}
+	if m.blind {
+		return Masked, true
 	}
 	var b strings.Builder
 	for i := range len(text) {
@@ -219,30 +179,35 @@ func IsWordByte(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
 
-// escapes are those of JSON and JavaScript, of URLs, and of HTML.
-var escapes = regexp.MustCompile(`(?:[\\%][uU][0-9a-fA-F]{4})+|(?:%|\\x)[0-9a-fA-F]{2}|\\["\\/'bfnrt]|&#(?:[xX][0-9a-fA-F]{1,6}|[0-9]{1,7});?|&[a-zA-Z0-9]{2,31};`)
-
-// unescape undoes one layer of escapes.
-func unescape(s string) string {
-	return escapes.ReplaceAllStringFunc(s, func(escape string) (plain string) {
-		hex, isHex := strings.CutPrefix(strings.ToLower(strings.Trim(escape, "&#;")), "x")
-		switch {
-		case strings.HasPrefix(escape, "&#"): // html.UnescapeString takes control characters for Windows-1252
-			base := 10
-			if isHex {
-				base = 16
+// layers yields a text, and what is left of it when its escapes are undone, once and
+// again.
+func layers(s string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for range maxLayers {
+			last := s
+			if s = unescape(s); !yield(last) || s == last {
+				return
 			}
-			n, _ := strconv.ParseInt(hex, base, 32)
-			return string(rune(n))
-		case escape[0] == '&':
-			return html.UnescapeString(escape)
-		case escape == `\'`:
-			return "'"
-		case escape[1] == 'x', escape[0] == '%' && len(escape) == 3:
+		}
+	}
+}
+
+// escapes are those of URLs, and of JSON and JavaScript.
+var escapes = regexp.MustCompile(`(?:[\\%][uU][0-9a-fA-F]{4})+|(?:%|\\x)[0-9a-fA-F]{2}|\\["\\/'bfnrt]`)
+
+var asJSON = strings.NewReplacer(`\'`, "'", "%", `\`, "U", "u")
+
+// unescape undoes one layer of escapes, and of HTML's.
+func unescape(s string) string {
+	if !strings.ContainsAny(s, `\%&`) {
+		return s
+	}
+	return html.UnescapeString(escapes.ReplaceAllStringFunc(s, func(escape string) (plain string) {
+		if escape[1] == 'x' || escape[0] == '%' && len(escape) == 3 {
 			plain, _ = url.PathUnescape("%" + escape[len(escape)-2:])
-		default:
-			_ = json.Unmarshal([]byte(`"`+strings.NewReplacer("%", `\`, "U", "u").Replace(escape)+`"`), &plain)
+		} else {
+			_ = json.Unmarshal([]byte(`"`+asJSON.Replace(escape)+`"`), &plain)
 		}
 		return plain
-	})
+	}))
 }

@@ -6,12 +6,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"slices"
 	"strconv"
 	"strings"
 )
-
-const redacted = "[redacted]"
 
 // Value is what printing or logging a value shows of it: which fields are set,
 // and the content of those that carry no secret and nothing personal.
@@ -28,16 +25,7 @@ func Hidden(name, value string) Field {
 	if value == "" {
 		return Field{}
 	}
-	return Field{name, redacted}
-}
-
-// Known shows a value only when it is one of the platform's own words. Anything
-// else in such a field may be a misplaced personal value.
-func Known[T ~string](name string, value T, words ...T) Field {
-	if slices.Contains(words, value) {
-		return Field{name, string(value)}
-	}
-	return Hidden(name, string(value))
+	return Field{name, "[redacted]"}
 }
 
 // Count shows a number other than 0.
@@ -49,19 +37,13 @@ func Count(name string, n int) Field {
 }
 
 func (v Value) String() string {
-	var b strings.Builder
-	b.WriteString(v.TypeName)
-	separator := "{"
+	var set []string
 	for _, f := range v.Fields {
 		if f.Text != "" {
-			b.WriteString(separator + f.Name + ":" + f.Text)
-			separator = " "
+			set = append(set, f.Name+":"+f.Text)
 		}
 	}
-	if separator == "{" {
-		b.WriteString("{")
-	}
-	return b.String() + "}"
+	return v.TypeName + "{" + strings.Join(set, " ") + "}"
 }
 
 // Format prints the same for every verb.
