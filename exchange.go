@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"reflect"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -333,22 +334,13 @@ func (a *answer) decrypt(sets ...*keySet) error {
 // acceptor is asked before an answer is handed over.
 type acceptor interface{ accept() error }
 
-// ownAnswer is an answer type of this package.
-type ownAnswer interface {
-	// decodeAnswer decodes a verified object, and checks that it is about whom the
-	// call asked. On an error the receiver is unchanged.
-	decodeAnswer(object []byte, target *target, by acceptor) error
-	// answers reports whether the type is that of the endpoint's answers.
-	answers(target *target) bool
-}
-
 // decode decrypts a verified answer and decodes it into out. A refusal is returned
 // as an *APIError; any other error is why the answer cannot be used, and leaves out
 // unchanged.
 func (a *answer) decode(target *target, by acceptor, out any, sets ...*keySet) error {
 	sealed := a.decrypt(sets...)
 	object, err := lenient.Object(a.body)
-	own, typed := out.(ownAnswer)
+	_, typed := answerTypes[reflect.TypeOf(out)]
 	err = a.old.check(a, object, cmp.Or(sealed, err), typed, by)
 	if err == nil && !utf8.Valid(a.body) {
 		a.notUTF8 = true
@@ -365,14 +357,14 @@ func (a *answer) decode(target *target, by acceptor, out any, sets ...*keySet) e
 	case err != nil:
 		return err
 	case typed && a.status >= 200 && a.status < 300:
-		if err = own.decodeAnswer(object, target, by); err == errNoResult && a.old == nil {
+		if err = decodeAnswer(out, object, target, by); err == errNoResult && a.old == nil {
 			return a.refuse(by, nil, err)
 		}
 	case a.status != http.StatusOK:
 		return errNoSuccess
 	case isRefusal(object):
 		return a.refuse(by, nil, nil)
-	case errors.Is(target.check(object), ErrResponseMismatch):
+	case target.isAnother(object):
 		return ErrResponseMismatch
 	default:
 		if err = by.accept(); err == nil {

@@ -163,20 +163,12 @@ func (c *Client) encodeOrder(req *ExecuteRequest, defaults, opts []RequestOption
 			return nil, err
 		}
 	}
-	ids := url.Values{}
-	if order.bizContent != nil {
-		_ = lenient.EachMember(order.bizContent, func(name, value []byte) error {
-			text, _ := lenient.String(value)
-			ids.Set(string(name), text)
-			return nil
-		})
-	}
 	origin := c.transport.origin
 	call.url = &url.URL{
 		Scheme: origin.Scheme, Host: origin.Host,
 		Path: origin.Path + protocol.OldGatewayPath, RawPath: origin.RawPath + protocol.OldGatewayPath,
 	}
-	call.target = target{CallInfo{AppID: c.appID, Host: origin.Host, Method: http.MethodPost, Path: protocol.OldGatewayPath}, req.Method, askedBy(ids)}
+	call.target = target{CallInfo{AppID: c.appID, Host: origin.Host, Method: http.MethodPost, Path: protocol.OldGatewayPath}, req.Method, askedBy(subjectOf(order.bizContent).get)}
 	return call, nil
 }
 

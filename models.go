@@ -5,13 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/http"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/seed-39a49030/alipay/internal/lenient"
 	"github.com/seed-39a49030/alipay/internal/redact"
@@ -68,107 +65,65 @@ const (
 	TokenStatusFinish TokenStatus = "FINISH" // the check has ended
 )
 
-// QueryParams holds the parameters of 职得身份认证查询接口. All are optional:
-// one that is empty is left out of the request.
+// QueryParams holds the parameters of 职得身份认证查询接口. All are optional: one that
+// is empty is left out of the request. After the check has reached a final state only
+// one query with its OnceToken succeeds; to ask again, start the whole check over.
 //
 // The values are personal. Printing and logging a QueryParams, with any verb of
-// fmt and with log/slog, shows which parameters are set and none of their
-// values. Its JSON contains the values, under the wire names, because they are the
-// caller's own data, and so does every other encoding, such as gob: do not log
-// that. For a struct, slice or map that contains a QueryParams, [slog.JSONHandler]
-// writes this JSON, and the library cannot prevent it: log the QueryParams itself,
-// or give the handler the ReplaceAttr of the example.
+// fmt and with log/slog, shows which parameters are set and none of their values. Its
+// JSON, and every other encoding, contains the values: do not log that. For a struct,
+// slice or map that contains a QueryParams, [slog.JSONHandler] writes this JSON: log
+// the QueryParams itself, or give the handler the ReplaceAttr of the example.
 type QueryParams struct {
-	// ConnKey is the out_agreement_no which the caller gave in the first step,
-	// when the check was created (conn_key).
-	ConnKey string `url:"conn_key,omitempty" json:"conn_key,omitempty"`
-	// OnceToken is the credential for one result (once_token). After the check
-	// has reached a final state only one query with it succeeds; to ask again,
-	// start the whole check over.
-	OnceToken string `url:"once_token,omitempty" json:"once_token,omitempty"`
-	// QueryType chooses exact or fuzzy matching (query_type).
-	QueryType QueryType `url:"query_type,omitempty" json:"query_type,omitempty"`
-	// IdentityType is the occupation to check (identity_type).
-	IdentityType IdentityType `url:"identity_type,omitempty" json:"identity_type,omitempty"`
-	// ServiceID is the credit service id assigned to the merchant, for example
-	// 2019120400000000000004450100 (service_id).
-	ServiceID string `url:"service_id,omitempty" json:"service_id,omitempty"`
-	// UserID is the Ant member id (user_id). Give UserID, OpenID or the
-	// identity document.
-	UserID string `url:"user_id,omitempty" json:"user_id,omitempty"`
-	// OpenID is the Ant open id (open_id). Give UserID, OpenID or the identity
-	// document.
-	OpenID string `url:"open_id,omitempty" json:"open_id,omitempty"`
-	// CertNo is the number of the identity document (cert_no).
-	CertNo string `url:"cert_no,omitempty" json:"cert_no,omitempty"`
-	// CertType is the kind of that document (cert_type).
-	CertType CertType `url:"cert_type,omitempty" json:"cert_type,omitempty"`
+	ConnKey      string       `url:"conn_key,omitempty" json:"conn_key,omitempty"`           // the out_agreement_no of the first step
+	OnceToken    string       `url:"once_token,omitempty" json:"once_token,omitempty"`       // the credential for one result
+	QueryType    QueryType    `url:"query_type,omitempty" json:"query_type,omitempty"`       // exact or fuzzy matching
+	IdentityType IdentityType `url:"identity_type,omitempty" json:"identity_type,omitempty"` // the occupation to check
+	ServiceID    string       `url:"service_id,omitempty" json:"service_id,omitempty"`       // credit service id, assigned by Zhima
+	UserID       string       `url:"user_id,omitempty" json:"user_id,omitempty"`             // Ant member id; or give OpenID, or CertNo
+	OpenID       string       `url:"open_id,omitempty" json:"open_id,omitempty"`             // Ant open id
+	CertNo       string       `url:"cert_no,omitempty" json:"cert_no,omitempty"`             // number of the identity document
+	CertType     CertType     `url:"cert_type,omitempty" json:"cert_type,omitempty"`         // kind of that document
 }
 
-// Format implements [fmt.Formatter]: every verb prints which parameters are set, and
-// no value.
+// Format implements [fmt.Formatter].
 func (p QueryParams) Format(f fmt.State, verb rune) { shownOf(p).Format(f, verb) }
 
-// LogValue implements [slog.LogValuer] with what Format prints.
+// LogValue implements [slog.LogValuer].
 func (p QueryParams) LogValue() slog.Value { return shownOf(p).LogValue() }
 
 // QueryResponse is the verified answer of 职得身份认证查询接口. Every member is
 // optional: one that did not come, or came as null, is empty.
 //
-// The values are personal. Printing and logging a QueryResponse, with any verb
-// of fmt and with log/slog, shows the states and none of the ids. Its JSON contains
-// the values, under the wire names and with the members of Extra, because they are
-// the caller's own data, and so does every other encoding: do not log that. For a
-// struct, slice or map that contains one see [QueryParams].
+// The values are personal. Printing and logging it shows the states and none of the
+// ids. Its JSON contains the values, and the members of Extra: see [QueryParams].
 type QueryResponse struct {
-	// IdentityResult is the outcome (identity_result).
-	IdentityResult IdentityResult `json:"identity_result,omitempty"`
-	// IdentityResultSkipURL is a mini-program link to the result page,
-	// alipays://… (identity_result_skip_url).
-	IdentityResultSkipURL string `json:"identity_result_skip_url,omitempty"`
-	// MerchantIdentityID is the same whenever the same user is checked again
-	// under this merchant (merchant_identity_id).
-	MerchantIdentityID string `json:"merchant_identity_id,omitempty"`
-	// OpenID is the user's Ant open id (open_id).
-	OpenID string `json:"open_id,omitempty"`
-	// TokenStatus is the state of the order, for example FINISH (token_status).
-	TokenStatus TokenStatus `json:"token_status,omitempty"`
-	// UserID is the user's Ant member id (user_id).
-	UserID string `json:"user_id,omitempty"`
-	// Extra holds the members that this version of the library does not know,
-	// as they came. It is nil when there are none.
-	Extra map[string]json.RawMessage `json:"-"`
-	// Meta is the answer this was decoded from: status, headers, ids, attempts
-	// and the raw body.
-	Meta Response `json:"-"`
+	IdentityResult        IdentityResult             `json:"identity_result,omitempty"`          // the outcome
+	IdentityResultSkipURL string                     `json:"identity_result_skip_url,omitempty"` // mini-program link to the result, alipays://…
+	MerchantIdentityID    string                     `json:"merchant_identity_id,omitempty"`     // the same in every check of a user by this merchant
+	OpenID                string                     `json:"open_id,omitempty"`                  // the user's Ant open id
+	TokenStatus           TokenStatus                `json:"token_status,omitempty"`             // state of the order
+	UserID                string                     `json:"user_id,omitempty"`                  // the user's Ant member id
+	Extra                 map[string]json.RawMessage `json:"-"`                                  // unknown members, as they came; nil without any
+	Meta                  Response                   `json:"-"`                                  // the answer this was decoded from
 }
 
-// UnmarshalJSON accepts what the platform may send: a number or boolean becomes a
-// string with the same spelling, null is empty, and unknown members go to Extra.
-// Meta is kept. On an error the receiver is unchanged.
-func (r *QueryResponse) UnmarshalJSON(data []byte) error { return unmarshalAnswer(r, data, nil) }
+// UnmarshalJSON accepts what the platform may send: a number or boolean becomes the
+// string that spells it, null is empty, and unknown members go to Extra. Meta is
+// kept. On an error the receiver is unchanged.
+func (r *QueryResponse) UnmarshalJSON(data []byte) error { return unmarshalAnswer(r, data) }
 
-// MarshalJSON writes the answer under its wire names, empty members left out,
-// followed by the members of Extra in alphabetical order.
-func (r QueryResponse) MarshalJSON() ([]byte, error) {
-	type members QueryResponse
-	return marshalAnswer(members(r), r.Extra)
-}
+// MarshalJSON writes the members that are not empty, and those of Extra, in
+// alphabetical order.
+func (r QueryResponse) MarshalJSON() ([]byte, error) { return marshalAnswer(&r) }
 
-func (r *QueryResponse) decodeAnswer(object []byte, target *target, by acceptor) error {
-	return decodeAnswer(r, object, target, by, nil)
-}
-
-func (*QueryResponse) answers(target *target) bool { return target.endpoint() == jobworthPath }
-
-func (r *QueryResponse) pending() bool { return r.IdentityResult == IdentityResultWaitingVerify }
-
-// Format implements [fmt.Formatter]: every verb prints the states and which other
-// members came, and none of their values.
+// Format implements [fmt.Formatter].
 func (r QueryResponse) Format(f fmt.State, verb rune) { shownOf(r).Format(f, verb) }
 
-// LogValue implements [slog.LogValuer] with what Format prints.
+// LogValue implements [slog.LogValuer].
 func (r QueryResponse) LogValue() slog.Value { return shownOf(r).LogValue() }
+
+func (r *QueryResponse) pending() bool { return r.IdentityResult == IdentityResultWaitingVerify }
 
 // Response is a verified answer. Printing and logging it shows status, ids and
 // sizes, and nothing of header or body. Its JSON contains everything, since it is
@@ -182,10 +137,10 @@ type Response struct {
 	Attempts   int         // attempts made, this one included
 }
 
-// Format implements [fmt.Formatter]: every verb prints status, ids and sizes.
+// Format implements [fmt.Formatter].
 func (r Response) Format(f fmt.State, verb rune) { r.shown().Format(f, verb) }
 
-// LogValue implements [slog.LogValuer] with what Format prints.
+// LogValue implements [slog.LogValuer].
 func (r Response) LogValue() slog.Value { return r.shown().LogValue() }
 
 func (r Response) shown() redact.Value {
@@ -229,71 +184,102 @@ type ErrorLink struct {
 	Desc string `json:"desc,omitempty"`
 }
 
-// answerType is how an answer type of this package is laid out: members by their
-// wire names, Extra for unknown ones, and Meta.
+// answerType is how an answer type of this package is laid out. Its last two fields
+// are Extra and Meta.
 type answerType struct {
-	members map[string]int
-	extra   int
+	endpoint string
+	members  map[string]int // field by wire name
 }
 
-var answerTypesKnown sync.Map // of *answerType, by reflect.Type
+// answerTypes are the answer types of this package, by pointer.
+var answerTypes = layOut(map[string]any{
+	jobworthPath:     new(QueryResponse),
+	preconsultMethod: new(PreconsultResponse),
+	agreementPath:    new(CreditAgreementQueryResponse),
+	unsignMethod:     new(CreditAgreementUnsignResponse),
+})
 
-func answerTypeOf(t reflect.Type) *answerType {
-	if known, ok := answerTypesKnown.Load(t); ok {
-		return known.(*answerType)
-	}
-	a := &answerType{members: make(map[string]int)}
-	for i := range t.NumField() {
-		switch name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ","); {
-		case t.Field(i).Name == "Extra":
-			a.extra = i
-		case name != "-":
-			a.members[name] = i
+func layOut(answers map[string]any) map[reflect.Type]*answerType {
+	types := make(map[reflect.Type]*answerType)
+	for endpoint, answer := range answers {
+		known, t := &answerType{endpoint, make(map[string]int)}, reflect.TypeOf(answer)
+		for i := range t.Elem().NumField() - 2 {
+			name, _, _ := strings.Cut(t.Elem().Field(i).Tag.Get("json"), ",")
+			known.members[name] = i
 		}
+		types[t] = known
 	}
-	answerTypesKnown.Store(t, a)
-	return a
+	return types
 }
 
-func unmarshalAnswer[T any](r *T, data []byte, ignored func(name []byte) bool) error {
+func extraOf(answer reflect.Value) *map[string]json.RawMessage {
+	return answer.Field(answer.NumField() - 2).Addr().Interface().(*map[string]json.RawMessage)
+}
+
+func metaOf(answer reflect.Value) *Response {
+	return answer.Field(answer.NumField() - 1).Addr().Interface().(*Response)
+}
+
+// ask makes a call of a service, and returns the answer with its Meta.
+func ask[S ~struct{ client *Client }, A any](s *S, call func(c *Client, answer *A) (*Response, error)) (*A, error) {
+	var c *Client
+	if s != nil {
+		c = struct{ client *Client }(*s).client
+	}
+	if c == nil {
+		return nil, errArgument(reflect.TypeFor[S]().Name(), "this service does not belong to a Client made by NewClient")
+	}
+	answer := new(A)
+	meta, err := call(c, answer)
+	if err != nil {
+		return nil, err
+	}
+	*metaOf(reflect.ValueOf(answer).Elem()) = *meta
+	return answer, nil
+}
+
+func unmarshalAnswer(answer any, data []byte) error {
 	if lenient.IsNull(data) {
 		return nil // the convention of encoding/json
 	}
-	_, err := decodeMembers(r, data, ignored)
-	return err
+	return decodeAnswer(answer, data, nil, nil)
 }
 
-// decodeMembers decodes an object into an answer type. own says whether it has a
-// member that only this endpoint's answers have. A boolean is true for the word true
-// in any case, as in Java. On an error r is unchanged.
-func decodeMembers[T any](r *T, object []byte, ignored func(name []byte) bool) (own bool, err error) {
-	before, v := *r, reflect.ValueOf(r).Elem()
-	layout := answerTypeOf(v.Type())
-	for _, i := range layout.members {
-		v.Field(i).SetZero()
+// decodeAnswer decodes an object into an answer type, if it is about whom the target
+// asked and has a member that only this endpoint's answers have, and by takes it.
+// Without a target any object will do. A boolean is true for the word true in any
+// case, as in Java. On an error the answer is unchanged.
+func decodeAnswer(answer any, object []byte, target *target, by acceptor) error {
+	known, v := answerTypes[reflect.TypeOf(answer)], reflect.ValueOf(answer).Elem()
+	before := reflect.Zero(v.Type())
+	if !v.IsZero() {
+		before = reflect.New(v.Type()).Elem()
+		before.Set(v)
+		for i := range v.NumField() - 1 { // all but Meta
+			v.Field(i).SetZero()
+		}
 	}
-	extra := v.Field(layout.extra).Addr().Interface().(*map[string]json.RawMessage)
-	*extra = nil
-	err = lenient.EachMember(object, func(name, value []byte) error {
-		i, known := layout.members[string(name)]
-		if !known {
-			if ignored != nil && ignored(name) {
-				return nil
-			}
+	var about subject
+	own, extra, old := false, extraOf(v), !strings.HasPrefix(known.endpoint, "/")
+	err := lenient.EachMember(object, func(name, value []byte) error {
+		text, err := lenient.String(value)
+		about.add(name, text)
+		i, ok := known.members[string(name)]
+		switch {
+		case !ok && old && isCommon(name):
+			return nil
+		case !ok:
 			if *extra == nil {
 				*extra = make(map[string]json.RawMessage)
 			}
 			(*extra)[string(name)] = bytes.Clone(value)
 			return nil
-		}
-		text, err := lenient.String(value)
-		if err != nil {
+		case err != nil:
 			return &lenient.Misfit{Member: string(name), Why: err.Error()}
-		}
-		if field := v.Field(i); field.Kind() == reflect.Bool {
-			field.SetBool(strings.EqualFold(text, "true"))
-		} else {
-			field.SetString(text)
+		case v.Field(i).Kind() == reflect.Bool:
+			v.Field(i).SetBool(strings.EqualFold(text, "true"))
+		default:
+			v.Field(i).SetString(text)
 		}
 		switch string(name) {
 		case "user_id", "open_id", "reason": // others have them, too
@@ -302,63 +288,35 @@ func decodeMembers[T any](r *T, object []byte, ignored func(name []byte) bool) (
 		}
 		return nil
 	})
-	if err != nil {
-		*r = before
-	}
-	return own, err
-}
-
-// decodeAnswer is the decodeAnswer of the answer types.
-func decodeAnswer[T any](r *T, object []byte, target *target, by acceptor, ignored func(name []byte) bool) error {
-	before := *r
-	own, err := decodeMembers(r, object, ignored)
 	switch {
-	case err != nil:
-		return err
-	case target.asked.isAnother(subjectOf(r)):
+	case err != nil, target == nil:
+	case target.asked.isAnother(about):
 		err = ErrResponseMismatch
-	case !own && len(answerTypeOf(reflect.TypeFor[T]()).members) > 0:
+	case !own && (len(known.members) > 0 || newRefusal(object, nil).gateway != oldSuccess): // without members it is the code that says so
 		err = errNoResult
 	default:
 		err = by.accept()
 	}
 	if err != nil {
-		*r = before
+		v.Set(before)
 	}
 	return err
 }
 
-// subjectOf is whom an answer is about.
-func subjectOf[T any](r *T) (s subject) {
-	v := reflect.ValueOf(r).Elem()
-	layout := answerTypeOf(v.Type())
-	for i, name := range subjectNames {
-		if field, ok := layout.members[name]; ok {
-			s[i] = v.Field(field).String()
-		} else if value, ok := v.Field(layout.extra).Interface().(map[string]json.RawMessage)[name]; ok {
-			s[i], _ = lenient.String(value)
+// marshalAnswer writes the members of an answer, and those of Extra that are none of
+// them.
+func marshalAnswer(answer any) ([]byte, error) {
+	v, members := reflect.ValueOf(answer).Elem(), make(map[string]any)
+	for name, value := range *extraOf(v) {
+		members[name] = value
+	}
+	for name, i := range answerTypes[reflect.TypeOf(answer)].members {
+		delete(members, name)
+		if field := v.Field(i); field.Kind() == reflect.Bool || !field.IsZero() {
+			members[name] = field.Interface()
 		}
 	}
-	return s
-}
-
-// marshalAnswer writes the members of an answer, and those of extra that are none
-// of them.
-func marshalAnswer[T any](members T, extra map[string]json.RawMessage) ([]byte, error) {
-	out, err := json.Marshal(members)
-	layout := answerTypeOf(reflect.TypeOf(members))
-	for _, name := range slices.Sorted(maps.Keys(extra)) {
-		if _, known := layout.members[name]; known || err != nil {
-			continue
-		}
-		var member []byte
-		member, err = json.Marshal(map[string]any{name: extra[name]})
-		if out = out[:len(out)-1]; len(out) > 1 {
-			out = append(out, ',')
-		}
-		out = append(out, member[min(1, len(member)):]...)
-	}
-	return out, err
+	return json.Marshal(members)
 }
 
 // shownWords are the platform's own words. Anything else in a field may be a

@@ -310,7 +310,9 @@ func TestRequestsAndServicesPrintRedacted(t *testing.T) {
 		alipay.File{Field: testConnKey, Name: testCertNo, Content: []byte(testToken)},
 		alipay.Notification{BizContent: json.RawMessage(testCertNo), Values: url.Values{"a": {testToken}}},
 	}
-	client := newClient(t, "https://gateway.example")
+	config := testConfig(t, "https://gateway.example")
+	config.AppAuthToken = testAuthTok
+	client := clientOf(t, config, alipay.WithRequestDefaults(alipay.WithAppAuthToken(testAuthTok), alipay.WithHeader("X-A", testToken)))
 	values = append(values, alipay.Request{Path: "/v3/x", Query: testParams(), Body: testCertNo, Files: []alipay.File{{Name: testCertNo}}},
 		*client.ZhimaCustomerJobworthAuthentication, *client.ZhimaCreditPayafteruseCreditagreement)
 	for _, v := range values {
@@ -322,10 +324,8 @@ func TestRequestsAndServicesPrintRedacted(t *testing.T) {
 	}
 	at := time.Date(2027, 4, 1, 1, 30, 0, 0, time.FixedZone("", 8*60*60))
 	for want, v := range map[string]any{
-		"alipay.Request{GET /v3/x}":                    alipay.Request{Path: "/v3/x", Query: 1},
-		"alipay.Request{POST /v3/x}":                   &alipay.Request{Method: "POST", Path: "/v3/x"},
-		"alipay.ZhimaCustomerJobworthAuthentication":   *client.ZhimaCustomerJobworthAuthentication,
-		"alipay.ZhimaCreditPayafteruseCreditagreement": client.ZhimaCreditPayafteruseCreditagreement,
+		"alipay.Request{GET /v3/x}":  alipay.Request{Path: "/v3/x", Query: 1},
+		"alipay.Request{POST /v3/x}": &alipay.Request{Method: "POST", Path: "/v3/x"},
 		"alipay.CreditAgreementSignParams{OutAgreementNo:[redacted] ProductCode:ZHIMA_AUTH ExtraParam:[redacted] AppAuthToken:[redacted]}": alipay.CreditAgreementSignParams{OutAgreementNo: "1", ProductCode: alipay.ProductCodeZhimaAuth, ExtraParam: 0, AppAuthToken: testAuthTok},
 		"alipay.CreditAgreementSignParams{}":                              alipay.CreditAgreementSignParams{},
 		"alipay.CreditAgreementQueryParams{CreditAgreementID:[redacted]}": alipay.CreditAgreementQueryParams{CreditAgreementID: "1"},

@@ -124,7 +124,7 @@ func (c *Client) encode(req *Request, opts []RequestOption) (*call, error) {
 		return nil, err
 	}
 	call.uri = strings.TrimPrefix(call.url.RequestURI(), c.transport.origin.RawPath)
-	call.target = target{CallInfo: CallInfo{AppID: c.appID, Host: call.url.Host, Method: method, Path: req.Path}, asked: askedBy(call.query)}
+	call.target = target{CallInfo: CallInfo{AppID: c.appID, Host: call.url.Host, Method: method, Path: req.Path}, asked: askedBy(call.query.Get)}
 	return call, nil
 }
 
@@ -162,12 +162,6 @@ func encodeJSON(value any) ([]byte, error) {
 		return nil, err
 	}
 	return bytes.TrimSuffix(buffer.Bytes(), []byte("\n")), nil
-}
-
-func compactJSON(raw []byte) ([]byte, error) {
-	var buffer bytes.Buffer
-	err := json.Compact(&buffer, raw)
-	return buffer.Bytes(), err
 }
 
 // dataPart is the name of the part with the JSON body in an upload.

@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"slices"
 	"time"
 
@@ -124,7 +125,7 @@ func (a answer) keeps(target *target, sets ...*keySet) keptState {
 	var result QueryResponse
 	object, err := lenient.Object(a.body)
 	switch {
-	case err != nil || target.endpoint() != jobworthPath || result.decodeAnswer(object, target, nobody{}) != nil:
+	case err != nil || target.endpoint() != jobworthPath || decodeAnswer(&result, object, target, nobody{}) != nil:
 		return keepsUnknown
 	case result.pending():
 		return keepsPending
@@ -174,13 +175,13 @@ func (c *Client) Open(answer *SealedAnswer, out any, opts ...OpenOption) (*Respo
 	a, target, keys := kept.restored(), kept.target, c.keys.Load()
 	a.old = (&order{method: target.api}).answer()
 	a.old.read(a.raw, c.settings.maxResponseBytes)
-	own, typed := out.(ownAnswer)
+	known, typed := answerTypes[reflect.TypeOf(out)]
 	if o.anyUser {
 		target.AppID, target.asked = c.appID, asked{}
 	}
 	var err error
 	switch {
-	case target.AppID != c.appID, typed && !own.answers(&target):
+	case target.AppID != c.appID, typed && known.endpoint != target.endpoint():
 		err = ErrResponseMismatch
 	case int64(len(a.raw)) > c.settings.maxResponseBytes:
 		err = ErrResponseTooLarge

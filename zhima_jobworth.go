@@ -7,12 +7,12 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
-	"net/url"
+	"slices"
 	"strings"
 
+	"github.com/seed-39a49030/alipay/internal/lenient"
 	"github.com/seed-39a49030/alipay/internal/redact"
 )
 
@@ -26,17 +26,6 @@ const (
 // for the result of a user's identity check.
 type ZhimaCustomerJobworthAuthentication struct {
 	client *Client
-}
-
-// Format implements [fmt.Formatter]: every verb prints the name, and nothing of
-// the client behind it.
-func (s ZhimaCustomerJobworthAuthentication) Format(f fmt.State, _ rune) {
-	_, _ = io.WriteString(f, "alipay.ZhimaCustomerJobworthAuthentication")
-}
-
-// LogValue implements [slog.LogValuer] with what Format prints.
-func (s ZhimaCustomerJobworthAuthentication) LogValue() slog.Value {
-	return slog.StringValue("alipay.ZhimaCustomerJobworthAuthentication")
 }
 
 // JobworthQuerier is what a caller of Query needs: accept it in place of the
@@ -58,123 +47,73 @@ var _ JobworthQuerier = (*ZhimaCustomerJobworthAuthentication)(nil)
 // the customer can cancel ctx by closing a page, pass context.WithoutCancel(ctx)
 // with a timeout instead.
 func (s *ZhimaCustomerJobworthAuthentication) Query(ctx context.Context, params *QueryParams, opts ...RequestOption) (*QueryResponse, error) {
-	if s == nil || s.client == nil {
-		return nil, errArgument("ZhimaCustomerJobworthAuthentication", "this service does not belong to a Client made by NewClient")
-	}
-	answer := new(QueryResponse)
-	resp, err := s.client.Do(ctx, &Request{Method: http.MethodGet, Path: jobworthPath, Query: params}, answer, opts...)
-	if err != nil {
-		return nil, err
-	}
-	answer.Meta = *resp
-	return answer, nil
+	return ask(s, func(c *Client, answer *QueryResponse) (*Response, error) {
+		return c.Do(ctx, &Request{Method: http.MethodGet, Path: jobworthPath, Query: params}, answer, opts...)
+	})
 }
 
 // Open checks a sealed answer of Query again, under the present keys of the client,
 // and returns the result that Query would have returned: see [Client.Open].
 func (s *ZhimaCustomerJobworthAuthentication) Open(answer *SealedAnswer, opts ...OpenOption) (*QueryResponse, error) {
-	if s == nil || s.client == nil {
-		return nil, errArgument("ZhimaCustomerJobworthAuthentication", "this service does not belong to a Client made by NewClient")
-	}
-	opened := new(QueryResponse)
-	resp, err := s.client.Open(answer, opened, opts...)
-	if err != nil {
-		return nil, err
-	}
-	opened.Meta = *resp
-	return opened, nil
+	return ask(s, func(c *Client, opened *QueryResponse) (*Response, error) { return c.Open(answer, opened, opts...) })
 }
 
-// WaitForResult asks until the result is final, for at most the policy's Timeout: it
-// is the function [WaitForResult] with this service, whose comment says what happens
-// to lost polls and to answers that cannot be accepted.
+// WaitForResult is the function [WaitForResult] with this service.
 func (s *ZhimaCustomerJobworthAuthentication) WaitForResult(ctx context.Context, params *QueryParams, policy PollPolicy, opts ...RequestOption) (*QueryResponse, error) {
 	return WaitForResult(ctx, s, params, policy, opts...)
 }
 
 // PreconsultParams holds the parameters of 身份验真预咨询服务. Gopay, another client,
-// refuses a call without all five; the platform documents none as required.
-//
-// The values are personal. Printing and logging it shows which parameters are set,
-// and none of their values but the types. Its JSON contains the values, under the
-// wire names.
+// refuses a call without all five; the platform documents none as required. Printing
+// and logging it shows which are set, and no value but the types.
 type PreconsultParams struct {
-	// OutAgreementNo is the merchant's number of the user's agreement
-	// (out_agreement_no): the ConnKey of the query.
-	OutAgreementNo string `json:"out_agreement_no,omitempty"`
-	// OnceToken is the number of the check's order, 验真订单id, which the merchant
-	// makes (once_token): the OnceToken of the query. It is not spent.
-	OnceToken string `json:"once_token,omitempty"`
-	// IdentityType is the occupation to check (identity_type).
-	IdentityType IdentityType `json:"identity_type,omitempty"`
-	// QueryType chooses exact or fuzzy matching (query_type).
-	QueryType QueryType `json:"query_type,omitempty"`
-	// ZmServiceID is the credit service id assigned to the merchant (zm_service_id):
-	// the ServiceID of the query.
-	ZmServiceID string `json:"zm_service_id,omitempty"`
+	OutAgreementNo string       `json:"out_agreement_no,omitempty"` // the merchant's number of the agreement: the ConnKey of the query
+	OnceToken      string       `json:"once_token,omitempty"`       // number of the check's order, 验真订单id, made by the merchant; it is not spent
+	IdentityType   IdentityType `json:"identity_type,omitempty"`    // the occupation to check
+	QueryType      QueryType    `json:"query_type,omitempty"`       // exact or fuzzy matching
+	ZmServiceID    string       `json:"zm_service_id,omitempty"`    // credit service id: the ServiceID of the query
 }
 
-// Format implements [fmt.Formatter]: every verb prints which parameters are set, and
-// no personal value.
+// Format implements [fmt.Formatter].
 func (p PreconsultParams) Format(f fmt.State, verb rune) { shownOf(p).Format(f, verb) }
 
-// LogValue implements [slog.LogValuer] with what Format prints.
+// LogValue implements [slog.LogValuer].
 func (p PreconsultParams) LogValue() slog.Value { return shownOf(p).LogValue() }
 
 // PreconsultResponse is the verified answer of 身份验真预咨询服务. Printing and
 // logging it shows whether the check can succeed, and not the reason.
 type PreconsultResponse struct {
-	PreCheckSuccess bool                       `json:"pre_check_success"` // the check can succeed (pre_check_success)
-	Reason          string                     `json:"reason,omitempty"`  // why not, in the platform's words (reason)
-	Extra           map[string]json.RawMessage `json:"-"`                 // members that this version does not know, as they came; nil without any
+	PreCheckSuccess bool                       `json:"pre_check_success"` // the check can succeed
+	Reason          string                     `json:"reason,omitempty"`  // why not, in the platform's words
+	Extra           map[string]json.RawMessage `json:"-"`                 // unknown members, as they came; nil without any
 	Meta            Response                   `json:"-"`                 // the answer this was decoded from
 }
 
-// UnmarshalJSON takes what the platform may send. As in Java, pre_check_success is
-// true for the word true in any case, also as a string, and false for any other. On
-// an error the receiver is unchanged.
-func (r *PreconsultResponse) UnmarshalJSON(data []byte) error {
-	return unmarshalAnswer(r, data, isCommon)
-}
+// UnmarshalJSON does what that of [QueryResponse] does. As in Java, pre_check_success
+// is true for the word true in any case, also as a string, and false for any other.
+func (r *PreconsultResponse) UnmarshalJSON(data []byte) error { return unmarshalAnswer(r, data) }
 
-// MarshalJSON writes the answer under its wire names, with the members of Extra.
-func (r PreconsultResponse) MarshalJSON() ([]byte, error) {
-	type members PreconsultResponse
-	return marshalAnswer(members(r), r.Extra)
-}
+// MarshalJSON does what that of [QueryResponse] does.
+func (r PreconsultResponse) MarshalJSON() ([]byte, error) { return marshalAnswer(&r) }
 
-func (r *PreconsultResponse) decodeAnswer(object []byte, target *target, by acceptor) error {
-	return decodeAnswer(r, object, target, by, isCommon)
-}
-
-func (*PreconsultResponse) answers(target *target) bool { return target.endpoint() == preconsultMethod }
-
-// Format implements [fmt.Formatter]: every verb prints whether the check can succeed
-// and which other members came.
+// Format implements [fmt.Formatter].
 func (r PreconsultResponse) Format(f fmt.State, verb rune) { shownOf(r).Format(f, verb) }
 
-// LogValue implements [slog.LogValuer] with what Format prints.
+// LogValue implements [slog.LogValuer].
 func (r PreconsultResponse) LogValue() slog.Value { return shownOf(r).LogValue() }
 
 // Preconsult asks, before the user is sent to Alipay, whether a check can succeed
-// (zhima.customer.jobworth.authentication.preconsult, 身份验真预咨询服务). It is a call
-// of the old gateway, see [Client.Execute]. So it finds a wrong service id, type or
-// token before it costs anybody a check. It spends nothing, so it may be repeated.
-// On an error the response is nil.
+// (zhima.customer.jobworth.authentication.preconsult, 身份验真预咨询服务), so that a wrong
+// service id, type or token is found before it costs anybody a check. It is a call of
+// the old gateway, see [Client.Execute]. It spends nothing, so it may be repeated. On
+// an error the response is nil.
 func (s *ZhimaCustomerJobworthAuthentication) Preconsult(ctx context.Context, params *PreconsultParams, opts ...RequestOption) (*PreconsultResponse, error) {
-	switch {
-	case s == nil || s.client == nil:
-		return nil, errArgument("ZhimaCustomerJobworthAuthentication", "this service does not belong to a Client made by NewClient")
-	case params == nil:
-		return nil, errArgument("PreconsultParams", "the params are nil")
-	}
-	answer := new(PreconsultResponse)
-	resp, err := s.client.Execute(ctx, &ExecuteRequest{Method: preconsultMethod, BizContent: params}, answer, opts...)
-	if err != nil {
-		return nil, err
-	}
-	answer.Meta = *resp
-	return answer, nil
+	return ask(s, func(c *Client, answer *PreconsultResponse) (*Response, error) {
+		if params == nil {
+			return nil, errArgument("PreconsultParams", "the params are nil")
+		}
+		return c.Execute(ctx, &ExecuteRequest{Method: preconsultMethod, BizContent: params}, answer, opts...)
+	})
 }
 
 // target is what a call is about: the endpoint, and whom it asked about.
@@ -187,21 +126,15 @@ type target struct {
 // endpoint is what tells one API from another.
 func (t *target) endpoint() string { return cmp.Or(t.api, t.Path) }
 
-// answerTypes are the answer types of this package, by the endpoint they belong to.
-var answerTypes = map[string]func() ownAnswer{
-	jobworthPath:     func() ownAnswer { return new(QueryResponse) },
-	preconsultMethod: func() ownAnswer { return new(PreconsultResponse) },
-	agreementPath:    func() ownAnswer { return new(CreditAgreementQueryResponse) },
-	unsignMethod:     func() ownAnswer { return new(CreditAgreementUnsignResponse) },
-}
-
-// check checks whether an object can be the answer to the call. An endpoint that
-// this package does not know has nothing to compare: the error is errNoResult.
-func (t *target) check(object []byte) error {
-	if fresh, ok := answerTypes[t.endpoint()]; ok {
-		return fresh().decodeAnswer(object, t, nobody{})
+// isAnother reports whether an object is the answer about somebody else. What an id
+// means at an endpoint that this package does not know cannot be told.
+func (t *target) isAnother(object []byte) bool {
+	for _, known := range answerTypes {
+		if known.endpoint == t.endpoint() {
+			return t.asked.isAnother(subjectOf(object))
+		}
 	}
-	return errNoResult
+	return false
 }
 
 // nobody looks at an answer and does not take it.
@@ -217,6 +150,27 @@ var subjectNames = [...]string{"user_id", "open_id", "out_agreement_no", "credit
 
 const personIDs = 2 // of subjectNames, the first ones
 
+// add adds a member, if it is one that says whom something is about.
+func (s *subject) add(name []byte, text string) {
+	for i := range subjectNames {
+		if string(name) == subjectNames[i] {
+			s[i] = text
+		}
+	}
+}
+
+func (s subject) get(name string) string { return s[slices.Index(subjectNames[:], name)] }
+
+// subjectOf is whom an object is about.
+func subjectOf(object []byte) (s subject) {
+	_ = lenient.EachMember(object, func(name, value []byte) error {
+		text, _ := lenient.String(value)
+		s.add(name, text)
+		return nil
+	})
+	return s
+}
+
 // asked recognises the subject of a request: the ids themselves, or in a sealed
 // answer their salted hashes.
 type asked struct {
@@ -225,11 +179,10 @@ type asked struct {
 	forms [len(subjectNames)]byte // 0 for an id that was not named, or cannot be compared
 }
 
-func askedBy(query url.Values) (a asked) {
+func askedBy(get func(name string) string) (a asked) {
 	for i, name := range subjectNames {
-		if values := query[name]; len(values) > 0 {
-			a.ids[i], a.forms[i] = values[0], idForm(name, values[0])
-		}
+		a.ids[i] = get(name)
+		a.forms[i] = idForm(name, a.ids[i])
 	}
 	return a
 }
