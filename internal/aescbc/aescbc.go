@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/seed-39a49030/alipay/internal/bilingual"
@@ -63,9 +64,7 @@ func New(base64Key string) (*Cipher, error) {
 // Encrypt returns the base64 of plain encrypted.
 func (c *Cipher) Encrypt(plain []byte) []byte {
 	pad := aes.BlockSize - len(plain)%aes.BlockSize
-	buf := make([]byte, len(plain)+pad)
-	copy(buf, plain)
-	copy(buf[len(plain):], bytes.Repeat([]byte{byte(pad)}, pad))
+	buf := slices.Concat(plain, bytes.Repeat([]byte{byte(pad)}, pad))
 	cipher.NewCBCEncrypter(c.block, zeroIV[:]).CryptBlocks(buf, buf)
 	return base64.StdEncoding.AppendEncode(nil, buf)
 }
