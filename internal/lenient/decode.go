@@ -18,10 +18,11 @@ type Misfit struct {
 }
 
 func (e *Misfit) Error() string {
-	text := "it does not fit the Go value"
+	text := "it"
 	if e.Member != "" {
-		text = "its member " + e.Member + " does not fit the Go value"
+		text = "its member " + e.Member
 	}
+	text += " does not fit the Go value"
 	if e.Why != "" {
 		text += ": " + e.Why
 	}
@@ -43,17 +44,18 @@ func Decode(object []byte, out any) (err error) {
 		}
 	}()
 	target := reflect.ValueOf(out).Elem()
-	fresh, object, err := decodeFresh(object, decodedType(target))
-	if err != nil {
-		return misfit(err, target.Type())
+	if held := target; held.Kind() == reflect.Interface && held.Elem().Kind() == reflect.Pointer && !held.Elem().IsNil() {
+		target = held.Elem().Elem() // which is what encoding/json fills in
 	}
-	if target.IsZero() {
+	fresh, object, err := decodeFresh(object, target.Type())
+	switch {
+	case err != nil:
+	case target.IsZero():
 		target.Set(fresh)
-		return nil
+	default: // decode over it, as encoding/json would, now that the answer is known to fit
+		err = unmarshal(object, out)
 	}
-	// The caller's value is not empty. Decode over it, as encoding/json would, now
-	// that the answer is known to fit.
-	return misfit(unmarshal(object, out), target.Type())
+	return misfit(err, target.Type())
 }
 
 // maxWork bounds how many bytes are decoded again because a value is of another
@@ -65,12 +67,12 @@ func decodeFresh(object []byte, t reflect.Type) (reflect.Value, []byte, error) {
 	for work := 0; ; work += len(object) {
 		fresh := reflect.New(t)
 		err := unmarshal(object, fresh.Interface())
-		var wrong *json.UnmarshalTypeError
-		if !errors.As(err, &wrong) || work > maxWork {
+		wrong, ok := errors.AsType[*json.UnmarshalTypeError](err)
+		if !ok || work > maxWork {
 			return fresh.Elem(), object, err
 		}
-		refitted, ok := refit(object, wrong)
-		if !ok {
+		refitted := refit(object, wrong)
+		if refitted == nil {
 			return fresh.Elem(), object, err
 		}
 		object = refitted
@@ -83,22 +85,12 @@ func unmarshal(object []byte, out any) error {
 	return decoder.Decode(out)
 }
 
-// decodedType is the type that encoding/json fills in for target: that of the
-// pointer an interface holds, if it holds one.
-func decodedType(target reflect.Value) reflect.Type {
-	if target.Kind() == reflect.Interface {
-		if held := target.Elem(); held.Kind() == reflect.Pointer && !held.IsNil() {
-			return held.Type().Elem()
-		}
-	}
-	return target.Type()
-}
-
-// refit spells the value that does not fit as the other kind.
-func refit(object []byte, wrong *json.UnmarshalTypeError) ([]byte, bool) {
+// refit spells the value that does not fit as the other kind. It returns nil where
+// that cannot be done.
+func refit(object []byte, wrong *json.UnmarshalTypeError) []byte {
 	value, end := valueAt(object, int(wrong.Offset))
 	if len(value) == 0 {
-		return nil, false
+		return nil
 	}
 	var other string
 	switch kind := wrong.Type.Kind(); {
@@ -108,28 +100,17 @@ func refit(object []byte, wrong *json.UnmarshalTypeError) ([]byte, bool) {
 		kind >= reflect.Int && kind <= reflect.Float64 && value[0] == '"':
 		other = string(value[1 : len(value)-1])
 	}
-	if !json.Valid([]byte(other)) || other == string(value) {
-		return nil, false
+	if !json.Valid([]byte(other)) {
+		return nil
 	}
-	return slices.Concat(object[:end-len(value)], []byte(other), object[end:]), true
+	return slices.Concat(object[:end-len(value)], []byte(other), object[end:])
 }
 
 // valueAt returns the scalar that begins or ends at an offset, or is around it, and
 // where it ends.
 func valueAt(object []byte, offset int) (value []byte, end int) {
-	decoder := json.NewDecoder(bytes.NewReader(object))
-	for decoder.InputOffset() < int64(offset) {
-		before := int(decoder.InputOffset())
-		token, err := decoder.Token()
-		if err != nil {
-			return nil, 0
-		}
-		end = int(decoder.InputOffset())
-		if _, isDelim := token.(json.Delim); !isDelim {
-			value = bytes.TrimLeft(object[before:end], " \t\r\n,:")
-		} else {
-			value = nil
-		}
+	for rest := object; end < offset; end = len(object) - len(rest) {
+		value, rest = cutValue(bytes.TrimLeft(rest, " \t\r\n,:{}[]"))
 	}
 	return value, end
 }
@@ -154,7 +135,7 @@ func misfit(err error, t reflect.Type) error {
 // memberOf is a path as far as t names its members. Since Go 1.27 a path is that of
 // the answer, in which a key of a map may be personal.
 func memberOf(t reflect.Type, path string) string {
-	var names []string
+	var known []string
 	for name := range strings.SplitSeq(path, ".") {
 		for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Array {
 			t = t.Elem()
@@ -162,18 +143,15 @@ func memberOf(t reflect.Type, path string) string {
 		if t.Kind() != reflect.Struct {
 			break
 		}
-		known := ""
-		for _, field := range reflect.VisibleFields(t) {
+		fields := reflect.VisibleFields(t)
+		i := slices.IndexFunc(fields, func(field reflect.StructField) bool {
 			tag, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-			if called := cmp.Or(tag, field.Name); strings.EqualFold(called, name) {
-				known, t = called, field.Type
-				break
-			}
-		}
-		if known == "" {
+			return strings.EqualFold(cmp.Or(tag, field.Name), name)
+		})
+		if i < 0 {
 			break
 		}
-		names = append(names, known)
+		known, t = append(known, name), fields[i].Type
 	}
-	return strings.Join(names, ".")
+	return strings.Join(known, ".")
 }

@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"unicode/utf8"
 )
 
@@ -28,25 +29,17 @@ func Object(body []byte) ([]byte, error) {
 		return nil, ErrNotAnObject
 	}
 	if !utf8.Valid(body) {
-		if object := valid(withoutGBK(body)); object != nil {
+		if object, err := Object(WithoutGBK(body, "\uFFFD")); err == nil {
 			return object, nil
 		}
 	}
-	if object := valid(body); object != nil {
-		return object, nil
+	if json.Valid(body) {
+		return body, nil
+	}
+	if escaped := escapeControls(body); json.Valid(escaped) {
+		return escaped, nil
 	}
 	return nil, ErrNotJSON
-}
-
-// valid returns body with its control characters escaped, nil if it is no JSON.
-func valid(body []byte) []byte {
-	if json.Valid(body) {
-		return body
-	}
-	if escaped := escapeControls(body); escaped != nil && json.Valid(escaped) {
-		return escaped
-	}
-	return nil
 }
 
 // StartsObject reports whether the first byte that is not white space opens an
@@ -60,43 +53,36 @@ func StartsObject(data []byte) bool {
 func IsNull(data []byte) bool { return string(bytes.TrimSpace(data)) == "null" }
 
 // escapeControls escapes the raw control characters inside strings, which
-// encoding/json refuses. It returns nil where there are none.
-func escapeControls(data []byte) []byte {
-	const hex = "0123456789abcdef"
-	var out []byte
-	copied, inString := 0, false
-	for i := 0; i < len(data); i++ {
-		switch c := data[i]; {
-		case inString && c == '\\':
-			i++ // an escaped quote does not end the string; a control character here stays wrong
-		case c == '"':
-			inString = !inString
-		case inString && c < ' ':
-			out = append(out, data[copied:i]...)
-			out = append(out, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
-			copied = i + 1
+// encoding/json refuses. One behind a backslash stays wrong.
+func escapeControls(data []byte) (out []byte) {
+	inString, escaped := false, false
+	for _, c := range data {
+		if inString && !escaped && c < ' ' {
+			out = fmt.Appendf(out, `\u%04x`, c)
+			continue
 		}
+		out = append(out, c)
+		if c == '"' && !escaped {
+			inString = !inString
+		}
+		escaped = inString && c == '\\' && !escaped
 	}
-	if out == nil {
-		return nil
-	}
-	return append(out, data[copied:]...)
+	return out
 }
 
-// withoutGBK replaces the characters of GBK. The second byte of one may be a
-// backslash or another character of ASCII.
-func withoutGBK(body []byte) []byte {
-	const replaced = "\uFFFD"
-	var out []byte
+// WithoutGBK replaces each byte of the characters of GBK. The second byte of one may be
+// a backslash or another character of ASCII.
+func WithoutGBK(body []byte, replaced string) (out []byte) {
 	for i := 0; i < len(body); i++ {
-		switch c := body[i]; {
-		case c < utf8.RuneSelf:
+		c := body[i]
+		if c < utf8.RuneSelf {
 			out = append(out, c)
-		case c != 0x80 && c != 0xff && i+1 < len(body) && body[i+1] >= 0x40 && body[i+1] != 0x7f && body[i+1] != 0xff:
-			out = append(out, replaced+replaced...)
-			i++
-		default:
+			continue
+		}
+		out = append(out, replaced...)
+		if c != 0x80 && c != 0xff && i+1 < len(body) && body[i+1] >= 0x40 && body[i+1] != 0x7f && body[i+1] != 0xff {
 			out = append(out, replaced...)
+			i++
 		}
 	}
 	return out

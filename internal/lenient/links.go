@@ -7,39 +7,19 @@ type Link struct{ Link, Desc string }
 
 // Links reads links in either form: documented as a string, it also arrives as a
 // list of objects. Anything else is left out, and so are links beyond limit.
-func Links(value []byte, limit int) []Link {
-	if s, err := String(value); err == nil {
-		if s == "" || limit <= 0 {
-			return nil
-		}
-		return []Link{{Link: s}}
-	}
+func Links(value []byte, limit int) (links []Link) {
 	var items []json.RawMessage
-	if StartsObject(value) {
+	if json.Unmarshal(value, &items) != nil {
 		items = []json.RawMessage{value}
-	} else if json.Unmarshal(value, &items) != nil {
-		return nil
 	}
-	var links []Link
 	for _, item := range items {
-		if len(links) >= limit {
-			break
-		}
 		var link Link
-		if s, err := String(item); err == nil {
-			link.Link = s
+		if StartsObject(item) {
+			_ = Decode(item, &link)
 		} else {
-			_ = EachMember(item, func(name, value []byte) error {
-				switch string(name) {
-				case "link":
-					link.Link, _ = String(value)
-				case "desc":
-					link.Desc, _ = String(value)
-				}
-				return nil
-			})
+			link.Link, _ = String(item)
 		}
-		if link != (Link{}) {
+		if link != (Link{}) && len(links) < limit {
 			links = append(links, link)
 		}
 	}

@@ -1,87 +1,55 @@
 package lenient
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
 // EachMember calls f for every member of a JSON object, in order, names
 // unescaped and values as they came. encoding/json cannot do this: unknown members
 // as well as known ones, names in their exact spelling, in one pass. data must be
 // valid JSON, as it is inside UnmarshalJSON.
 func EachMember(data []byte, f func(name, value []byte) error) error {
-	s := memberScanner{rest: data}
-	if s.next() != '{' {
+	if !StartsObject(data) {
 		return ErrNotAnObject
 	}
-	if s.peek() == '}' {
-		return nil
-	}
-	for {
-		name, err := memberName(s.value())
+	quoted, rest := cutValue(data[bytes.IndexByte(data, '{')+1:])
+	for len(quoted) > 0 {
+		name, err := memberName(quoted)
 		if err != nil {
 			return err
 		}
-		s.next() // ':'
-		if err := f(name, s.value()); err != nil {
+		var value []byte
+		value, rest = cutValue(rest)
+		if err := f(name, value); err != nil {
 			return err
 		}
-		if s.next() != ',' {
-			return nil
-		}
+		quoted, rest = cutValue(rest)
 	}
+	return nil
 }
 
-type memberScanner struct{ rest []byte }
-
-func (s *memberScanner) peek() byte {
-	s.rest = bytes.TrimLeft(s.rest, " \t\r\n")
-	if len(s.rest) == 0 {
-		return 0
-	}
-	return s.rest[0]
-}
-
-func (s *memberScanner) next() byte {
-	c := s.peek()
-	if c != 0 {
-		s.rest = s.rest[1:]
-	}
-	return c
-}
-
-// value takes the next value whole: a string, a literal, or an object or array
-// with all that is nested in it.
-func (s *memberScanner) value() []byte {
-	s.peek()
+// cutValue returns the next value whole: a string, a literal, or an object or array with
+// all that is nested in it. It is empty at the end of what it is in.
+func cutValue(data []byte) (value, rest []byte) {
+	data = bytes.TrimLeft(data, " \t\r\n,:")
 	depth, inString := 0, false
-	for i := 0; i < len(s.rest); i++ {
-		switch c := s.rest[i]; {
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
 		case inString && c == '\\':
 			i++
 		case c == '"':
 			inString = !inString
-			if !inString && depth == 0 {
-				return s.take(i + 1)
-			}
 		case inString:
 		case c == '{' || c == '[':
 			depth++
-		case c == '}' || c == ']':
-			if depth == 0 {
-				return s.take(i)
-			}
-			if depth--; depth == 0 {
-				return s.take(i + 1)
-			}
-		case depth == 0 && (c == ',' || c == ':' || c == ' ' || c == '\t' || c == '\r' || c == '\n'):
-			return s.take(i)
+		case depth > 0 && (c == '}' || c == ']'):
+			depth--
+		case depth == 0 && strings.IndexByte(" \t\r\n,:}]", c) >= 0:
+			return data[:i], data[i:]
 		}
 	}
-	return s.take(len(s.rest))
-}
-
-func (s *memberScanner) take(n int) []byte {
-	v := s.rest[:n]
-	s.rest = s.rest[n:]
-	return v
+	return data, nil
 }
 
 // memberName returns a member's name, without a copy if nothing in it is escaped.
