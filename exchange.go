@@ -119,11 +119,11 @@ func (x *exchange) verify() error {
 		return err
 	}
 	var unknown *protocol.UnknownCertificate // declared here, since it is allocated on the heap
-	if !errors.As(err, &unknown) || unknown.SN() == "" {
+	if !errors.As(err, &unknown) || unknown.SN == "" {
 		return err
 	}
 	x.report.Refuse() // frees those that wait for the connection; the download may be one
-	keys, failed := x.client.fetchCertificate(x.ctx, unknown.SN())
+	keys, failed := x.client.fetchCertificate(x.ctx, unknown.SN)
 	if failed != nil {
 		return fmt.Errorf("%w; downloading it failed: %w", err, failed)
 	}

@@ -219,7 +219,7 @@ func notificationContents(params map[string]string) (contents [][]byte) {
 // verifyNotification checks the signature. If it verifies only without the
 // parameters that are blank, they are removed from params.
 func (k *keySet) verifyNotification(params map[string]string, now time.Time) error {
-	keys, err := k.verifier.KeysFor(params["alipay_cert_sn"], now)
+	keys, err := k.verifier.KeysFor("alipay_cert_sn", params["alipay_cert_sn"], now)
 	if err != nil || len(keys) == 0 {
 		return &notificationError{"its certificate, alipay_cert_sn, is not configured or has expired; any call fetches the new one, Client.Heartbeat for one, " +
 			"and adding the current 支付宝公钥证书 to AlipayPublicCertContent makes it known from the beginning", ErrUnknownCertificate}

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"bytes"
 	"errors"
 	"maps"
 	"net/url"
@@ -23,17 +24,11 @@ const OldGatewayPath = "/gateway.do"
 func OldContent(params map[string]string, leaveOut ...string) []byte {
 	var b []byte
 	for _, name := range slices.Sorted(maps.Keys(params)) {
-		if params[name] == "" || slices.Contains(leaveOut, name) {
-			continue
+		if params[name] != "" && !slices.Contains(leaveOut, name) {
+			b = append(append(append(append(b, name...), '='), params[name]...), '&')
 		}
-		if b != nil {
-			b = append(b, '&')
-		}
-		b = append(b, name...)
-		b = append(b, '=')
-		b = append(b, params[name]...)
 	}
-	return b
+	return bytes.TrimSuffix(b, []byte("&"))
 }
 
 // OrderString returns the parameters that have a value, sorted and escaped as a

@@ -6,73 +6,44 @@ import (
 	"compress/gzip"
 	"compress/zlib"
 	"crypto/rsa"
-	"crypto/sha256"
 	"encoding/json"
 	"io"
 	"iter"
+	"regexp"
+	"slices"
 	"strings"
-	"unicode/utf8"
 )
 
-// maxHashed bounds how much is hashed in search of what was signed, and so how
-// long that takes for a long body: a fraction of a second.
-const maxHashed = 32 << 20
+// signedAnswer is what an answer's signature covers beside the body, and the signature.
+type signedAnswer struct{ timestamp, nonce, signature string }
 
-// signed is what a signature covers instead of the answer that it came with.
-type signed struct {
-	body   []byte // what Alipay sent; nil where it cannot be had from what came
-	change string // what became of it; "" where that is not known
-}
+func (a *signedAnswer) content(body []byte) []byte { return SignedContent(a.timestamp, a.nonce, body) }
 
-// explain looks for what key has signed instead of the answer. byKey is false when
-// it has not signed anything. Bodies have at most that many bytes when decompressed.
-func (a *signedAnswer) explain(key *rsa.PublicKey, most int64) (found signed, byKey bool) {
-	left := maxHashed
-	for _, signature := range Signatures(a.signature) {
-		digest, ok := SignedDigest(key, signature)
-		if !ok {
-			continue
-		}
-		covers := func(timestamp string, body []byte) bool {
-			if left <= 0 {
-				return false
-			}
-			left -= len(body)
-			h := sha256.New()
-			_, _ = io.WriteString(h, timestamp+"\n"+a.nonce+"\n")
-			h.Write(body)
-			h.Write([]byte{'\n'})
-			return bytes.Equal(h.Sum(nil), digest)
-		}
-		for body, damage := range Originals(a.body, most) {
-			if covers(a.timestamp, body) && verifyRaw(key, SignedContent(a.timestamp, a.nonce, body), signature) {
-				if strings.ContainsAny(a.signature, " \t") {
-					damage = and("blanks in the signature", damage)
-				}
-				return signed{body, damage}, true
-			}
-			if left <= 0 {
-				break
-			}
-		}
-		return signed{change: a.changed(covers)}, true
-	}
-	return signed{}, false
-}
-
-// changed names a change that is seen and not undone.
-func (a *signedAnswer) changed(covers func(timestamp string, body []byte) bool) string {
-	for _, timestamp := range []string{a.timestamp[:max(0, len(a.timestamp)-3)], a.timestamp + "000"} {
-		if covers(timestamp, a.body) {
-			return "the unit of its timestamp"
+// search looks for what one of the keys has signed in place of the body, up to so many
+// bytes when decompressed. Its error says what else became of the answer.
+func (a *signedAnswer) search(keys []*rsa.PublicKey, body []byte, most int64) (signed []byte, damage string, err error) {
+	signatures := Signatures(a.signature)
+	for original, damage := range originals(body, most) {
+		switch ok, byKey := VerifyAny(keys, [][]byte{a.content(original)}, signatures); {
+		case ok && strings.ContainsAny(a.signature, " \t"):
+			return original, and("blanks in the signature", damage), nil
+		case ok:
+			return original, damage, nil
+		case !byKey:
+			return nil, "", errForeignKey
 		}
 	}
-	for body := range rewritten(a.body) {
-		if covers(a.timestamp, body) {
-			return "its JSON, which was parsed and written again"
+	inSeconds := SignedContent(a.timestamp[:max(0, len(a.timestamp)-3)], a.nonce, body)
+	inMicroseconds := SignedContent(a.timestamp+"000", a.nonce, body)
+	if ok, _ := VerifyAny(keys, [][]byte{inSeconds, inMicroseconds}, signatures); ok {
+		return nil, "", alteredBy("the unit of its timestamp")
+	}
+	for _, text := range rewritten(body) {
+		if ok, _ := VerifyAny(keys, [][]byte{a.content(text)}, signatures); ok {
+			return nil, "", alteredBy("its JSON, which was parsed and written again")
 		}
 	}
-	return ""
+	return nil, "", alteredBy("")
 }
 
 func and(damage, more string) string {
@@ -82,124 +53,83 @@ func and(damage, more string) string {
 	return damage + " and " + more
 }
 
-// original is a body that may have been signed, and what became of it.
-type original struct {
-	body   []byte
-	damage string
+// usualDamage is what is undone, and the bodies that there may have been before it.
+var usualDamage = []struct {
+	name   string
+	before func(body []byte, most int64) [][]byte
+}{
+	{"compression", func(body []byte, most int64) [][]byte { return [][]byte{decompressed(body, most)} }},
+	{"a byte order mark", func(body []byte, _ int64) [][]byte { return [][]byte{bytes.TrimPrefix(body, []byte("\ufeff"))} }},
+	{"white space at the end", func(body []byte, _ int64) [][]byte {
+		trimmed := bytes.TrimRight(body, " \t\r\n")
+		return [][]byte{trimmed, slices.Concat(trimmed, lf), slices.Concat(trimmed, crlf)}
+	}},
+	{"other line ends", func(body []byte, _ int64) [][]byte {
+		return [][]byte{bytes.ReplaceAll(body, crlf, lf), bytes.ReplaceAll(body, lf, crlf)}
+	}},
 }
 
-// Originals yields what may have been signed instead of a body that arrived, and
-// the damage that was done to it since: first the body itself, then with each
-// usual damage undone, and with several. Decompressed it has at most that many bytes.
-func Originals(body []byte, most int64) iter.Seq2[[]byte, string] {
+var lf, crlf = []byte("\n"), []byte("\r\n")
+
+// originals yields what may have been sent instead of a body that arrived, and the
+// damage that was done to it since: the body itself, then with each usual damage
+// undone, and with several. Decompressed it has at most that many bytes.
+func originals(body []byte, most int64) iter.Seq2[[]byte, string] {
+	type original struct {
+		body   []byte
+		damage string
+	}
 	return func(yield func([]byte, string) bool) {
-		var walk func(original, ...func([]byte) []original) bool
-		walk = func(o original, undo ...func([]byte) []original) bool {
-			if len(undo) == 0 {
-				return yield(o.body, o.damage)
-			}
-			if !walk(o, undo[1:]...) {
-				return false
-			}
-			for _, next := range undo[0](o.body) {
-				if !walk(original{next.body, and(o.damage, next.damage)}, undo[1:]...) {
-					return false
+		all := []original{{body: body}}
+		if !yield(body, "") {
+			return
+		}
+		for _, usual := range usualDamage {
+			for _, o := range all {
+				for _, before := range usual.before(o.body, most) {
+					undone := original{before, and(o.damage, usual.name)}
+					if bytes.Equal(before, o.body) {
+						continue
+					}
+					if !yield(undone.body, undone.damage) {
+						return
+					}
+					all = append(all, undone)
 				}
 			}
-			return true
 		}
-		unpacked := func(body []byte) []original { return decompressed(body, most) }
-		walk(original{body: body}, unpacked, withoutMark, otherLineEnds, otherEnd)
 	}
 }
 
 // decompressed undoes a Content-Encoding. The bytes tell which it was, since the
 // header may be lost. The end may be missing: the signature says whether it is all.
-func decompressed(body []byte, most int64) []original {
-	if len(body) < 2 || body[0] == '{' {
+func decompressed(body []byte, most int64) []byte {
+	var r io.Reader = flate.NewReader(bytes.NewReader(body))
+	if z, err := zlib.NewReader(bytes.NewReader(body)); err == nil {
+		r = z
+	}
+	if gz, err := gzip.NewReader(bytes.NewReader(body)); err == nil {
+		r = gz
+	}
+	plain, _ := io.ReadAll(io.LimitReader(r, most))
+	return plain
+}
+
+// rewritten returns the ways in which Alipay may have written JSON that arrived in
+// another layout, or with other escapes.
+func rewritten(body []byte) [][]byte {
+	var compact bytes.Buffer
+	if json.Compact(&compact, body) != nil {
 		return nil
 	}
-	for _, open := range []func(io.Reader) (io.ReadCloser, error){
-		func(r io.Reader) (io.ReadCloser, error) { return gzip.NewReader(r) },
-		zlib.NewReader,
-		func(r io.Reader) (io.ReadCloser, error) { return flate.NewReader(r), nil },
-	} {
-		r, err := open(bytes.NewReader(body))
-		if err != nil {
-			continue
-		}
-		if plain, _ := io.ReadAll(io.LimitReader(r, most)); len(plain) > 0 {
-			return []original{{plain, "compression"}}
-		}
-	}
-	return nil
-}
-
-func withoutMark(body []byte) []original {
-	if rest, ok := bytes.CutPrefix(body, []byte("\ufeff")); ok {
-		return []original{{rest, "a byte order mark"}}
-	}
-	return nil
-}
-
-func otherLineEnds(body []byte) []original {
-	lf, crlf := []byte("\n"), []byte("\r\n")
-	const damage = "other line ends"
-	switch {
-	case bytes.Contains(body, crlf):
-		return []original{{bytes.ReplaceAll(body, crlf, lf), damage}}
-	case bytes.Contains(body, lf):
-		return []original{{bytes.ReplaceAll(body, lf, crlf), damage}}
-	}
-	return nil
-}
-
-func otherEnd(body []byte) (others []original) {
-	trimmed := bytes.TrimRight(body, " \t\r\n")
-	for _, end := range []string{"", "\n", "\r\n"} {
-		if other := append(trimmed[:len(trimmed):len(trimmed)], end...); len(other) != len(body) {
-			others = append(others, original{other, "white space at the end"})
-		}
-	}
-	return others
-}
-
-// maxRewritten is the longest JSON that is written again.
-const maxRewritten = 64 << 10
-
-// rewritten yields the ways in which Alipay may have written JSON that arrived in
-// another layout, or with other escapes.
-func rewritten(body []byte) iter.Seq[[]byte] {
-	return func(yield func([]byte) bool) {
-		var compact bytes.Buffer
-		if len(body) > maxRewritten || json.Compact(&compact, body) != nil {
-			return
-		}
-		for _, text := range []string{compact.String(), unescaped(compact.String())} {
-			if !yield([]byte(text)) || !yield([]byte(strings.ReplaceAll(text, "/", `\/`))) ||
-				!yield([]byte(strings.ReplaceAll(text, `\/`, "/"))) {
-				return
-			}
-		}
-	}
-}
-
-// unescaped writes what is escaped in valid JSON as it is, where it may be.
-func unescaped(text string) string {
-	var b strings.Builder
-	for i := strings.IndexByte(text, '\\'); i >= 0; i = strings.IndexByte(text, '\\') {
-		end := i
-		for strings.HasPrefix(text[end:], `\u`) {
-			end += 6
-		}
-		end = max(end, i+2)
-		var plain string
-		_ = json.Unmarshal([]byte(`"`+text[i:end]+`"`), &plain)
-		if strings.ContainsFunc(plain, func(r rune) bool { return r < ' ' || r == '"' || r == '\\' || r == utf8.RuneError }) {
-			plain = text[i:end]
-		}
-		b.WriteString(text[:i] + plain)
-		text = text[end:]
-	}
-	return b.String() + text
+	plain := regexp.MustCompile(`"(?:[^"\\]|\\.)*"`).ReplaceAllFunc(compact.Bytes(), func(text []byte) []byte {
+		var s string
+		var b bytes.Buffer
+		encoder := json.NewEncoder(&b)
+		encoder.SetEscapeHTML(false)
+		_ = json.Unmarshal(text, &s)
+		_ = encoder.Encode(s)
+		return bytes.TrimSpace(b.Bytes())
+	})
+	return [][]byte{compact.Bytes(), plain, bytes.ReplaceAll(plain, []byte("/"), []byte(`\/`))}
 }

@@ -153,9 +153,9 @@ func VerifyAny(keys []*rsa.PublicKey, contents, signatures [][]byte) (ok, byKey 
 					return true, true
 				}
 			}
-			if !byKey {
-				_, byKey = SignedDigest(key, signature)
-			}
+			message, _ := OpenSignature(key, signature)
+			_, padded := Unpad(message)
+			byKey = byKey || padded
 		}
 	}
 	return false, byKey
@@ -197,17 +197,11 @@ func ParseAuthorization(header string) (Credentials, error) {
 		c.Signature = c.AuthString[i+len(signMember):]
 		c.AuthString = c.AuthString[:i]
 	}
+	members := map[string]*string{"app_id": &c.AppID, "app_cert_sn": &c.AppCertSN, "nonce": &c.Nonce, "timestamp": &c.Timestamp}
 	for member := range strings.SplitSeq(c.AuthString, ",") {
 		name, value, _ := strings.Cut(member, "=")
-		switch strings.TrimSpace(name) {
-		case "app_id":
-			c.AppID = value
-		case "app_cert_sn":
-			c.AppCertSN = value
-		case "nonce":
-			c.Nonce = value
-		case "timestamp":
-			c.Timestamp = value
+		if known := members[strings.TrimSpace(name)]; known != nil {
+			*known = value
 		}
 	}
 	return c, nil

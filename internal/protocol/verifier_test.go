@@ -32,7 +32,7 @@ func TestAnAnswerMayBeAsOldAsAgreedAndNoOlder(t *testing.T) {
 		-2 * time.Minute:                   "its timestamp is 2m0s ahead of the local clock",
 		2*time.Minute - 1*time.Millisecond: "its timestamp is 2m0s behind the local clock",
 	} {
-		err := v.Verify(answered(t, key, received.Add(-off), ""), []byte("body"), received)
+		_, _, err := v.Recover(answered(t, key, received.Add(-off), ""), []byte("body"), received)
 		if text == "" {
 			assert.NoError(t, err, off)
 			continue
@@ -48,7 +48,7 @@ func TestACertificateIsTrustedToItsLastMoment(t *testing.T) {
 	for ends, trusted := range map[time.Time]bool{received: true, received.Add(-time.Nanosecond): false} {
 		v := Verifier{Certs: map[string]SigningCert{sn: {&key.PublicKey, ends}}, MaxSkew: time.Minute}
 		for named, why := range map[string]error{sn: ErrUnknownCertificate, "0123456789ABCDEF0123456789ABCDEF": ErrUnknownCertificate, "null": ErrAnswerSignature} {
-			err := v.Verify(answered(t, key, received, named), []byte("body"), received)
+			_, _, err := v.Recover(answered(t, key, received, named), []byte("body"), received)
 			if trusted {
 				assert.NoError(t, err, named)
 				continue
@@ -63,18 +63,21 @@ func TestACertificateIsTrustedToItsLastMoment(t *testing.T) {
 
 // A stranger chooses alipay-sn, so only what looks like one is shown.
 func TestAnErrorNamesOnlySerialNumbers(t *testing.T) {
+	v := Verifier{Certs: map[string]SigningCert{"b": {}, "a": {}}}
 	for came, sn := range map[string]string{
 		"0123456789abcdef0123456789abcdef": "0123456789abcdef0123456789abcdef",
 		"0123456789abcdef0123456789abcde":  "", "0123456789abcdef0123456789abcd": "", "0123456789abcdef0123456789abcdef00": "", "0123456789abcdef0123456789abcdeg": "", "<b>": "",
 	} {
-		e := &UnknownCertificate{came: came, configured: []string{"a", "b"}}
-		assert.Equal(t, sn, e.SN())
-		shown := "alipay-sn is " + sn
+		_, err := v.KeysFor("alipay_cert_sn", came, received)
+		var unknown *UnknownCertificate
+		require.ErrorAs(t, err, &unknown)
+		assert.Equal(t, sn, unknown.SN)
+		shown := "alipay_cert_sn is " + sn
 		if sn == "" {
 			shown += "(not a serial number)"
 		}
-		assert.Contains(t, e.Error(), shown+", configured: a, b; download")
-		assert.Equal(t, e.Error(), fmt.Sprintf("%#v", e))
+		assert.Contains(t, err.Error(), shown+", configured: a, b; download")
+		assert.NotContains(t, fmt.Sprintf("%#v", err), "<b>")
 	}
 }
 
