@@ -35,86 +35,79 @@ var (
 type Gate[T any] struct {
 	limit time.Duration // of one download
 
-	mu       sync.Mutex
-	running  *run[T]
-	failures []failure
+	mu      sync.Mutex
+	running *run[T]
+	failed  []*run[T] // within memory
 }
 
-// run is a download in progress. Its result is there once done is closed.
+// run is a download. Its result is there once done is closed.
 type run[T any] struct {
 	sn    string
 	done  chan struct{}
 	value T
 	err   error
-}
-
-type failure struct {
-	sn    string
-	err   error
 	final bool // another download would fail in the same way
 	at    time.Time
 }
 
-// stands reports whether the failure counts for another call as well.
-func (f failure) stands() bool { return f.final || time.Since(f.at) < pause }
+// Fetch downloads a certificate. It gets the values of the context of the call that
+// began it, and an end of its own. final says that another download would fail in
+// the same way.
+type Fetch[T any] func(context.Context) (value T, final bool, err error)
 
 // NewGate returns an open gate that gives one download the time up to limit.
 func NewGate[T any](limit time.Duration) *Gate[T] { return &Gate[T]{limit: limit} }
 
 // Do returns what known or else fetch returns: the same for all that wait for the
-// same download. fetch says whether its error is final: whether another download
-// would fail in the same way. It gets the values of the context, and an end of its
-// own.
-func (g *Gate[T]) Do(ctx context.Context, sn string, known func() (T, bool), fetch func(context.Context) (value T, final bool, err error)) (value T, err error) {
-	for {
-		if err := ctx.Err(); err != nil {
-			return value, err
-		}
+// same download.
+func (g *Gate[T]) Do(ctx context.Context, sn string, known func() (T, bool), fetch Fetch[T]) (value T, err error) {
+	for ctx.Err() == nil {
 		r, err := g.begin(ctx, sn, known, fetch)
 		if err != nil {
 			return value, err
 		}
 		select {
 		case <-r.done:
+			if r.sn == sn {
+				return r.value, r.err
+			}
 		case <-ctx.Done():
-			return value, ctx.Err()
-		}
-		if r.sn == sn {
-			return r.value, r.err
 		}
 	}
+	return value, ctx.Err()
 }
 
-// begin returns the download in progress, or begins one.
-func (g *Gate[T]) begin(ctx context.Context, sn string, known func() (T, bool), fetch func(context.Context) (T, bool, error)) (*run[T], error) {
+// begin returns the download in progress, or one that has ended and stands, or
+// begins one.
+func (g *Gate[T]) begin(ctx context.Context, sn string, known func() (T, bool), fetch Fetch[T]) (*run[T], error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	r := &run[T]{sn: sn, done: make(chan struct{})}
 	if value, ok := known(); ok {
-		done := make(chan struct{})
-		close(done)
-		return &run[T]{sn: sn, done: done, value: value}, nil
+		r.value = value
+		close(r.done)
+		return r, nil
 	}
 	if g.running != nil {
 		return g.running, nil
 	}
-	g.failures = slices.DeleteFunc(g.failures, func(f failure) bool { return time.Since(f.at) >= memory })
-	for _, f := range g.failures {
-		if f.sn == sn && f.stands() {
-			return nil, f.err
+	g.failed = slices.DeleteFunc(g.failed, func(f *run[T]) bool { return time.Since(f.at) >= memory })
+	for _, f := range g.failed {
+		if f.sn == sn && (f.final || time.Since(f.at) < pause) {
+			return f, nil
 		}
 	}
-	if len(g.failures) >= maxFailures {
+	if len(g.failed) >= maxFailures {
 		return nil, errTooMany
 	}
-	g.running = &run[T]{sn: sn, done: make(chan struct{})}
-	go g.fetch(context.WithoutCancel(ctx), g.running, fetch)
-	return g.running, nil
+	g.running = r
+	go g.fetch(context.WithoutCancel(ctx), r, fetch)
+	return r, nil
 }
 
-func (g *Gate[T]) fetch(ctx context.Context, r *run[T], fetch func(context.Context) (T, bool, error)) {
+func (g *Gate[T]) fetch(ctx context.Context, r *run[T], fetch Fetch[T]) {
 	ctx, cancel := context.WithTimeout(ctx, g.limit)
 	defer cancel()
-	final := false
 	defer func() {
 		if recover() != nil { // foreign code must not end the process from a goroutine of this library's
 			r.err = errPanic
@@ -125,10 +118,11 @@ func (g *Gate[T]) fetch(ctx context.Context, r *run[T], fetch func(context.Conte
 			if ctx.Err() != nil {
 				r.err = errTimeout
 			}
-			g.failures = append(g.failures, failure{r.sn, r.err, final, time.Now()})
+			r.at = time.Now()
+			g.failed = append(g.failed, r)
 		}
 		g.running = nil
 		close(r.done)
 	}()
-	r.value, final, r.err = fetch(ctx)
+	r.value, r.final, r.err = fetch(ctx)
 }

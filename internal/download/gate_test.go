@@ -85,7 +85,7 @@ func TestTheDownloadIsNobodys(t *testing.T) {
 		}
 		all.Wait()
 		assert.Equal(t, 1, downloads)
-		assert.Empty(t, g.failures, "the end of a call is no failure of the download")
+		assert.Empty(t, g.failed, "the end of a call is no failure of the download")
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
 		_, err := g.Do(ended, "b", never, slow)
@@ -157,7 +157,7 @@ func TestAFloodOfUnknownSNsIsNoFloodOfDownloads(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 		assert.Equal(t, 3, downloads, "in 10 s")
-		assert.LessOrEqual(t, len(g.failures), 3, "and nothing grows")
+		assert.LessOrEqual(t, len(g.failed), 3, "and nothing grows")
 		_, err := g.Do(t.Context(), "another", never, fail)
 		assert.ErrorIs(t, err, errTooMany)
 		time.Sleep(30 * time.Second)
