@@ -656,7 +656,7 @@ func TestInformationalResponseCountsAsSent(t *testing.T) {
 			t.Run(name+", "+caller, func(t *testing.T) {
 				base, httpClient := serveHTTP2(t, func(c h2test.Conn, stream uint32, _ int) {
 					if early {
-						c.Hint(stream)
+						c.Head(stream, 103, http.Header{"Link": {"</style.css>"}})
 					}
 					c.Reset(stream, h2test.RefusedStream)
 				})

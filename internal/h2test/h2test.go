@@ -4,12 +4,12 @@ package h2test
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/binary"
 	"io"
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 )
 
 // Codes of errors (RFC 9113, section 7).
@@ -53,37 +53,31 @@ func (c Conn) GoAway(last, code uint32) {
 	c.write(frameGoAway, 0, 0, binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, last), code))
 }
 
-// Hint sends a 103.
-func (c Conn) Hint(stream uint32) { c.head(stream, 103, http.Header{"Link": {"</style.css>"}}) }
-
 // Respond sends a whole answer.
 func (c Conn) Respond(stream uint32, status int, h http.Header, body string) {
-	c.head(stream, status, h)
+	c.Head(stream, status, h)
 	c.write(frameData, flagEndStream, stream, []byte(body))
 }
 
-// head sends literal header fields.
-func (c Conn) head(stream uint32, status int, h http.Header) {
+// Head sends literal header fields (RFC 7541, sections 5 and 6.2.2).
+func (c Conn) Head(stream uint32, status int, h http.Header) {
 	var block []byte
-	add := func(name, value string) {
-		block = append(block, 0)
-		for _, s := range []string{name, value} {
-			if len(s) < 127 {
-				block = append(block, byte(len(s)))
-			} else { // prefixed integer of RFC 7541, section 5.1
-				n := len(s) - 127
-				block = append(block, 127)
-				for ; n >= 128; n >>= 7 {
-					block = append(block, byte(n)|0x80)
-				}
-				block = append(block, byte(n))
-			}
-			block = append(block, s...)
+	text := func(s string) {
+		if len(s) < 127 {
+			block = append(block, byte(len(s)))
+		} else {
+			block = binary.AppendUvarint(append(block, 127), uint64(len(s)-127))
 		}
+		block = append(block, s...)
 	}
-	add(":status", strconv.Itoa(status))
+	field := func(name, value string) {
+		block = append(block, 0)
+		text(name)
+		text(value)
+	}
+	field(":status", strconv.Itoa(status))
 	for name := range h {
-		add(string(bytes.ToLower([]byte(name))), h.Get(name))
+		field(strings.ToLower(name), h.Get(name))
 	}
 	c.write(frameHeaders, flagEndHeaders, stream, block)
 }
@@ -92,17 +86,14 @@ func (c Conn) head(stream uint32, status int, h http.Header) {
 // whole with its end of stream.
 func Serve(conn net.Conn, handle func(c Conn, stream uint32)) {
 	c, r := Conn{conn}, bufio.NewReader(conn)
-	preface := make([]byte, 24)
-	if _, err := io.ReadFull(r, preface); err != nil {
-		return
-	}
+	_, _ = r.Discard(24) // the preface
 	c.write(frameSettings, 0, 0, nil)
 	for {
-		head := make([]byte, 9)
-		if _, err := io.ReadFull(r, head); err != nil {
+		var head [9]byte
+		if _, err := io.ReadFull(r, head[:]); err != nil {
 			return
 		}
-		payload := make([]byte, binary.BigEndian.Uint32(head)>>8)
+		payload := make([]byte, binary.BigEndian.Uint32(head[:])>>8)
 		if _, err := io.ReadFull(r, payload); err != nil {
 			return
 		}
