@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"io"
+	"slices"
 	"time"
 )
 
@@ -9,30 +10,23 @@ import (
 // byte after the limit and reports tooLarge. size is the announced size, -1 if
 // there is none; it is a hint only.
 func ReadAtMost(r io.Reader, limit, size int64) (data []byte, tooLarge bool, err error) {
-	const first = 1024
-	room := int64(first)
+	room := int64(1024)
 	if size >= 0 && size <= min(limit, 1<<20) { // do not trust a larger announcement
 		room = size + 1 // with one byte more, EOF is seen without growing
 	}
 	data = make([]byte, 0, min(room, limit+1))
-	for {
+	for err == nil && int64(len(data)) <= limit {
 		if len(data) == cap(data) {
-			grown := make([]byte, len(data), min(2*int64(cap(data)), limit+1))
-			copy(grown, data)
-			data = grown
+			data = slices.Grow(data, len(data))
 		}
-		n, err := r.Read(data[len(data):cap(data)])
+		var n int
+		n, err = r.Read(data[len(data):min(int64(cap(data)), limit+1)])
 		data = data[:len(data)+n]
-		if int64(len(data)) > limit {
-			return data, true, nil
-		}
-		if err == io.EOF {
-			return data, false, nil
-		}
-		if err != nil {
-			return data, false, err
-		}
 	}
+	if tooLarge = int64(len(data)) > limit; tooLarge || err == io.EOF {
+		err = nil
+	}
+	return data, tooLarge, err
 }
 
 // The bounds of draining: it saves a connection, which is worth only a little of
