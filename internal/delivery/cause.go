@@ -1,15 +1,22 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
+	"reflect"
 	"regexp"
+	"strings"
 	"syscall"
+	"time"
+
+	"github.com/seed-39a49030/alipay/internal/redact"
 )
 
 // walk calls f for every error in the tree of err.
@@ -28,11 +35,6 @@ func walk(err error, f func(error)) {
 	}
 }
 
-func isDialError(err error) bool {
-	var op *net.OpError
-	return errors.As(err, &op) && op.Op == "dial"
-}
-
 // transportError says why a base transport failed, in fixed words: the texts of
 // net/http contain the URL and bytes of the answer, and those of a caller's
 // RoundTripper may contain anything. It unwraps only to errors that are known to
@@ -41,6 +43,12 @@ type transportError struct {
 	text    string
 	causes  []error
 	timeout bool
+
+	// What else was found in the tree of the error.
+	op          net.OpError   // the outermost
+	refusal     *connectError // of a proxy
+	name        string        // that does not resolve
+	certificate error         // why it was not accepted
 }
 
 func (e *transportError) Error() string   { return e.text }
@@ -53,7 +61,7 @@ func (e *transportError) Temporary() bool { return e.timeout }
 // Errors that may be passed on as they are: their texts are fixed.
 var safeSentinels = []error{
 	context.DeadlineExceeded, context.Canceled,
-	io.ErrUnexpectedEOF, io.EOF, net.ErrClosed, os.ErrDeadlineExceeded,
+	io.ErrUnexpectedEOF, net.ErrClosed, os.ErrDeadlineExceeded, io.EOF, errNoResponse, errRepetition,
 }
 
 // Texts of net/http that are passed on word for word, without what surrounds them.
@@ -64,74 +72,62 @@ var safeTexts = regexp.MustCompile(`` +
 	`|general SOCKS server failure|connection not allowed by ruleset|(?:network|host) unreachable|connection refused|TTL expired` +
 	`|timeout awaiting response headers` +
 	`|server gave HTTP response to HTTPS client` +
-	`|first record does not look like a TLS handshake` +
-	`|server response headers exceeded \d+ bytes; aborted` +
-	`|cannot rewind body after connection loss` +
-	`|malformed HTTP (?:response|version|status code)` +
-	`|malformed MIME header` +
-	`|unsupported transfer encoding` +
-	`|bad Content-Length` +
-	`|invalid Content-Length` +
-	`|invalid byte in chunk length` +
-	`|malformed chunked encoding` +
+	`|tls: server selected unsupported protocol version|first record does not look like a TLS handshake` +
+	`|cannot rewind body after connection loss|server response headers exceeded \d+ bytes; aborted` +
+	`|malformed (?:HTTP (?:response|version|status code)|MIME header|chunked encoding)` +
+	`|unsupported transfer encoding|(?:bad|invalid) Content-Length|invalid byte in chunk length` +
 	`|stream error: stream ID \d+; [A-Z_0-9]+` +
 	`|connection error: [A-Z_0-9]+` +
-	`|graceful shutdown GOAWAY` +
-	`|server sent GOAWAY and closed the connection` +
-	`|client connection (?:lost|force closed)` +
-	`|gzip: invalid (?:header|checksum)` +
-	`|tls: (?:handshake failure|bad record MAC|bad certificate|unsupported certificate|revoked certificate|expired certificate` +
-	`|unknown certificate authority|unknown certificate|certificate required|access denied|protocol version not supported` +
-	`|server selected unsupported protocol version|insufficient security level|internal error|unrecognized name` +
-	`|no application protocol|illegal parameter|decode error|error decrypting message|inappropriate fallback|user canceled)`)
+	`|graceful shutdown GOAWAY|server sent GOAWAY and closed the connection|client connection (?:lost|force closed)` +
+	`|gzip: invalid (?:header|checksum)`)
 
-// BrokenOff says why an answer ended too early. It satisfies the
-// error of a context that ended in the meantime.
-func BrokenOff(ctx context.Context, err error) error {
-	e := safeCause(err)
-	e.text = "the answer broke off: " + e.text
-	if ctx.Err() != nil {
-		e.text = "the answer was not complete before " + endOf(ctx)
-	}
-	return e.endedBy(ctx)
-}
-
-// safeCause rebuilds err from what is known to be safe to show.
-func safeCause(err error) *transportError {
-	e := &transportError{}
+// newTransportError rebuilds err from what is known to be safe to show.
+func newTransportError(err error) *transportError {
+	e := &transportError{text: "the transport failed"}
 	var timeout interface{ Timeout() bool }
 	e.timeout = errors.As(err, &timeout) && timeout.Timeout()
 	for _, sentinel := range safeSentinels {
 		if errors.Is(err, sentinel) {
-			e.causes = append(e.causes, sentinel)
+			e.text, e.causes = sentinel.Error(), append(e.causes, sentinel)
 		}
 	}
-	if dns, ok := errors.AsType[*net.DNSError](err); ok {
-		e.add(resolverWord(dns), &net.DNSError{Err: resolverWord(dns), Name: dns.Name, IsTimeout: dns.IsTimeout, IsTemporary: dns.IsTemporary, IsNotFound: dns.IsNotFound})
-	} else if errno, ok := errors.AsType[syscall.Errno](err); ok {
-		e.add(errno.Error(), errno)
-	} else if cause := certificateError(err); cause != nil {
-		e.add("the TLS certificate cannot be verified", cause)
-	} else if alert, ok := errors.AsType[tls.AlertError](err); ok {
-		e.add(alert.Error(), alert)
-		if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "remote error" {
-			e.text = "the other side says: " + e.text
-		}
+	if e.text == io.EOF.Error() {
+		e.text = "the connection was closed before an answer came"
 	}
+	quoted, known := "", ""
+	add := func(text string, cause error) { known, e.causes = cmp.Or(known, text), append(e.causes, cause) }
 	walk(err, func(inner error) {
-		if e.text == "" {
-			e.text = safeTexts.FindString(inner.Error())
+		quoted = cmp.Or(quoted, safeTexts.FindString(inner.Error()))
+		switch inner := inner.(type) {
+		case *net.OpError:
+			if e.op.Op == "" {
+				e.op = *inner
+			}
+		case *connectError:
+			e.refusal = inner
+		case *net.DNSError:
+			word := "the DNS server failed"
+			if inner.IsNotFound {
+				word = "no such host"
+			} else if inner.IsTimeout {
+				word = "timeout"
+			}
+			e.name = inner.Name
+			add(word, &net.DNSError{Err: word, Name: inner.Name, IsTimeout: inner.IsTimeout, IsTemporary: inner.IsTemporary, IsNotFound: inner.IsNotFound})
+		case syscall.Errno:
+			add(inner.Error(), inner)
+		case *tls.CertificateVerificationError:
+			e.certificate = inner
+		case x509.HostnameError, x509.UnknownAuthorityError, x509.CertificateInvalidError:
+			e.certificate = inner
+			add("", inner)
+		default: // crypto/tls has a second type for alerts, which it does not export
+			if v := reflect.ValueOf(inner); v.Kind() == reflect.Uint8 && inner.Error() == tls.AlertError(v.Uint()).Error() {
+				add(inner.Error(), tls.AlertError(v.Uint()))
+			}
 		}
 	})
-	switch {
-	case e.text != "":
-	case len(e.causes) == 0:
-		e.text = "the transport failed"
-	case e.causes[0] == io.EOF:
-		e.text = "the connection was closed before an answer came"
-	default:
-		e.text = e.causes[len(e.causes)-1].Error()
-	}
+	e.text = cmp.Or(known, quoted, e.text)
 	return e
 }
 
@@ -143,32 +139,49 @@ func (e *transportError) endedBy(ctx context.Context) *transportError {
 	return e
 }
 
-func (e *transportError) add(text string, cause error) {
-	e.text, e.causes = text, append(e.causes, cause)
+// BrokenOff says why an answer ended too early. It satisfies the
+// error of a context that ended in the meantime.
+func BrokenOff(ctx context.Context, err error) error {
+	e := newTransportError(err)
+	e.text = "the answer broke off: " + e.text
+	if ctx.Err() != nil {
+		e.text = "the answer was not complete before " + endOf(ctx)
+	}
+	return e.endedBy(ctx)
 }
 
-// certificateError returns why a TLS certificate was not accepted, nil for another
-// error.
-func certificateError(err error) error {
-	if hostname, ok := errors.AsType[x509.HostnameError](err); ok {
-		return hostname
-	}
-	if unknown, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-		return unknown
-	}
-	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
-		return invalid
-	}
-	return nil
-}
+const maxName = 100 // bytes shown of a name that others have chosen
 
-// resolverWord is what a resolver says of a name.
-func resolverWord(err *net.DNSError) string {
+// certificateText says why a certificate of host was not accepted.
+func certificateText(reason error, host string) string {
+	var c *x509.Certificate
+	format, expired := "", false
+	switch e := reason.(type) {
+	case x509.HostnameError:
+		host, c = redact.Printable(e.Host, maxName), e.Certificate
+		format = "the certificate, issued by %[2]q, is for %[3]s and not for %[1]s"
+	case x509.UnknownAuthorityError:
+		c, format = e.Cert, "the certificate for %[1]s is issued by %[2]q, which this machine does not trust; "+
+			"if that is your company's own CA, add it to TLSClientConfig.RootCAs of NewTransport, and use WithHTTPClient"
+	case x509.CertificateInvalidError:
+		c, expired = e.Cert, e.Reason == x509.Expired
+		format = "the certificate for %[1]s, issued by %[2]q, is not valid for this use"
+	}
+	now := time.Now().UTC()
 	switch {
-	case err.IsNotFound:
-		return "no such host"
-	case err.IsTimeout:
-		return "timeout"
+	case c == nil:
+		return fmt.Sprintf("the certificate for %s cannot be verified", host)
+	case expired && now.Before(c.NotBefore):
+		format = "the certificate for %[1]s, issued by %[2]q, is valid from %[4]s, and this machine's clock says %[6]s"
+	case expired:
+		format = "the certificate for %[1]s, issued by %[2]q, expired at %[5]s, and this machine's clock says %[6]s"
 	}
-	return "the DNS server failed"
+	names := c.DNSNames
+	for _, ip := range c.IPAddresses {
+		names = append(names, ip.String())
+	}
+	return fmt.Sprintf(format, host, redact.Printable(c.Issuer.String(), maxName), redact.Printable(strings.Join(names, ", "), 2*maxName),
+		c.NotBefore.Format(timeLayout), c.NotAfter.Format(timeLayout), now.Format(timeLayout))
 }
+
+const timeLayout = "2006-01-02 15:04:05 UTC"

@@ -27,6 +27,16 @@ type hollow struct{ error }
 
 func (hollow) Unwrap() error { return nil }
 
+// alert is crypto/tls's own type for alerts, as far as it can be seen from outside.
+type alert uint8
+
+func (a alert) Error() string { return tls.AlertError(a).Error() }
+
+// otherByte is an error of the same kind that says something else.
+type otherByte uint8
+
+func (otherByte) Error() string { return "secret" }
+
 func TestACauseIsShownInWordsThatAreKnown(t *testing.T) {
 	secret := errors.New("secret")
 	tcp := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80}
@@ -52,19 +62,21 @@ func TestACauseIsShownInWordsThatAreKnown(t *testing.T) {
 		{op("write", nil, io.EOF), "the connection was closed before an answer came", io.EOF},
 		{op("proxyconnect", tcp, secret), "the transport failed", nil},
 		{op("socks connect", nil, secret), "the transport failed", nil},
-		{op("remote error", nil, tls.AlertError(40)), "the other side says: tls: handshake failure", tls.AlertError(40)},
+		{op("remote error", nil, tls.AlertError(40)), "tls: handshake failure", tls.AlertError(40)},
+		{op("remote error", nil, alert(40)), "tls: handshake failure", tls.AlertError(40)},
+		{op("remote error", nil, otherByte(40)), "the transport failed", nil},
 		{op("local error", nil, secret), "the transport failed", nil},
 		{op("secret", tcp, secret), "the transport failed", nil},
-		{verification(x509.HostnameError{Host: "secret"}), "the TLS certificate cannot be verified", x509.HostnameError{Host: "secret"}},
-		{verification(x509.UnknownAuthorityError{}), "the TLS certificate cannot be verified", x509.UnknownAuthorityError{}},
-		{verification(x509.CertificateInvalidError{Reason: x509.Expired}), "the TLS certificate cannot be verified", x509.CertificateInvalidError{Reason: x509.Expired}},
+		{verification(x509.HostnameError{Host: "secret", Certificate: &x509.Certificate{}}), "the transport failed", x509.HostnameError{Host: "secret", Certificate: &x509.Certificate{}}},
+		{verification(x509.UnknownAuthorityError{}), "the transport failed", x509.UnknownAuthorityError{}},
+		{verification(x509.CertificateInvalidError{Reason: x509.Expired}), "the transport failed", x509.CertificateInvalidError{Reason: x509.Expired}},
 		{verification(secret), "the transport failed", nil},
 		{errors.New("secret: TLS handshake timeout, secret"), "TLS handshake timeout", nil},
 		{errors.Join(secret, errors.New("secret malformed MIME header secret")), "malformed MIME header", nil},
 		{fmt.Errorf("graceful shutdown GOAWAY: %w", errors.New("TLS handshake timeout")), "graceful shutdown GOAWAY", nil},
 		{fmt.Errorf("graceful shutdown GOAWAY: %w", secret), "graceful shutdown GOAWAY", nil},
 	} {
-		err := safeCause(tt.err)
+		err := newTransportError(tt.err)
 		assert.EqualError(t, err, tt.text)
 		causes := err.causes
 		if tt.is == nil {
@@ -74,8 +86,8 @@ func TestACauseIsShownInWordsThatAreKnown(t *testing.T) {
 		}
 		assert.NotErrorIs(t, err, secret)
 	}
-	assert.EqualError(t, safeCause(errors.Join(io.EOF, syscall.ECONNRESET)), "connection reset by peer", "which says more")
-	assert.EqualError(t, safeCause(errors.Join(io.EOF, tls.AlertError(10))), "tls: unexpected message", "which says more")
+	assert.EqualError(t, newTransportError(errors.Join(io.EOF, syscall.ECONNRESET)), "connection reset by peer", "which says more")
+	assert.EqualError(t, newTransportError(errors.Join(io.EOF, tls.AlertError(10))), "tls: unexpected message", "which says more")
 }
 
 func TestANameThatCannotBeResolvedIsNamedAndItsServerIsNot(t *testing.T) {
@@ -86,7 +98,7 @@ func TestANameThatCannotBeResolvedIsNamedAndItsServerIsNot(t *testing.T) {
 		dns.Err = text
 		given := dns
 		given.Err, given.Server = "secret", "secret"
-		err := safeCause(&net.OpError{Op: "dial", Err: &given})
+		err := newTransportError(&net.OpError{Op: "dial", Err: &given})
 		assert.EqualError(t, err, text)
 		var got *net.DNSError
 		require.ErrorAs(t, err, &got)
@@ -97,7 +109,7 @@ func TestANameThatCannotBeResolvedIsNamedAndItsServerIsNot(t *testing.T) {
 func TestACauseIsATimeoutWhenItsErrorIs(t *testing.T) {
 	for err, want := range map[error]bool{timedOut{io.EOF}: true, context.DeadlineExceeded: true, io.EOF: false, &net.DNSError{}: false} {
 		var got net.Error
-		require.ErrorAs(t, safeCause(err), &got)
+		require.ErrorAs(t, newTransportError(err), &got)
 		assert.Equal(t, want, got.Timeout(), "%v", err)
 		//lint:ignore SA1019 it is part of net.Error
 		assert.Equal(t, want, got.Temporary(), "%v", err)

@@ -47,60 +47,56 @@ type unhashable struct {
 
 func TestAConnectionHasOneHolder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var g registry
 		closed := false
 		conn := closable{closed: &closed}
 		var first, second holding
-		require.True(t, g.acquire(conn, &first, nil))
+		require.True(t, first.acquire(conn, nil))
 		got := false
-		go func() { got = g.acquire(conn, &second, nil) }()
+		go func() { got = second.acquire(conn, nil) }()
 		synctest.Wait()
 		assert.False(t, got, "it waits")
-		g.release(conn, &first, false)
+		first.release(false)
 		synctest.Wait()
 		assert.True(t, got)
 		assert.False(t, closed)
-		g.release(conn, &second, false)
+		second.release(false)
 	})
 }
 
 func TestARefusedConnectionIsClosedAndNobodys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var g registry
 		closed := false
 		conn := closable{closed: &closed}
 		var first, second, third holding
-		require.True(t, g.acquire(conn, &first, nil))
+		require.True(t, first.acquire(conn, nil))
 		got := true
-		go func() { got = g.acquire(conn, &second, nil) }()
+		go func() { got = second.acquire(conn, nil) }()
 		synctest.Wait()
-		g.release(conn, &first, true)
+		first.release(true)
 		assert.True(t, closed)
 		synctest.Wait()
 		assert.False(t, got, "who waited")
-		assert.False(t, g.acquire(conn, &third, nil), "who comes later")
+		assert.False(t, third.acquire(conn, nil), "who comes later")
 		time.Sleep(2 * keepRefused)
 		synctest.Wait()
-		assert.Empty(t, g.holders, "nothing stays behind")
+		assert.NotContains(t, holders.of, net.Conn(conn), "nothing stays behind")
 	})
 }
 
 func TestWaitingForAConnectionEndsWithTheCall(t *testing.T) {
-	var g registry
 	closed := false
 	conn := closable{closed: &closed}
 	var first, second holding
-	require.True(t, g.acquire(conn, &first, nil))
+	require.True(t, first.acquire(conn, nil))
 	done := make(chan struct{})
 	close(done)
-	assert.False(t, g.acquire(conn, &second, done))
-	g.release(conn, &first, false)
-	assert.True(t, g.acquire(conn, &second, done))
-	g.release(conn, &second, false)
+	assert.False(t, second.acquire(conn, done))
+	first.release(false)
+	assert.True(t, second.acquire(conn, done))
+	second.release(false)
 }
 
 func TestManyHoldersOfManyConnections(t *testing.T) {
-	var g registry
 	conns := make([]*closable, 8)
 	held := make([]int, len(conns))
 	for i := range conns {
@@ -112,9 +108,9 @@ func TestManyHoldersOfManyConnections(t *testing.T) {
 			for n := range 500 {
 				i := (worker + n) % len(conns)
 				var h holding
-				if assert.True(t, g.acquire(conns[i], &h, nil)) {
+				if assert.True(t, h.acquire(conns[i], nil)) {
 					held[i]++ // the race detector would report a second holder
-					g.release(conns[i], &h, false)
+					h.release(false)
 				}
 			}
 		})
@@ -126,9 +122,18 @@ func TestManyHoldersOfManyConnections(t *testing.T) {
 }
 
 func TestAConnectionThatCannotBeTold(t *testing.T) {
-	assert.False(t, isKnowable(unhashable{}))
-	assert.True(t, isKnowable(&unhashable{}))
-	assert.True(t, isKnowable(closable{}))
+	for conn, known := range map[net.Conn]bool{&unhashable{}: true, closable{closed: new(bool)}: true} {
+		var report Report
+		report.watch(t.Context())
+		assert.True(t, report.hold(conn))
+		assert.Equal(t, known, report.lease != nil)
+		report.Close()
+	}
+	var report Report
+	report.watch(t.Context())
+	defer report.Close()
+	assert.True(t, report.hold(unhashable{}))
+	assert.Nil(t, report.lease)
 }
 
 // TestALateConnectionIsNobodys: a RoundTripper may come back with a connection
@@ -144,15 +149,14 @@ func TestALateConnectionIsNobodys(t *testing.T) {
 }
 
 func BenchmarkAcquireAndRelease(b *testing.B) {
-	var g registry
 	b.ReportAllocs()
 	b.SetParallelism(128)
 	b.RunParallel(func(pb *testing.PB) {
 		conn := &closable{closed: new(bool)}
 		var h holding
 		for pb.Next() {
-			g.acquire(conn, &h, nil)
-			g.release(conn, &h, false)
+			h.acquire(conn, nil)
+			h.release(false)
 		}
 	})
 }

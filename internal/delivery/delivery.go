@@ -124,10 +124,7 @@ func tlsOf(ctx context.Context, conn net.Conn) (version uint16, protocol string)
 // CloseIdleConnections closes the connections that no request uses, if the base
 // transport has that method.
 func (t *Transport) CloseIdleConnections() {
-	// http.Client looks for the method on its transport in the same way.
-	if closer, ok := t.base.(interface{ CloseIdleConnections() }); ok {
-		closer.CloseIdleConnections()
-	}
+	(&http.Client{Transport: t.base}).CloseIdleConnections()
 }
 
 // Request is what Send puts on the wire.

@@ -189,7 +189,7 @@ func TestWhatABaseTransportReturnsIsAnAnswerOrAnError(t *testing.T) {
 	resp, report, err = send(t.Context(), func(*http.Request) (*http.Response, error) { return nil, nil }, requestTo("GET", ""))
 	assert.Nil(t, resp)
 	assert.ErrorIs(t, err, errNoResponse)
-	assert.Equal(t, errNoResponse, report.Failure().Err)
+	assert.EqualError(t, report.Failure().Err, "waiting for the answer of gateway:80: the transport returned neither an answer nor an error")
 }
 
 type idle struct {

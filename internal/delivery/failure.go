@@ -3,8 +3,6 @@ package delivery
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -34,8 +32,8 @@ type Failure struct {
 	Permanent bool   // only an operator can put it right
 }
 
-// What was being done at each stage, with whom, and how it ended. These texts and
-// the next ones have sections in docs/en/troubleshooting.md.
+// What was being done at each stage, with whom, and how it ended. These texts, and
+// those below, have sections in docs/en/troubleshooting.md.
 var stageTexts = map[string]string{
 	StageResolve: "resolving %s: %s; it is retried, like a connection that failed",
 	StageConnect: "connecting to %s: %s",
@@ -45,37 +43,17 @@ var stageTexts = map[string]string{
 	StageAnswer:  "waiting for the answer of %s: %s",
 }
 
-const (
-	textSilent    = "no answer before %s"
-	textCanceled  = "the caller's context was cancelled"
-	textDeadline  = "the deadline of the caller's context"
-	textTimeout   = "the end of the client's timeout, %s (WithTimeout)"
-	textDialler   = "the end of the dialler's timeout"
-	textHandshake = "the end of TLSHandshakeTimeout"
-	textBlocked   = "; a firewall may block outgoing connections to port %s"
-
-	textNoProxy = "HTTPS_PROXY or HTTP_PROXY is not the URL of a proxy, such as http://proxy.example:3128"
-	textCONNECT = "it refuses CONNECT to %s with status %d (%s)"
-	text403     = "; its operator has to allow this host and port"
-	text407     = "; it wants a user and a password, as in HTTPS_PROXY=http://user:password@proxy.example:3128"
-
-	textUntrusted   = "the certificate for %s is issued by %q, which this machine does not trust; if that is your company's own CA, add it to TLSClientConfig.RootCAs of NewTransport, and use WithHTTPClient"
-	textExpired     = "the certificate for %s, issued by %q, expired at %s, and this machine's clock says %s"
-	textNotYetValid = "the certificate for %s, issued by %q, is valid from %s, and this machine's clock says %s"
-	textOtherName   = "the certificate, issued by %[2]q, is for %[3]s and not for %[1]s"
-	textInvalid     = "the certificate for %s, issued by %q, is not valid for this use"
-	textNoIssuer    = "the certificate for %s cannot be verified"
-
-	timeLayout = "2006-01-02 15:04:05 UTC"
-)
-
 // ClientTimeout is the cause, in the sense of [context.Cause], of a context that
 // the client's own timeout ends.
 type ClientTimeout time.Duration
 
-func (t ClientTimeout) Error() string        { return fmt.Sprintf(textTimeout, time.Duration(t)) }
+func (t ClientTimeout) Error() string {
+	return fmt.Sprintf("the end of the client's timeout, %s (WithTimeout)", time.Duration(t))
+}
 func (t ClientTimeout) Timeout() bool        { return true }
 func (t ClientTimeout) Is(target error) bool { return target == context.DeadlineExceeded }
+
+const textCanceled = "the caller's context was cancelled"
 
 // endOf says what ended a context.
 func endOf(ctx context.Context) string {
@@ -85,7 +63,7 @@ func endOf(ctx context.Context) string {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return textCanceled
 	}
-	return textDeadline
+	return "the deadline of the caller's context"
 }
 
 // connectError is the status, other than 200, with which a proxy answers CONNECT.
@@ -94,9 +72,14 @@ type connectError struct {
 	status int
 }
 
+// connectAdvice is for what only the operator of a proxy can put right.
+var connectAdvice = map[int]string{
+	http.StatusForbidden:         "; its operator has to allow this host and port",
+	http.StatusProxyAuthRequired: "; it wants a user and a password, as in HTTPS_PROXY=http://user:password@proxy.example:3128",
+}
+
 func (e *connectError) Error() string {
-	advice := map[int]string{http.StatusForbidden: text403, http.StatusProxyAuthRequired: text407}
-	return fmt.Sprintf(textCONNECT, e.target, e.status, http.StatusText(e.status)) + advice[e.status]
+	return fmt.Sprintf("it refuses CONNECT to %s with status %d (%s)", e.target, e.status, http.StatusText(e.status)) + connectAdvice[e.status]
 }
 
 // onProxyConnect is told the answer to a CONNECT. A transport without it turns the
@@ -113,6 +96,9 @@ func onProxyConnect(ctx context.Context, proxy *url.URL, req *http.Request, resp
 
 // reach records how far the library's own dialler has come, and with whom.
 func (r *Report) reach(stage, with string) {
+	if r == nil {
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.stage, r.with = stage, with
@@ -128,7 +114,7 @@ func onSocket(ctx context.Context, _, addr string, _ syscall.RawConn) error {
 // proxy's.
 func (r *Report) connected(addr string) {
 	switch {
-	case r.url == nil: // nobody reads it
+	case r == nil:
 	case addr != hostPort(r.url):
 		r.reach(StageProxy, addr)
 	case r.https:
@@ -144,126 +130,70 @@ func hostPort(u *url.URL) string {
 
 // Failure says why Send failed.
 func (r *Report) Failure() Failure {
-	gateway := ""
-	if r.url != nil {
-		gateway = hostPort(r.url)
-	}
 	r.mu.Lock()
 	stage, with := r.stage, r.with
 	r.mu.Unlock()
+	cause := r.cause
 	switch {
 	case !r.sent:
-		return Failure{Err: r.cause} // nil, or that of the context
+		return Failure{Err: cause} // nil, or that of the context
 	case r.connInsecure.Load():
 		return Failure{StageTLS, errInsecure, true}
+	case r.repeatStopped.Load() && r.ctx.Err() == nil:
+		cause = errRepetition
+	}
+	gateway := hostPort(r.url)
+	switch {
 	case r.maybeWritten(), !r.hooked.Load() && r.MaybeSent():
 		stage, with = StageAnswer, gateway
 	case r.gotConn.Load():
 		stage, with = StageSend, gateway
 	}
+	e := newTransportError(cause).endedBy(r.ctx)
+	stage, with = cmp.Or(stage, StageConnect), cmp.Or(with, gateway)
+	isDial, isProxy := e.op.Op == "dial", e.op.Op == "proxyconnect" || e.op.Op == "socks connect"
+	known, permanent := "", false // how it ended, whatever ended the context
 	switch {
-	case r.cause == errNoResponse:
-		return Failure{stage, errNoResponse, false}
-	case r.repeatStopped.Load() && r.ctx.Err() == nil:
-		return Failure{stage, errRepetition, false}
-	case r.cause == nil:
-		return Failure{}
-	}
-	return explain(r.ctx, r.cause, stage, with, gateway)
-}
-
-// explain puts into words why an attempt failed with err. stage is how far it is
-// known to have come, "" when no connection was handed out and nothing else is
-// known.
-func explain(ctx context.Context, err error, stage, with, gateway string) Failure {
-	e := safeCause(err).endedBy(ctx)
-	f := Failure{cmp.Or(stage, StageConnect), e, false}
-	with = cmp.Or(with, gateway)
-	refused, isRefused := errors.AsType[*connectError](err)
-	dns, isDNS := errors.AsType[*net.DNSError](err)
-	op, isOp := errors.AsType[*net.OpError](err)
-	isProxy := isOp && (op.Op == "proxyconnect" || op.Op == "socks connect")
-	isDial := isOp && op.Op == "dial"
-	certificate := certificateText(err, cmp.Or(map[bool]string{true: with}[isProxy], gateway), time.Now())
-	switch {
-	case isRefused:
-		f.Stage, f.Permanent = StageProxy, refused.status == http.StatusForbidden || refused.status == http.StatusProxyAuthRequired
-	case strings.HasPrefix(err.Error(), "invalid proxy address"): // it shows the password
-		e.text = textNoProxy
+	case e.refusal != nil:
+		stage, known, permanent = StageProxy, e.refusal.Error(), connectAdvice[e.refusal.status] != ""
+	case strings.HasPrefix(cause.Error(), "invalid proxy address"): // it shows the password
+		e.text = "HTTPS_PROXY or HTTP_PROXY is not the URL of a proxy, such as http://proxy.example:3128"
 		return Failure{StageProxy, e, true}
-	case certificate != "":
-		f.Stage, f.Permanent = StageTLS, true
-	case isDNS:
-		f.Stage, with = StageResolve, redact.Printable(dns.Name, maxName)
+	case e.certificate != nil:
+		host, _, _ := net.SplitHostPort(gateway)
+		if isProxy {
+			host, _, _ = net.SplitHostPort(with)
+		}
+		stage, known, permanent = StageTLS, certificateText(e.certificate, host), true
+	case e.name != "":
+		stage, with = StageResolve, redact.Printable(e.name, maxName)
 	case isProxy:
-		f.Stage = StageProxy
-	case isDial && op.Addr != nil:
-		f.Stage, with = StageConnect, op.Addr.String()
-	case f.Stage == StageConnect && (strings.Contains(e.text, "TLS") || strings.Contains(e.text, "tls: ")):
-		f.Stage = StageTLS
+		stage = StageProxy
+	case isDial && e.op.Addr != nil:
+		stage, with = StageConnect, e.op.Addr.String()
+	case stage == StageConnect && (strings.Contains(e.text, "TLS") || strings.Contains(e.text, "tls: ")):
+		stage = StageTLS
 	}
-	before := ""
+	ending := ""
 	switch {
-	case ctx.Err() != nil:
-		before = endOf(ctx)
-	case (isDial || isProxy) && op.Timeout():
-		before = textDialler
+	case known != "":
+		e.text = known
+	case r.ctx.Err() != nil:
+		ending = endOf(r.ctx)
+	case (isDial || isProxy) && e.op.Timeout():
+		ending = "the end of the dialler's timeout"
 	case e.text == "TLS handshake timeout":
-		before = textHandshake
+		ending = "the end of TLSHandshakeTimeout"
 	}
-	switch {
-	case isRefused:
-		e.text = refused.Error()
-	case certificate != "":
-		e.text = certificate
-	case before != "":
-		e.text = fmt.Sprintf(textSilent, before)
-	}
-	e.text = fmt.Sprintf(stageTexts[f.Stage], with, e.text)
-	if before != "" && before != textCanceled && (f.Stage == StageConnect || f.Stage == StageTLS) && certificate == "" {
-		_, port, _ := net.SplitHostPort(with)
-		e.text += fmt.Sprintf(textBlocked, port)
-	}
-	return f
-}
-
-const maxName = 100 // bytes shown of a name that others have chosen
-
-// certificateText says why a TLS certificate was not accepted, "" for another
-// error.
-func certificateText(err error, gateway string, now time.Time) string {
-	name, _, _ := net.SplitHostPort(gateway)
-	issuer := func(c *x509.Certificate) string { return redact.Printable(c.Issuer.String(), maxName) }
-	at := func(t time.Time) string { return t.UTC().Format(timeLayout) }
-	switch cause := certificateError(err).(type) {
-	case x509.HostnameError:
-		if c := cause.Certificate; c != nil {
-			names := c.DNSNames
-			for _, ip := range c.IPAddresses {
-				names = append(names, ip.String())
-			}
-			return fmt.Sprintf(textOtherName, redact.Printable(cause.Host, maxName), issuer(c), redact.Printable(strings.Join(names, ", "), 2*maxName))
-		}
-	case x509.UnknownAuthorityError:
-		if c := cause.Cert; c != nil {
-			return fmt.Sprintf(textUntrusted, name, issuer(c))
-		}
-	case x509.CertificateInvalidError:
-		switch c := cause.Cert; {
-		case c == nil:
-		case cause.Reason != x509.Expired:
-			return fmt.Sprintf(textInvalid, name, issuer(c))
-		case now.Before(c.NotBefore):
-			return fmt.Sprintf(textNotYetValid, name, issuer(c), at(c.NotBefore), at(now))
-		default:
-			return fmt.Sprintf(textExpired, name, issuer(c), at(c.NotAfter), at(now))
-		}
-	case nil:
-		if _, ok := errors.AsType[*tls.CertificateVerificationError](err); !ok {
-			return ""
+	if ending != "" {
+		e.text = "no answer before " + ending
+		if ending != textCanceled && (stage == StageConnect || stage == StageTLS) {
+			_, port, _ := net.SplitHostPort(with)
+			e.text += "; a firewall may block outgoing connections to port " + port
 		}
 	}
-	return fmt.Sprintf(textNoIssuer, name)
+	e.text = fmt.Sprintf(stageTexts[stage], with, e.text)
+	return Failure{stage, e, permanent}
 }
 
 // DescribeUnsigned says where an answer that is not signed comes from: its host if

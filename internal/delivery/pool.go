@@ -12,27 +12,24 @@ import (
 	"time"
 )
 
-// pool is the library's own transport. Each connection is lent to one attempt, and
-// taken back when the attempt has accepted its answer. An [http.Transport] would
-// give it to the next request as soon as the answer had been read.
+// pool is the library's own transport, for one origin. Each connection is lent to
+// one attempt, and taken back when the attempt has accepted its answer. An
+// [http.Transport] would give it to the next request as soon as the answer had been
+// read.
 type pool struct {
 	transport *http.Transport // makes the connections
 
 	mu   sync.Mutex
-	idle map[origin][]*pooled // the last of each was used last
+	idle []*pooled // the last one was used last
 }
-
-type origin struct{ scheme, host string }
 
 // pooled is a connection of a pool. While it is lent, the pool does not know it.
 type pooled struct {
 	*http.ClientConn
 	pool   *pool
-	origin origin
 	socket *socket
-	used   bool        // an answer on it was accepted
 	since  time.Time   // when it became idle, by the wall clock: the other stands still while a machine sleeps
-	expiry *time.Timer // nil before it was idle
+	expiry *time.Timer // nil before an answer on it was accepted
 }
 
 // socket is the TCP connection below one of a pool.
@@ -59,7 +56,7 @@ func newPool(t *http.Transport) *pool {
 		reportOf(ctx).socket = s
 		return s, nil
 	}
-	return &pool{transport: t, idle: make(map[origin][]*pooled)}
+	return &pool{transport: t}
 }
 
 // RoundTrip sends the request of an attempt. When a connection that was idle turns
@@ -72,15 +69,16 @@ func (p *pool) RoundTrip(req *http.Request) (*http.Response, error) {
 		if err != nil {
 			return nil, err
 		}
-		report.connReused.Store(conn.used)
+		used := conn.expiry != nil
+		report.connReused.Store(used)
 		report.gotConn.Store(true)
 		resp, err := conn.RoundTrip(req)
 		if err == nil {
-			report.lent = conn
+			report.lease = conn
 			return resp, nil
 		}
 		conn.drop()
-		if !conn.used || report.bodyRead.Load() || req.Context().Err() != nil {
+		if !used || report.bodyRead.Load() || req.Context().Err() != nil {
 			return nil, err
 		}
 		report.gotConn.Store(false)
@@ -89,35 +87,30 @@ func (p *pool) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // lend returns an idle connection, or else a new one. Dialling ends with ctx.
 func (p *pool) lend(ctx context.Context, u *url.URL, report *Report) (*pooled, error) {
-	to := origin{u.Scheme, u.Host}
-	for conn := p.pop(to); conn != nil; conn = p.pop(to) {
-		conn.expiry.Stop()
-		if wallClock().Sub(conn.since) < p.transport.IdleConnTimeout && conn.isQuiet() {
+	for conn := p.pop(); conn != nil; conn = p.pop() {
+		if time.Now().Round(0).Sub(conn.since) < p.transport.IdleConnTimeout && conn.isQuiet() {
 			return conn, nil
 		}
 		conn.drop()
 	}
-	conn, err := p.transport.NewClientConn(ctx, u.Scheme, net.JoinHostPort(u.Hostname(), u.Port()))
+	conn, err := p.transport.NewClientConn(ctx, u.Scheme, hostPort(u))
 	if err != nil {
 		if at, ok := ctx.Deadline(); ok && !time.Now().Before(at) {
 			<-ctx.Done() // the timer of the dialler was faster
 		}
 		return nil, err
 	}
-	return &pooled{ClientConn: conn, pool: p, origin: to, socket: report.socket}, nil
+	return &pooled{ClientConn: conn, pool: p, socket: report.socket}, nil
 }
 
-func wallClock() time.Time { return time.Now().Round(0) }
-
-func (p *pool) pop(to origin) *pooled {
+func (p *pool) pop() *pooled {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	conns := p.idle[to]
-	if len(conns) == 0 {
+	if len(p.idle) == 0 {
 		return nil
 	}
-	last := conns[len(conns)-1]
-	p.idle[to] = slices.Delete(conns, len(conns)-1, len(conns))
+	last := p.idle[len(p.idle)-1]
+	p.idle = slices.Delete(p.idle, len(p.idle)-1, len(p.idle))
 	return last
 }
 
@@ -134,17 +127,17 @@ func (c *pooled) isQuiet() bool {
 	return false
 }
 
-// giveBack makes the connection idle, if its answer has been read to the end.
-func (c *pooled) giveBack() {
-	if c.Available() != 1 {
+// release makes the connection idle, if its answer was accepted and read to the end.
+func (c *pooled) release(refused bool) {
+	if refused || c.Available() != 1 {
 		c.drop()
 		return
 	}
 	p := c.pool
-	c.used, c.since = true, wallClock()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.idle[c.origin] = append(p.idle[c.origin], c)
+	p.idle = append(p.idle, c)
+	c.since = time.Now().Round(0)
 	if c.expiry == nil {
 		c.expiry = time.AfterFunc(p.transport.IdleConnTimeout, c.expire)
 	} else {
@@ -152,16 +145,13 @@ func (c *pooled) giveBack() {
 	}
 }
 
-// expire drops the connection if it is still idle.
+// expire drops the connection, unless it is lent.
 func (c *pooled) expire() {
-	c.pool.mu.Lock()
-	conns := c.pool.idle[c.origin]
-	i := slices.Index(conns, c)
-	if i >= 0 {
-		c.pool.idle[c.origin] = slices.Delete(conns, i, i+1)
-	}
-	c.pool.mu.Unlock()
-	if i >= 0 {
+	p := c.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if i := slices.Index(p.idle, c); i >= 0 {
+		p.idle = slices.Delete(p.idle, i, i+1)
 		c.drop()
 	}
 }
@@ -176,13 +166,9 @@ func (c *pooled) drop() {
 // CloseIdleConnections closes the connections that no attempt uses.
 func (p *pool) CloseIdleConnections() {
 	p.mu.Lock()
-	idle := p.idle
-	p.idle = make(map[origin][]*pooled)
-	p.mu.Unlock()
-	for _, conns := range idle {
-		for _, conn := range conns {
-			conn.expiry.Stop()
-			conn.drop()
-		}
+	defer p.mu.Unlock()
+	for _, conn := range p.idle {
+		conn.drop()
 	}
+	p.idle = nil
 }

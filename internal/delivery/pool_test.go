@@ -180,7 +180,7 @@ func TestAnIdleConnectionIsClosedInTime(t *testing.T) {
 	assert.Equal(t, 1, <-ended)
 	p := transport.base.(*pool)
 	p.mu.Lock()
-	assert.Empty(t, p.idle[origin{"http", strings.TrimPrefix(target, "http://")}])
+	assert.Empty(t, p.idle)
 	p.mu.Unlock()
 
 	transport = ownTransport(t, nil)
@@ -188,24 +188,13 @@ func TestAnIdleConnectionIsClosedInTime(t *testing.T) {
 		_, report, err := ask(t, transport, requestFor(t, "GET", target, ""), nil)
 		require.NoError(t, err)
 		assert.False(t, report.Reused())
-		for _, conns := range transport.base.(*pool).idle {
-			require.Len(t, conns, 1)
-			conns[0].since = conns[0].since.Add(-15 * time.Second) // the machine has slept
-		}
+		idle := transport.base.(*pool).idle
+		require.Len(t, idle, 1)
+		idle[0].since = idle[0].since.Add(-15 * time.Second) // the machine has slept
 	}
 	assert.Equal(t, 2, <-ended)
 	transport.CloseIdleConnections()
 	assert.Equal(t, 3, <-ended)
-}
-
-func TestAnotherOriginGetsAnotherConnection(t *testing.T) {
-	one, other := raw(t, nil, answering), raw(t, nil, answering)
-	transport := ownTransport(t, nil)
-	for i, target := range []string{one, other, one, other} {
-		_, report, err := ask(t, transport, requestFor(t, "GET", target, ""), nil)
-		require.NoError(t, err)
-		assert.Equal(t, i >= 2, report.Reused())
-	}
 }
 
 // mortal cannot be written to any more once it is dead.
@@ -461,8 +450,7 @@ func TestAnIdleConnectionIsUsedOnceItsReaderWantsMore(t *testing.T) {
 		transport := ownTransport(t, nil)
 		_, _, err := ask(t, transport, requestFor(t, "GET", raw(t, nil, answering), ""), nil)
 		require.NoError(t, err)
-		for _, conns := range transport.base.(*pool).idle {
-			conn := conns[0]
+		for _, conn := range transport.base.(*pool).idle {
 			require.True(t, conn.isQuiet())
 			conn.socket.reading.Store(false)
 			quiet := make(chan bool)

@@ -83,17 +83,16 @@ func TestTheOwnTransportWorksThroughProxies(t *testing.T) {
 		require.NoError(t, err)
 		base := NewHTTPTransport()
 		base.Proxy, base.TLSClientConfig.RootCAs = http.ProxyURL(proxyURL), pool
-		transport := Own(base)
-		for range 2 {
-			body, err := exchange(t, transport, target.URL, t.Context())
-			require.NoError(t, err)
-			assert.Equal(t, "by target", body)
-			body, err = exchange(t, transport, "http://gateway.example", t.Context())
-			require.NoError(t, err)
-			assert.Equal(t, "by proxy", body)
+		for origin, want := range map[string]string{target.URL: "by target", "http://gateway.example": "by proxy"} {
+			transport := Own(base.Clone())
+			for range 2 {
+				body, err := exchange(t, transport, origin, t.Context())
+				require.NoError(t, err)
+				assert.Equal(t, want, body)
+			}
+			transport.CloseIdleConnections()
 		}
 		assert.EqualValues(t, 1, connects.Load(), "the tunnel is used again")
-		transport.CloseIdleConnections()
 	}
 }
 
@@ -136,6 +135,7 @@ func TestTheOwnTransportMakesTLSAsNetHTTPDoes(t *testing.T) {
 	assert.EqualValues(t, 1, began.Load())
 	assert.EqualValues(t, 1, done.Load())
 
+	transport.CloseIdleConnections()
 	_, err = exchange(t, transport, "https://other.example:"+port, t.Context())
 	var wrong x509.HostnameError
 	require.ErrorAs(t, err, &wrong, "the certificate is checked against the host that was asked for")

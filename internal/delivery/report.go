@@ -9,6 +9,7 @@ import (
 	"net/http/httptrace"
 	"net/textproto"
 	"net/url"
+	"reflect"
 	"regexp"
 	"sync"
 	"sync/atomic"
@@ -57,15 +58,17 @@ type Report struct {
 	trace   httptrace.ClientTrace
 	body    watchedBody
 
-	mu      sync.Mutex
-	stage   string // that the library's own dialler has reached
-	with    string // and whom
-	closed  bool
-	conn    net.Conn // the one in use, over HTTP/1.1, of a caller's transport
-	holding holding  // of conn
-	lent    *pooled  // or that of the own transport
-	socket  *socket  // which is over the one that was dialled last
+	mu     sync.Mutex
+	stage  string  // that the library's own dialler has reached
+	with   string  // and whom
+	lease  lease   // of the connection in use; nil over HTTP/2
+	held   holding // the lease of a caller's transport
+	socket *socket // of the own transport, over the connection that was dialled last
 }
+
+// lease is the use of an HTTP/1.1 connection by one attempt, until its answer is
+// accepted or refused.
+type lease interface{ release(refused bool) }
 
 // reportContext is the context of an attempt. A dialler finds the report in it.
 type reportContext struct {
@@ -82,12 +85,11 @@ func (c *reportContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// reportOf returns the report of an attempt, or one that nobody reads.
+// reportOf returns the report of an attempt, nil for the context of another request
+// on a shared transport.
 func reportOf(ctx context.Context) *Report {
-	if r, ok := ctx.Value(reportKey{}).(*Report); ok {
-		return r
-	}
-	return new(Report)
+	r, _ := ctx.Value(reportKey{}).(*Report)
+	return r
 }
 
 // watch returns the context under which the request has to be sent. It ends with
@@ -118,45 +120,39 @@ func (r *Report) Refuse() { r.release(true) }
 
 // Close ends the attempt. The answer's body cannot be read afterwards.
 func (r *Report) Close() {
-	r.release(false)
 	if r.cancel != nil {
 		r.cancel()
 	}
+	r.release(false)
 }
 
 func (r *Report) release(refused bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.closed = true
-	switch {
-	case r.lent != nil && refused:
-		r.lent.drop()
-	case r.lent != nil:
-		r.lent.giveBack()
-	case r.conn != nil:
-		connections.release(r.conn, &r.holding, refused)
+	if r.lease != nil {
+		r.lease.release(refused)
+		r.lease = nil
 	}
-	r.lent, r.conn = nil, nil
 }
 
 // hold waits until the previous answer on the connection is accepted, and keeps
 // the connection until Refuse or Close. If it returns false, the connection is
 // closed.
 func (r *Report) hold(conn net.Conn) bool {
-	if !isKnowable(conn) {
+	if !reflect.ValueOf(conn).Comparable() { // no key of a map: it is of a caller's type
 		return true
 	}
-	if !connections.acquire(conn, &r.holding, r.sending.Done()) {
+	if !r.held.acquire(conn, r.sending.Done()) {
 		closeAtOnce(conn) // or net/http might still write to it
 		return false
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.closed { // a RoundTripper came back too late: the attempt has ended
-		connections.release(conn, &r.holding, true)
+	if r.sending.Err() != nil { // a RoundTripper came back too late
+		r.held.release(true)
 		return false
 	}
-	r.conn = conn
+	r.lease = &r.held
 	return true
 }
 
@@ -183,6 +179,7 @@ func (r *Report) skipsConnection() bool {
 // MaybeSent reports, after Send failed, whether a complete request may have
 // reached the gateway. No evidence counts as sent.
 func (r *Report) MaybeSent() bool {
+	op, _ := errors.AsType[*net.OpError](r.cause)
 	streamRefused := !r.repeatStopped.Load() && !r.earlyAnswer.Load() && refusedByHTTP2(r.cause)
 	switch {
 	case !r.sent: // the base transport never saw it
@@ -190,7 +187,7 @@ func (r *Report) MaybeSent() bool {
 	case r.bodyRead.Load(): // the head is on the socket; a refused HTTP/2 stream is not processed
 		return !streamRefused
 	case !r.hooked.Load(): // a RoundTripper that hides the hooks, and perhaps read the body into memory
-		return !r.kind.own && (r.bodyReadEarly.Load() || !isDialError(r.cause))
+		return !r.kind.own && (r.bodyReadEarly.Load() || op == nil || op.Op != "dial")
 	case !r.gotConn.Load(): // no connection that could carry it
 		return r.bodyReadEarly.Load() && !r.connInsecure.Load()
 	case r.ctx.Err() != nil: // a cancelled round trip returns while its writer may still write
@@ -266,14 +263,6 @@ func (r *Report) onEarlyAnswer(int, textproto.MIMEHeader) error {
 	return nil
 }
 
-func (r *Report) onBodyRead() {
-	if r.gotConn.Load() {
-		r.bodyRead.Store(true)
-	} else {
-		r.bodyReadEarly.Store(true)
-	}
-}
-
 // streamRefused is how net/http and golang.org/x/net/http2 say that the server
 // did not process a stream (RFC 9113, sections 6.8 and 8.7) when the request
 // cannot be repeated. The error behind it is not reachable. Should the text
@@ -292,54 +281,57 @@ func refusedByHTTP2(err error) bool {
 
 // watchedBody is the body of one attempt. It cannot be repeated, and notifies the
 // report when it is read. Its sender may read again at the end; a read after it was
-// read to the end and closed means that the request is being repeated.
+// closed there means that the request is being repeated.
 type watchedBody struct {
 	report *Report
 	rest   []byte
 	ended  atomic.Bool
-	closed atomic.Bool
+	closed atomic.Bool // at its end
 }
 
 var errBodyRead = errors.New("the request was sent already")
 
-func (b *watchedBody) begin() error {
-	if b.closed.Load() && b.ended.Load() {
-		b.report.stopRepetition()
-		return errBodyRead
-	}
-	b.report.onBodyRead()
-	return nil
-}
-
-func (b *watchedBody) Read(p []byte) (int, error) {
-	if err := b.begin(); err != nil {
-		return 0, err
+// take takes up to n bytes of what is left.
+func (b *watchedBody) take(n int) ([]byte, error) {
+	r := b.report
+	switch {
+	case b.closed.Load():
+		r.stopRepetition()
+		return nil, errBodyRead
+	case r.gotConn.Load():
+		r.bodyRead.Store(true)
+	default:
+		r.bodyReadEarly.Store(true)
 	}
 	if len(b.rest) == 0 {
 		b.ended.Store(true)
-		return 0, io.EOF
+		return nil, io.EOF
 	}
-	n := copy(p, b.rest)
-	b.rest = b.rest[n:]
-	return n, nil
+	part := b.rest[:min(n, len(b.rest))]
+	b.rest = b.rest[len(part):]
+	b.ended.Store(len(b.rest) == 0)
+	return part, nil
+}
+
+func (b *watchedBody) Read(p []byte) (int, error) {
+	part, err := b.take(len(p))
+	return copy(p, part), err
 }
 
 // WriteTo saves net/http a copy buffer of 32 kB per call.
 func (b *watchedBody) WriteTo(w io.Writer) (int64, error) {
-	if err := b.begin(); err != nil {
-		return 0, err
-	}
-	if len(b.rest) == 0 {
-		b.ended.Store(true)
+	part, err := b.take(len(b.rest))
+	if err == io.EOF {
 		return 0, nil
 	}
-	n, err := w.Write(b.rest)
-	b.rest = b.rest[n:]
-	b.ended.Store(len(b.rest) == 0)
+	if err != nil {
+		return 0, err
+	}
+	n, err := w.Write(part)
 	return int64(n), err
 }
 
 func (b *watchedBody) Close() error {
-	b.closed.Store(true)
+	b.closed.Store(b.ended.Load())
 	return nil
 }
