@@ -16,6 +16,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/seed-39a49030/alipay/internal/delivery"
+	"github.com/seed-39a49030/alipay/internal/identity"
 	"github.com/seed-39a49030/alipay/internal/lenient"
 	"github.com/seed-39a49030/alipay/internal/protocol"
 )
@@ -168,7 +169,7 @@ func (c *Client) encodeOrder(req *ExecuteRequest, defaults, opts []RequestOption
 		Scheme: origin.Scheme, Host: origin.Host,
 		Path: origin.Path + protocol.OldGatewayPath, RawPath: origin.RawPath + protocol.OldGatewayPath,
 	}
-	call.target = target{CallInfo{AppID: c.appID, Host: origin.Host, Method: http.MethodPost, Path: protocol.OldGatewayPath}, req.Method, askedBy(subjectOf(order.bizContent).get)}
+	call.target = target{CallInfo{AppID: c.appID, Host: origin.Host, Method: http.MethodPost, Path: protocol.OldGatewayPath}, req.Method, identity.Ask(identity.Of(order.bizContent))}
 	return call, nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/seed-39a49030/alipay/internal/identity"
 	"github.com/seed-39a49030/alipay/internal/lenient"
 	"github.com/seed-39a49030/alipay/internal/redact"
 )
@@ -259,11 +260,11 @@ func decodeAnswer(answer any, object []byte, target *target, by acceptor) error 
 			v.Field(i).SetZero()
 		}
 	}
-	var about subject
+	var about identity.Subject
 	own, extra, old := false, extraOf(v), !strings.HasPrefix(known.endpoint, "/")
 	err := lenient.EachMember(object, func(name, value []byte) error {
 		text, err := lenient.String(value)
-		about.add(name, text)
+		about.Add(name, text)
 		i, ok := known.members[string(name)]
 		switch {
 		case !ok && old && isCommon(name):
@@ -290,7 +291,7 @@ func decodeAnswer(answer any, object []byte, target *target, by acceptor) error 
 	})
 	switch {
 	case err != nil, target == nil:
-	case target.asked.isAnother(about):
+	case target.asked.IsAnother(about):
 		err = ErrResponseMismatch
 	case !own && (len(known.members) > 0 || newRefusal(object, nil).gateway != oldSuccess): // without members it is the code that says so
 		err = errNoResult

@@ -23,6 +23,7 @@ import (
 	"github.com/google/go-querystring/query"
 
 	"github.com/seed-39a49030/alipay/internal/delivery"
+	"github.com/seed-39a49030/alipay/internal/identity"
 	"github.com/seed-39a49030/alipay/internal/lenient"
 	"github.com/seed-39a49030/alipay/internal/protocol"
 	"github.com/seed-39a49030/alipay/internal/redact"
@@ -124,7 +125,7 @@ func (c *Client) encode(req *Request, opts []RequestOption) (*call, error) {
 		return nil, err
 	}
 	call.uri = strings.TrimPrefix(call.url.RequestURI(), c.transport.origin.RawPath)
-	call.target = target{CallInfo: CallInfo{AppID: c.appID, Host: call.url.Host, Method: method, Path: req.Path}, asked: askedBy(call.query.Get)}
+	call.target = target{CallInfo: CallInfo{AppID: c.appID, Host: call.url.Host, Method: method, Path: req.Path}, asked: identity.Ask(identity.Named(call.query.Get))}
 	return call, nil
 }
 

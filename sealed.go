@@ -15,6 +15,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/seed-39a49030/alipay/internal/identity"
 	"github.com/seed-39a49030/alipay/internal/lenient"
 	"github.com/seed-39a49030/alipay/internal/protocol"
 	"github.com/seed-39a49030/alipay/internal/redact"
@@ -78,7 +79,7 @@ var keptHeaders = [...]string{
 func (x *exchange) seal() *SealedAnswer {
 	a := &x.answer
 	kept := &keptAnswer{target: x.call.target, status: a.status, raw: a.raw, received: a.received, attempts: x.number, requestID: x.requestID}
-	kept.asked = kept.asked.sealed()
+	kept.asked = kept.asked.Sealed()
 	for i, name := range keptHeaders {
 		kept.values[i] = protocol.HeaderValue(a.header, name)
 	}
@@ -177,7 +178,7 @@ func (c *Client) Open(answer *SealedAnswer, out any, opts ...OpenOption) (*Respo
 	a.old.read(a.raw, c.settings.maxResponseBytes)
 	known, typed := answerTypes[reflect.TypeOf(out)]
 	if o.anyUser {
-		target.AppID, target.asked = c.appID, asked{}
+		target.AppID, target.asked = c.appID, identity.Asked{}
 	}
 	var err error
 	switch {
@@ -222,9 +223,9 @@ type storedAnswer struct {
 
 // texts are the texts of the stored form, in their order.
 func (k *keptAnswer) texts() []*string {
-	texts := []*string{&k.requestID, &k.AppID, &k.Method, &k.Path, &k.api, &k.asked.salt}
-	for i := range k.asked.ids {
-		texts = append(texts, &k.asked.ids[i])
+	texts := []*string{&k.requestID, &k.AppID, &k.Method, &k.Path, &k.api, &k.asked.Salt}
+	for i := range k.asked.IDs {
+		texts = append(texts, &k.asked.IDs[i])
 	}
 	for i := range k.values {
 		texts = append(texts, &k.values[i])
@@ -239,7 +240,7 @@ func (s SealedAnswer) MarshalBinary() ([]byte, error) {
 	if k == nil {
 		return nil, errors.New("alipay: there is no answer in the SealedAnswer")
 	}
-	form := storedAnswer{k.received.Unix(), int64(k.received.Nanosecond()), k.attempts, k.status, nil, k.asked.forms[:], k.raw}
+	form := storedAnswer{k.received.Unix(), int64(k.received.Nanosecond()), k.attempts, k.status, nil, k.asked.Forms[:], k.raw}
 	for _, text := range k.texts() {
 		form.Texts = append(form.Texts, []byte(*text))
 	}
@@ -270,13 +271,13 @@ func (s *SealedAnswer) UnmarshalBinary(data []byte) error {
 	rest, err := asn1.Unmarshal(form, &stored)
 	k := new(keptAnswer)
 	texts := k.texts()
-	if content[0] != sealedVersion || !whole || err != nil || len(rest) > 0 || len(stored.Texts) != len(texts) || len(stored.Forms) != len(k.asked.forms) {
+	if content[0] != sealedVersion || !whole || err != nil || len(rest) > 0 || len(stored.Texts) != len(texts) || len(stored.Forms) != len(k.asked.Forms) {
 		return errNotSealed
 	}
 	for i, text := range texts {
 		*text = string(stored.Texts[i])
 	}
-	copy(k.asked.forms[:], stored.Forms)
+	copy(k.asked.Forms[:], stored.Forms)
 	k.received = time.Unix(stored.Seconds, stored.Nanoseconds)
 	k.attempts, k.status, k.raw = stored.Attempts, stored.Status, stored.Body
 	*s = newSealedAnswer(k)

@@ -3,17 +3,12 @@ package alipay
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
-	"slices"
-	"strings"
 
-	"github.com/seed-39a49030/alipay/internal/lenient"
-	"github.com/seed-39a49030/alipay/internal/redact"
+	"github.com/seed-39a49030/alipay/internal/identity"
 )
 
 const (
@@ -120,7 +115,7 @@ func (s *ZhimaCustomerJobworthAuthentication) Preconsult(ctx context.Context, pa
 type target struct {
 	CallInfo
 	api   string // method of the old gateway, in place of a path of its own; "" for v3
-	asked asked
+	asked identity.Asked
 }
 
 // endpoint is what tells one API from another.
@@ -131,7 +126,7 @@ func (t *target) endpoint() string { return cmp.Or(t.api, t.Path) }
 func (t *target) isAnother(object []byte) bool {
 	for _, known := range answerTypes {
 		if known.endpoint == t.endpoint() {
-			return t.asked.isAnother(subjectOf(object))
+			return t.asked.IsAnother(identity.Of(object))
 		}
 	}
 	return false
@@ -141,113 +136,3 @@ func (t *target) isAnother(object []byte) bool {
 type nobody struct{}
 
 func (nobody) accept() error { return nil }
-
-// subject is whom a request asks about, or an answer is about: the values of the
-// members named in subjectNames.
-type subject [len(subjectNames)]string
-
-var subjectNames = [...]string{"user_id", "open_id", "out_agreement_no", "credit_agreement_id"}
-
-const personIDs = 2 // of subjectNames, the first ones
-
-// add adds a member, if it is one that says whom something is about.
-func (s *subject) add(name []byte, text string) {
-	for i := range subjectNames {
-		if string(name) == subjectNames[i] {
-			s[i] = text
-		}
-	}
-}
-
-func (s subject) get(name string) string { return s[slices.Index(subjectNames[:], name)] }
-
-// subjectOf is whom an object is about.
-func subjectOf(object []byte) (s subject) {
-	_ = lenient.EachMember(object, func(name, value []byte) error {
-		text, _ := lenient.String(value)
-		s.add(name, text)
-		return nil
-	})
-	return s
-}
-
-// asked recognises the subject of a request: the ids themselves, or in a sealed
-// answer their salted hashes.
-type asked struct {
-	salt  string
-	ids   subject
-	forms [len(subjectNames)]byte // 0 for an id that was not named, or cannot be compared
-}
-
-func askedBy(get func(name string) string) (a asked) {
-	for i, name := range subjectNames {
-		a.ids[i] = get(name)
-		a.forms[i] = idForm(name, a.ids[i])
-	}
-	return a
-}
-
-// sealed replaces the ids by hashes, which recognise them and do not show them.
-func (a asked) sealed() asked {
-	a.salt = rand.Text()
-	for i, id := range a.ids {
-		if a.ids[i] = ""; a.forms[i] != 0 {
-			a.ids[i] = a.hash(id)
-		}
-	}
-	return a
-}
-
-func (a asked) hash(id string) string {
-	sum := sha256.Sum256([]byte(a.salt + id))
-	return string(sum[:])
-}
-
-// isAnother reports whether an answer is about somebody or something else than was
-// asked. One id of the person that agrees proves that it is not, whatever the other
-// says: an open_id may be that of another application.
-func (a *asked) isAnother(came subject) (another bool) {
-	for i, id := range came {
-		if form := idForm(subjectNames[i], id); form == 0 || form != a.forms[i] {
-			continue
-		}
-		if a.salt != "" {
-			id = a.hash(id)
-		}
-		if id != a.ids[i] {
-			another = true
-		} else if i < personIDs {
-			return false
-		}
-	}
-	return another
-}
-
-// The forms of ids. Only two of the same form can be compared.
-const (
-	otherForm  = 'x'
-	memberForm = 'u' // of a user_id: 16 digits that begin with 2088
-)
-
-// idForm returns the form of an id, 0 for one that does not tell whom it means: it
-// is masked, has blanks or full-width digits, is a number with an exponent, or a
-// word for nothing.
-func idForm(name, id string) byte {
-	switch strings.ToLower(id) {
-	case "", "null", "-", "false", "true", "none", "undefined":
-		return 0
-	}
-	digits := 0
-	for _, c := range []byte(id) {
-		switch {
-		case c >= '0' && c <= '9':
-			digits++
-		case !redact.IsWordByte(c) && c != '_' && c != '-':
-			return 0
-		}
-	}
-	if name == "user_id" && len(id) == 16 && digits == 16 && strings.HasPrefix(id, "2088") {
-		return memberForm
-	}
-	return otherForm
-}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed-39a49030/alipay"
 	"github.com/seed-39a49030/alipay/internal/backoff"
+	"github.com/seed-39a49030/alipay/internal/identity"
 	"github.com/seed-39a49030/alipay/internal/redact"
 )
 
@@ -183,7 +184,7 @@ func (m *Machine) Notified(ctx context.Context, n *alipay.Notification) (id stri
 	var content struct {
 		OutAgreementNo string `json:"out_agreement_no"`
 	}
-	if n == nil || json.Unmarshal(n.BizContent, &content) != nil || !isID(content.OutAgreementNo) {
+	if n == nil || json.Unmarshal(n.BizContent, &content) != nil || !identity.IsPlain(content.OutAgreementNo) {
 		return "", nil
 	}
 	_, err = m.change(ctx, content.OutAgreementNo, func(c *Check) bool {
@@ -359,7 +360,7 @@ func (m *Machine) askAgreement(ctx context.Context, c *Check, found finding) fin
 		found.note, found.pause = err.Error(), min(m.jitter(10*m.timing.Poll), found.pause)
 	case agreement.AgreementStatus == alipay.AgreementStatusValid:
 		found.event, found.openID, found.userID = userAgreed, agreement.OpenID, agreement.AlipayUserID
-		if !isPlain(found.openID) && !isPlain(found.userID) {
+		if !identity.IsPlain(found.openID) && !identity.IsPlain(found.userID) {
 			found.note = "the agreement names no user, so the result cannot be compared with it"
 		}
 	case agreement.AgreementStatus == alipay.AgreementStatusInvalid:
@@ -376,10 +377,10 @@ func (m *Machine) askResult(ctx context.Context, c *Check, found finding) findin
 		ConnKey: c.ID, OnceToken: c.OnceToken, ServiceID: c.Params.ServiceID, IdentityType: c.Params.IdentityType, QueryType: c.Params.QueryType,
 	}
 	// So that another user's answer is refused. An id that was masked is none.
-	if isPlain(c.UserID) {
+	if identity.IsPlain(c.UserID) {
 		params.UserID = c.UserID
 	}
-	if isPlain(c.OpenID) {
+	if identity.IsPlain(c.OpenID) {
 		params.OpenID = c.OpenID
 	}
 	found.pause = m.jitter(min(time.Duration(c.Attempts)*m.timing.Poll, 15*m.timing.Poll))
