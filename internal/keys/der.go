@@ -2,9 +2,12 @@ package keys
 
 import (
 	"bytes"
+	"cmp"
+	"crypto/ecdsa"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/hex"
+	"fmt"
 	"maps"
 	"math"
 	"regexp"
@@ -17,21 +20,20 @@ import (
 // shapes tells what a DER is by how it begins, so that a text which was cut short
 // has a name too. crypto/x509 then reads what is whole.
 var shapes = []struct {
-	kind            Kind
-	form, algorithm string
-	begins          *regexp.Regexp
+	kind   Kind
+	form   string
+	begins *regexp.Regexp
 }{
-	{PrivateOther, "PKCS#8", "", begins("SEQ 02010[01] SEQ ALGORITHM")},
-	{PrivateRSA, "PKCS#1", "RSA", begins("SEQ 02010[01] 02(?:[4-7]|8[123])")},
-	{PrivateOther, "SEC 1", "EC", begins("SEQ 020101 04")},
-	{EncryptedPrivate, "PKCS#8", "", begins("SEQ SEQ 06..2a864886f70d01(?:05|0c01)")}, // PBES2, and what came before it
-	{PublicOther, "SPKI", "", begins("SEQ SEQ ALGORITHM")},
-	{PublicRSA, "PKCS#1", "RSA", begins("SEQ 02(?:[4-7]|8[123])")},
-	{OtherFormat, "PKCS#12", "", begins("SEQ 020103 SEQ")},
-	{OtherFormat, "PKCS#7", "", begins("SEQ 06092a864886f70d0107")},
-	{Certificate, "X.509", "", begins("SEQ SEQ a0030201")},
-	{CertificateRequest, "PKCS#10", "", begins("SEQ SEQ 020100")},
-	{Certificate, "X.509", "", begins("SEQ SEQ 02")}, // version 1
+	{PrivateOther, "PKCS#8", begins("SEQ 02010[01] SEQ ALGORITHM")},
+	{PrivateRSA, "PKCS#1", begins("SEQ 02010[01] 02(?:[4-7]|8[123])")},
+	{PrivateOther, "SEC 1", begins("SEQ 020101 04")},
+	{EncryptedPrivate, "PKCS#8", begins("SEQ SEQ 06..2a864886f70d01(?:05|0c01)")}, // PBES2, and what came before it
+	{PublicOther, "SPKI", begins("SEQ SEQ ALGORITHM")},
+	{PublicRSA, "PKCS#1", begins("SEQ 02(?:[4-7]|8[123])")},
+	{OtherFormat, "PKCS#12", begins("SEQ 020103 SEQ")},
+	{OtherFormat, "PKCS#7", begins("SEQ 06092a864886f70d0107")},
+	{CertificateRequest, "PKCS#10", begins("SEQ SEQ 020100")},
+	{Certificate, "X.509", begins("SEQ SEQ (?:a0030201|02)")}, // the version, or in version 1 the serial number
 }
 
 var algorithms = map[string]string{
@@ -50,43 +52,18 @@ func begins(with string) *regexp.Regexp {
 		"ALGORITHM", "("+strings.Join(slices.Collect(maps.Keys(algorithms)), "|")+"|06)").Replace(with))
 }
 
-// inspect says what the DER of b is, then takes it apart.
-func (b block) inspect() Material {
-	m := Material{PEM: b.pem, DER: b.der}
-	switch {
-	case b.encrypted:
-		m.Kind = EncryptedPrivate
-		if strings.Contains(b.label, "RSA") {
-			m.Form = "PKCS#1"
-		}
-		return m
-	case strings.Contains(b.label, "OPENSSH"), strings.Contains(b.label, "SSH2"), bytes.HasPrefix(b.der, []byte("openssh-key-v1\x00")):
-		m.Kind, m.Form = OtherFormat, "OpenSSH"
-		return m
-	}
-	m.recognise()
-	known := m.Kind != Unknown
-	if i := slices.IndexFunc(labels, func(l label) bool { return strings.Contains(b.label, l.words) }); !known && i >= 0 {
-		m.Kind, m.Algorithm = labels[i].kind, labels[i].algorithm
-	}
-	length := announced(b.der)
-	came := min(length, len(b.der))
-	rest := b.der[came:]
-	switch {
-	case came < length && (b.defect == none || b.defect == defectLength || b.defect == defectNoEnd):
-		return m.defective(both("base64 cut short: the DER announces %d bytes, %d came", "base64 被截断：应有 %d 字节，只有 %d 字节", length, came))
-	case b.defect != none:
-		return m.defective(b.defect)
-	case length == 0:
-		return m.defective(both("it decodes to something that is not the DER of a key or certificate", "解码后不是密钥或证书"))
-	case len(rest) > 0 && announced(rest) == 0:
-		return m.defective(both("%d stray bytes after the end of the DER", "DER 末尾多出 %d 字节", len(rest)))
-	case len(rest) > 0:
-		return m.defective(defectConcatenated)
-	case !known:
-		return m.defective(both("its DER is neither a key nor a certificate", "DER 既不是密钥也不是证书"))
-	}
-	return m.parsed()
+// labels are the last resort, for DER too damaged to tell.
+var labels = []struct {
+	words string
+	kind  Kind
+}{
+	{"ENCRYPTED PRIVATE KEY", EncryptedPrivate},
+	{"RSA PRIVATE KEY", PrivateRSA},
+	{"PRIVATE KEY", PrivateOther},
+	{"RSA PUBLIC KEY", PublicRSA},
+	{"PUBLIC KEY", PublicOther},
+	{"CERTIFICATE REQUEST", CertificateRequest},
+	{"CERTIFICATE", Certificate},
 }
 
 // recognise fills in Kind, Form and Algorithm.
@@ -97,20 +74,64 @@ func (m *Material) recognise() {
 		if match == nil {
 			continue
 		}
-		m.Kind, m.Form, m.Algorithm = shape.kind, shape.form, shape.algorithm
+		m.Kind, m.Form = shape.kind, shape.form
 		if len(match) > 1 {
 			m.Algorithm = algorithms[match[1]]
+		} else if m.Form == "SEC 1" {
+			m.Algorithm = "EC"
 		}
 		switch {
 		case m.Algorithm == "RSA" && m.Kind == PrivateOther:
 			m.Kind = PrivateRSA
-		case m.Algorithm == "RSA" && m.Kind == PublicOther:
+		case m.Algorithm == "RSA":
 			m.Kind = PublicRSA
 		case (m.Algorithm == "EC" || m.Kind == Certificate) && bytes.Contains(m.DER, []byte(curveSM2)):
 			m.Algorithm = "SM2"
 		}
 		return
 	}
+}
+
+// inspect says what b is, then takes it apart.
+func (b block) inspect() Material {
+	der, defect := decode(b.body)
+	m := Material{PEM: b.pem, DER: der}
+	switch {
+	case strings.Contains(b.body, ",ENCRYPTED"): // Proc-Type: 4,ENCRYPTED, and then a ciphertext
+		return Material{PEM: true, Kind: EncryptedPrivate, Form: "PKCS#1"}
+	case strings.Contains(b.label, "OPENSSH"), strings.Contains(b.label, "SSH2"), bytes.HasPrefix(der, []byte("openssh-key-v1\x00")):
+		m.Kind = OpenSSH
+		return m
+	}
+	m.recognise()
+	known := m.Kind != Unknown
+	for _, l := range labels {
+		if m.Kind == Unknown && strings.Contains(b.label, l.words) {
+			m.Kind = l.kind
+		}
+	}
+	length := announced(der)
+	came := min(length, len(der))
+	rest := der[came:]
+	switch {
+	case b.defect == defectNoBegin:
+		return m.defective(b.defect)
+	case came < length && (defect == none || defect == defectLength):
+		return m.defective(both("base64 cut short: the DER announces %d bytes, %d came", "base64 被截断：应有 %d 字节，只有 %d 字节", length, came))
+	case cmp.Or(defect, b.defect) != none:
+		return m.defective(cmp.Or(defect, b.defect))
+	case len(der) == 0:
+		return m.defective(defectNothing)
+	case length == 0:
+		return m.defective(both("it decodes to something that is not the DER of a key or certificate", "解码后不是密钥或证书"))
+	case len(rest) > 0 && announced(rest) == 0:
+		return m.defective(both("%d stray bytes after the end of the DER", "DER 末尾多出 %d 字节", len(rest)))
+	case len(rest) > 0:
+		return m.defective(defectConcatenated)
+	case !known:
+		return m.defective(both("its DER is neither a key nor a certificate", "DER 既不是密钥也不是证书"))
+	}
+	return m.parsed()
 }
 
 // announced is the length of the whole DER, as the head of its SEQUENCE announces
@@ -135,23 +156,6 @@ func announced(der []byte) int {
 	return head + size
 }
 
-type label struct {
-	words     string
-	kind      Kind
-	algorithm string
-}
-
-// labels are the last resort, for DER too damaged to tell.
-var labels = []label{
-	{"ENCRYPTED PRIVATE KEY", EncryptedPrivate, ""},
-	{"RSA PRIVATE KEY", PrivateRSA, "RSA"},
-	{"PRIVATE KEY", PrivateOther, ""},
-	{"RSA PUBLIC KEY", PublicRSA, "RSA"},
-	{"PUBLIC KEY", PublicOther, ""},
-	{"CERTIFICATE REQUEST", CertificateRequest, ""},
-	{"CERTIFICATE", Certificate, ""},
-}
-
 var (
 	defectCorrupt    = both("its DER is corrupt: characters were lost or changed on the way", "DER 已损坏：有字符丢失或被改动")
 	defectHuge       = both("its RSA modulus is larger than any real key's", "RSA 模数大得不合理")
@@ -160,12 +164,11 @@ var (
 
 // parsed takes whole DER apart.
 func (m Material) parsed() Material {
-	if m.isKey() && len(m.DER) > maxBits {
-		return m.defective(defectHuge)
-	}
 	var key any
 	var err error
-	switch {
+	switch isRSA := m.Kind == PrivateRSA || m.Kind == PublicRSA; {
+	case isRSA && len(m.DER) > maxBits:
+		return m.defective(defectHuge)
 	case m.Kind == PrivateRSA && m.Form == "PKCS#8":
 		key, err = x509.ParsePKCS8PrivateKey(m.DER)
 	case m.Kind == PrivateRSA:
@@ -176,7 +179,7 @@ func (m Material) parsed() Material {
 		key, err = x509.ParsePKCS1PublicKey(m.DER)
 	case m.Kind == Certificate:
 		if c, err := x509.ParseCertificate(m.DER); err == nil { // it refuses SM2
-			key, m.Algorithm = c.PublicKey, strings.TrimSuffix(c.PublicKeyAlgorithm.String(), "DSA")
+			key = c.PublicKey
 		}
 	}
 	if err != nil {
@@ -187,10 +190,13 @@ func (m Material) parsed() Material {
 		m.Private, m.Public = key, &key.PublicKey
 	case *rsa.PublicKey:
 		m.Public = key
-	default:
+	case *ecdsa.PublicKey:
+		m.Algorithm = "EC"
+	}
+	if m.Public == nil {
 		return m
 	}
-	m.Algorithm, m.Bits = "RSA", m.Public.N.BitLen()
+	m.Algorithm = fmt.Sprintf("RSA-%d", m.Public.N.BitLen())
 	if defect := Defect(m.Public); defect != none {
 		return m.defective(defect)
 	}
@@ -207,8 +213,6 @@ const maxBits = 16384
 // with a huge modulus takes seconds.
 func Defect(key *rsa.PublicKey) bilingual.Text {
 	switch {
-	case key == nil || key.N == nil:
-		return both("it has no RSA modulus", "没有 RSA 模数")
 	case key.N.Sign() <= 0 || key.N.Bit(0) == 0 || key.E < 3 || key.E&1 == 0 || key.E > math.MaxInt32:
 		return defectImpossible
 	case key.N.BitLen() > maxBits:

@@ -2,6 +2,8 @@ package doctor
 
 import (
 	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
 	"crypto/x509/pkix"
 	"fmt"
 	"os"
@@ -87,8 +89,8 @@ func (m *material) describe(now time.Time) text {
 	if m.Defect != (text{}) {
 		list = append(list, both("damaged: %s", "损坏：%s", m.Defect))
 	}
-	if m.certs == nil && m.Fingerprint() != "" {
-		list = append(list, both("fingerprint of the public key (SHA-256): %s", "公钥指纹（SHA-256）：%s", m.Fingerprint()))
+	if m.certs == nil && fingerprint(m.Public) != "" {
+		list = append(list, both("fingerprint of the public key (SHA-256): %s", "公钥指纹（SHA-256）：%s", fingerprint(m.Public)))
 	}
 	for i, c := range m.certs {
 		if c.X509 == nil {
@@ -111,7 +113,7 @@ func (m *material) describe(now time.Time) text {
 			both("%d. %s, %s, SN %s", "%d. %s，%s，SN %s", i+1, role, name(c.X509.Subject), c.SN),
 			both("   issued by %s, valid %s to %s (%s)", "   颁发者 %s，有效期 %s 至 %s（%s）", name(c.X509.Issuer), day(c.X509.NotBefore), day(c.X509.NotAfter), remaining(c, now)))
 		if !isAuthority {
-			shown := bilingual.Same(fingerprint(c))
+			shown := bilingual.Same(certFingerprint(c))
 			if shown.EN == "" {
 				shown = both("none: the key is not RSA", "无：不是 RSA 密钥")
 			}
@@ -150,16 +152,25 @@ func remaining(c certs.Certificate, now time.Time) text {
 	}
 }
 
-// fingerprint is "" for a key that is not RSA.
-func fingerprint(c certs.Certificate) string {
+// fingerprint is the lower-case hex SHA-256 of a public key as SPKI, so both halves of
+// one pair and its certificate show the same; "" where there is no RSA key.
+func fingerprint(key *rsa.PublicKey) string {
+	if key == nil {
+		return ""
+	}
+	spki, err := x509.MarshalPKIXPublicKey(key)
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf("%x", sha256.Sum256(spki))
+}
+
+func certFingerprint(c certs.Certificate) string {
 	if c.X509 == nil {
 		return ""
 	}
-	key, ok := c.X509.PublicKey.(*rsa.PublicKey)
-	if !ok {
-		return ""
-	}
-	return keys.Material{Public: key}.Fingerprint()
+	key, _ := c.X509.PublicKey.(*rsa.PublicKey)
+	return fingerprint(key)
 }
 
 // leaves are the certificates that are not those of authorities.
@@ -184,12 +195,12 @@ func (r *report) fit(all everything, now time.Time) {
 	}
 	own := ""
 	if all.private.whole(keys.PrivateRSA) {
-		own = all.private.Fingerprint()
+		own = fingerprint(all.private.Public)
 	}
-	isOwn := func(c certs.Certificate) bool { return fingerprint(c) == own }
+	isOwn := func(c certs.Certificate) bool { return certFingerprint(c) == own }
 	valid := func(c certs.Certificate) bool { return validAt(c, now) }
 	if own != "" && all.alipayKey.whole(keys.PublicRSA) {
-		ok(all.alipayKey.Fingerprint() != own, "AlipayPublicKey", "it is not the application's own public key", "不是应用自己的公钥")
+		ok(fingerprint(all.alipayKey.Public) != own, "AlipayPublicKey", "it is not the application's own public key", "不是应用自己的公钥")
 	}
 	if own != "" && all.appCert.whole(keys.Certificate) {
 		ok(slices.ContainsFunc(all.appCert.certs, isOwn), "AppCertContent", "it belongs to the private key", "与应用私钥配套")
@@ -217,7 +228,7 @@ func (r *report) fit(all everything, now time.Time) {
 func (r *report) serialNumbers(all everything, own string) {
 	if all.appCert.whole(keys.Certificate) && own != "" {
 		for _, c := range all.appCert.certs {
-			if fingerprint(c) == own {
+			if certFingerprint(c) == own {
 				r.note(both("app_cert_sn that is sent:          %s", "发送的 app_cert_sn：          %s", c.SN))
 			}
 		}
