@@ -67,11 +67,10 @@ func decodeFresh(object []byte, t reflect.Type) (reflect.Value, []byte, error) {
 	for work := 0; ; work += len(object) {
 		fresh := reflect.New(t)
 		err := unmarshal(object, fresh.Interface())
-		wrong, ok := errors.AsType[*json.UnmarshalTypeError](err)
-		if !ok || work > maxWork {
-			return fresh.Elem(), object, err
+		var refitted []byte
+		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && work <= maxWork {
+			refitted = refit(object, wrong)
 		}
-		refitted := refit(object, wrong)
 		if refitted == nil {
 			return fresh.Elem(), object, err
 		}
@@ -123,8 +122,6 @@ func misfit(err error, t reflect.Type) error {
 		return nil
 	case errors.As(err, new(*Misfit)):
 		return err
-	case errors.Is(err, ErrNotAString):
-		return &Misfit{Why: ErrNotAString.Error()}
 	case errors.As(err, &wrong):
 		kind, _, _ := strings.Cut(wrong.Value, " ")
 		return &Misfit{Member: memberOf(t, wrong.Field), Why: "a " + kind + " where " + wrong.Type.String() + " belongs"}

@@ -18,8 +18,8 @@ type OldAnswer struct {
 	Own  bool   // Node stands under the method's own name, not under error_response
 	Sign string // sign; empty without one
 	SN   string // alipay_cert_sn; empty without one
-
-	Damage string // what had been done to the answer on its way, and is undone here; empty for nothing
+	// Damage is what had been done to the answer on its way, and is undone here.
+	Damage string
 }
 
 // Why an answer of the old gateway cannot be taken apart.
@@ -111,11 +111,10 @@ func shape(body []byte) []byte {
 // Content returns what Node says: the object, or what is in the string, which is
 // a ciphertext.
 func (a *OldAnswer) Content() []byte {
-	if a.Node[0] != '"' {
-		return a.Node
+	if text, err := lenient.String(a.Node); err == nil {
+		return []byte(text)
 	}
-	text, _ := lenient.String(a.Node) // without a raw control character, or empty
-	return []byte(text)
+	return a.Node
 }
 
 // Verify checks the signature over the node as it was received, or over the same

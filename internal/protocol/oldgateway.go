@@ -70,18 +70,15 @@ func OldParameters(form url.Values) (map[string]string, error) {
 	return params, nil
 }
 
-// oldTime is the layout of times at the old gateway, and chinaTime the zone in
-// which it reads and writes them.
-const oldTime = "2006-01-02 15:04:05"
-
+// chinaTime is the zone in which the old gateway reads and writes times.
 var chinaTime = time.FixedZone("GMT+8", 8*60*60)
 
 // FormatOldTime writes a time as the old gateway does: to the second, in GMT+8.
-func FormatOldTime(t time.Time) string { return t.In(chinaTime).Format(oldTime) }
+func FormatOldTime(t time.Time) string { return t.In(chinaTime).Format(time.DateTime) }
 
 // ParseOldTime reads what FormatOldTime wrote. Its error is safe to show.
 func ParseOldTime(text string) (time.Time, error) {
-	t, err := time.ParseInLocation(oldTime, text, chinaTime)
+	t, err := time.ParseInLocation(time.DateTime, text, chinaTime)
 	if err != nil || FormatOldTime(t) != text { // ParseInLocation takes fractions and blanks, too
 		return time.Time{}, errors.New("the time is not of the form yyyy-MM-dd HH:mm:ss")
 	}

@@ -33,9 +33,9 @@ func (a *signedAnswer) search(keys []*rsa.PublicKey, body []byte, most int64) (s
 			return nil, "", errForeignKey
 		}
 	}
-	inSeconds := SignedContent(a.timestamp[:max(0, len(a.timestamp)-3)], a.nonce, body)
-	inMicroseconds := SignedContent(a.timestamp+"000", a.nonce, body)
-	if ok, _ := VerifyAny(keys, [][]byte{inSeconds, inMicroseconds}, signatures); ok {
+	shorter := SignedContent(a.timestamp[:max(0, len(a.timestamp)-3)], a.nonce, body)
+	longer := SignedContent(a.timestamp+"000", a.nonce, body)
+	if ok, _ := VerifyAny(keys, [][]byte{shorter, longer}, signatures); ok {
 		return nil, "", alteredBy("the unit of its timestamp")
 	}
 	for _, text := range rewritten(body) {

@@ -5,6 +5,7 @@
 package protocol
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/rand"
@@ -14,6 +15,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math/big"
 	"strconv"
 	"strings"
 )
@@ -161,6 +163,28 @@ func VerifyAny(keys []*rsa.PublicKey, contents, signatures [][]byte) (ok, byKey 
 	return false, byKey
 }
 
+// OpenSignature returns the encoded message (RFC 8017, section 8.2.2) that a
+// signature shows to anyone who has the public key. It is noise when the matching
+// private key did not make the signature. ok is false when there is none.
+func OpenSignature(key *rsa.PublicKey, signature []byte) (message []byte, ok bool) {
+	s := new(big.Int).SetBytes(signature)
+	if len(signature) != key.Size() || s.Cmp(key.N) >= 0 {
+		return nil, false
+	}
+	return s.Exp(s, big.NewInt(int64(key.E)), key.N).FillBytes(make([]byte, key.Size())), true
+}
+
+// Unpad returns what an encoded message of PKCS #1 v1.5 holds behind 00 01 FF … FF
+// 00. It requires at least eight FF, which do not occur by chance.
+func Unpad(message []byte) (inner []byte, ok bool) {
+	rest, ok := bytes.CutPrefix(message, []byte{0, 1})
+	end := bytes.IndexByte(rest, 0)
+	if !ok || end < 8 || bytes.Count(rest[:end], []byte{0xff}) != end {
+		return nil, false
+	}
+	return rest[end+1:], true
+}
+
 const signMember = ",sign="
 
 // Authorization returns the value of the Authorization header.
@@ -180,16 +204,13 @@ type Credentials struct {
 	Signature  string // sign
 }
 
-// ErrScheme reports an Authorization header of another scheme.
-var ErrScheme = errors.New("authorization scheme is not " + Scheme)
-
 // ParseAuthorization takes an Authorization header apart. The members of the
 // authString may come in any order and unknown ones are skipped, since official
 // clients differ in both. A missing member is left empty.
 func ParseAuthorization(header string) (Credentials, error) {
 	scheme, rest, _ := strings.Cut(strings.TrimSpace(header), " ")
 	if scheme != Scheme {
-		return Credentials{}, ErrScheme
+		return Credentials{}, errors.New("authorization scheme is not " + Scheme)
 	}
 	var c Credentials
 	c.AuthString = strings.TrimSpace(rest)

@@ -111,7 +111,7 @@ func TestAuthorizationMembersMayComeInAnyOrder(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, Credentials{Signature: "x"}, c)
 	_, err = ParseAuthorization("Bearer x")
-	assert.ErrorIs(t, err, ErrScheme)
+	assert.EqualError(t, err, "authorization scheme is not ALIPAY-SHA256withRSA")
 }
 
 func TestNewIDIsWithinTheDocumentedForm(t *testing.T) {

@@ -18,21 +18,18 @@ import (
 	"github.com/seed-39a49030/alipay/internal/replay"
 )
 
-// Why an answer is not accepted. The client exports these under its own names.
+// Why an answer is not accepted. The client exports these under its own names, but for
+// the two kinds of [ErrReplayed].
 var (
-	ErrUnsigned                 = errors.New("the answer is not signed")
-	ErrAnswerSignature          = errors.New("the answer's signature does not verify")
-	ErrAltered            error = altered{}
-	ErrStale                    = errors.New("the answer is stale")
-	ErrUnknownCertificate       = errors.New("the answer is signed under a certificate that is not configured")
-	ErrReplayed                 = errors.New("the answer does not belong to this request")
-)
-
-// Two ways in which an answer is not the one to this request. Both satisfy
-// [ErrReplayed].
-var (
-	ErrSeenBefore = fmt.Errorf("%w: this client has been given the same signed answer before, so something between the gateway and here repeats answers or mixes them up", ErrReplayed)
-	ErrFromCache  = fmt.Errorf("%w: it is cached, or the RoundTripper answered without sending the request", ErrReplayed)
+	ErrUnsigned           = errors.New("the answer is not signed")
+	ErrAnswerSignature    = errors.New("the answer's signature does not verify")
+	ErrAltered            = error(altered{})
+	ErrStale              = errors.New("the answer is stale")
+	ErrUnknownCertificate = errors.New("the answer is signed under a certificate that is not configured")
+	ErrReplayed           = errors.New("the answer does not belong to this request")
+	ErrSeenBefore         = fmt.Errorf("%w: this client has been given the same signed answer before, "+
+		"so something between the gateway and here repeats answers or mixes them up", ErrReplayed)
+	ErrFromCache = fmt.Errorf("%w: it is cached, or the RoundTripper answered without sending the request", ErrReplayed)
 )
 
 // HeaderValue returns a header of an answer: the first line of that name with a
@@ -74,11 +71,10 @@ func AnswerID(h http.Header) (id replay.ID, ok bool) {
 // Verifier checks answers: signature, certificate, freshness. It works on the
 // body as received, before anything has read it.
 type Verifier struct {
-	Key     *rsa.PublicKey         // public-key mode
-	Certs   map[string]SigningCert // certificate mode: by SN
-	MaxSkew time.Duration
-	// MaxBytes bounds a body that Recover decompresses.
-	MaxBytes int64
+	Key      *rsa.PublicKey         // public-key mode
+	Certs    map[string]SigningCert // certificate mode: by SN
+	MaxSkew  time.Duration
+	MaxBytes int64 // bounds a body that Recover decompresses
 }
 
 // SigningCert is a certificate of Alipay's that may sign answers.
@@ -122,8 +118,8 @@ func (v *Verifier) KeysFor(member, sn string, at time.Time) (keys []*rsa.PublicK
 	case v.Certs == nil:
 		return []*rsa.PublicKey{v.Key}, nil
 	case sn == "":
-		for _, configured := range slices.Sorted(maps.Keys(v.Certs)) {
-			if cert := v.Certs[configured]; !at.After(cert.NotAfter) {
+		for _, cert := range v.Certs {
+			if !at.After(cert.NotAfter) {
 				keys = append(keys, cert.Key)
 			}
 		}
@@ -140,8 +136,8 @@ func (v *Verifier) KeysFor(member, sn string, at time.Time) (keys []*rsa.PublicK
 	if raw, err := hex.DecodeString(sn); err != nil || len(raw) != md5.Size {
 		sn = "" // a stranger may have written it
 	}
-	return nil, &UnknownCertificate{sn, ErrUnknownCertificate.Error() + ": " + member + " is " + cmp.Or(sn, "(not a serial number)") + state +
-		"; download the current 支付宝公钥证书 and add it to AlipayPublicCertContent"}
+	return nil, &UnknownCertificate{sn, fmt.Errorf("%w: %s is %s%s; download the current 支付宝公钥证书 and add it to AlipayPublicCertContent",
+		ErrUnknownCertificate, member, cmp.Or(sn, "(not a serial number)"), state)}
 }
 
 func (v *Verifier) checkFreshness(timestamp string, received time.Time) error {
@@ -162,13 +158,11 @@ func (v *Verifier) checkFreshness(timestamp string, received time.Time) error {
 // UnknownCertificate says which certificate an answer names and which are
 // configured, for those who have to install the new one.
 type UnknownCertificate struct {
-	SN   string // that the answer names; "" if it is no SN
-	text string
+	SN string // that the answer names; "" if it is no SN
+	error
 }
 
-func (e *UnknownCertificate) Error() string { return e.text }
-
-func (e *UnknownCertificate) Unwrap() error { return ErrUnknownCertificate }
+func (e *UnknownCertificate) Unwrap() error { return e.error }
 
 // errForeignKey also names the usual causes.
 var errForeignKey = fmt.Errorf("%w: the configured key or certificate of Alipay (支付宝公钥, 支付宝公钥证书) is not the one that signed; "+

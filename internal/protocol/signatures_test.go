@@ -66,15 +66,19 @@ func TestWhatIsNoSignatureOfTheKeyIsNone(t *testing.T) {
 // little padding comes about by chance, and s+n opens as s does.
 func TestTheFormOfASignatureIsStrict(t *testing.T) {
 	key := readKey(t, "app_private_pkcs8.pem")
-	with := func(ff int, end ...byte) []byte {
-		message := slices.Concat([]byte{0, 1}, bytes.Repeat([]byte{0xff}, ff), end, bytes.Repeat([]byte{7}, key.Size()-2-ff-len(end)))
+	opened := func(message []byte) []byte {
 		return new(big.Int).Exp(new(big.Int).SetBytes(message), key.D, key.N).FillBytes(make([]byte, key.Size()))
+	}
+	with := func(ff int, end ...byte) []byte {
+		return opened(slices.Concat([]byte{0, 1}, bytes.Repeat([]byte{0xff}, ff), end, bytes.Repeat([]byte{7}, key.Size()-2-ff-len(end))))
 	}
 	assert.True(t, madeBy(&key.PublicKey, with(8, 0)))
 	for name, signature := range map[string][]byte{
 		"seven":       with(7, 0),
 		"without end": with(key.Size() - 2),
 		"another end": with(100, 1),
+		"another pad": opened(slices.Concat([]byte{0, 1}, bytes.Repeat([]byte{0xfe}, key.Size()-3), []byte{0})),
+		"another way": opened(slices.Concat([]byte{0, 2}, bytes.Repeat([]byte{0xff}, key.Size()-3), []byte{0})),
 	} {
 		assert.False(t, madeBy(&key.PublicKey, signature), name)
 	}
