@@ -32,8 +32,7 @@ func (e *Misfit) Error() string {
 // Decode decodes an object, as [Object] returns it, into out, which may be nil.
 // Numbers that go into an any are of type [json.Number], and keep their digits. A
 // number, string or boolean is read as the other kind where nothing is lost. The
-// error is a *[Misfit]; it leaves out unchanged. A panic of an UnmarshalJSON is an
-// error as well.
+// error, also that of an UnmarshalJSON that panics, is a *[Misfit]; out is then unchanged.
 func Decode(object []byte, out any) (err error) {
 	if out == nil {
 		return nil
@@ -140,15 +139,17 @@ func memberOf(t reflect.Type, path string) string {
 		if t.Kind() != reflect.Struct {
 			break
 		}
+		var called string
 		fields := reflect.VisibleFields(t)
 		i := slices.IndexFunc(fields, func(field reflect.StructField) bool {
 			tag, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-			return strings.EqualFold(cmp.Or(tag, field.Name), name)
+			called = cmp.Or(tag, field.Name)
+			return strings.EqualFold(called, name)
 		})
 		if i < 0 {
 			break
 		}
-		known, t = append(known, name), fields[i].Type
+		known, t = append(known, called), fields[i].Type
 	}
 	return strings.Join(known, ".")
 }

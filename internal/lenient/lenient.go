@@ -89,8 +89,7 @@ func WithoutGBK(body []byte, replaced string) (out []byte) {
 }
 
 // String reads a JSON value as Alipay's Java SDK reads a string: numbers and
-// booleans as they are spelled. A null is empty, which Java refuses for a known
-// member; this is the more lenient of the two.
+// booleans as they are spelled. A null, which Java refuses for a known member, is empty.
 func String(value []byte) (string, error) {
 	if len(value) == 0 {
 		return "", ErrNotJSON
