@@ -11,7 +11,7 @@ import (
 	"github.com/seed-39a49030/alipay/internal/backoff"
 )
 
-// PollPolicy says how WaitForResult polls. The zero value of each member means
+// PollPolicy says how [WaitForResult] polls. The zero value of each member means
 // its default.
 type PollPolicy struct {
 	Initial time.Duration // the first step, doubling with each; default 1 s
@@ -19,41 +19,29 @@ type PollPolicy struct {
 	Timeout time.Duration // how long to wait in all; default 10 min
 }
 
-func (p PollPolicy) withDefaults() PollPolicy {
-	return PollPolicy{
-		Initial: cmp.Or(p.Initial, time.Second),
-		Max:     cmp.Or(p.Max, 15*time.Second),
-		Timeout: cmp.Or(p.Timeout, 10*time.Minute),
-	}
-}
-
 // WaitForResult queries at once, and again while the answer is
 // [IdentityResultWaitingVerify], with growing pauses, each between half and all of
 // its step. It returns the first other answer.
 //
-// A poll that was lost on the wire, got a 5xx or could not be delivered does not
-// end the wait, since only asking again can show the state. A refusal does, and what
-// repeating cannot help, such as a Signer that fails or a proxy that refuses. But a
-// lost poll may have taken the result with it, or may be delayed and take it later.
-// So a refusal after one satisfies [ErrOutcomeUnknown] beside its own code, such as
-// [CodeTokenInvalid], whatever was answered in between.
+// A poll that was lost on the wire, got a 5xx or was not delivered does not end the
+// wait. A refusal does, and what repeating cannot help, such as a Signer that fails.
+// But a lost poll may have taken the result with it, or take it later: a refusal
+// after one satisfies [ErrOutcomeUnknown] beside its own code.
 //
 // An answer that could not be accepted is kept: the error of the wait carries it
 // ([CallError].Answer). The wait ends at once when it can never verify under the
 // present keys ([ErrResponseSignature], [ErrUnknownCertificate], [ErrDecrypt]), and
-// when it verifies and is final (an old one, or one from a cache): asking again
-// could only be answered with TOKEN_INVALID. After one that was changed on its way
-// ([ErrResponseAltered]) or is about somebody else, the asking goes on: the right
-// one may still come.
+// when it verifies and is final (an old one, or one from a cache). After one that was
+// changed on its way ([ErrResponseAltered]) or is about somebody else, the asking
+// goes on.
 //
-// The policy's Timeout ends the asking, never a poll in progress: that one ends by
-// the client's own timeout, or by ctx. When ctx or the Timeout has ended,
-// WaitForResult returns the last answer (nil if there was none) and an error that
-// satisfies [ErrStillWaiting] and the context's error, and ErrOutcomeUnknown if any
-// poll was lost. Its text says what happened to that poll.
+// The policy's Timeout ends the asking, never a poll in progress. When it or ctx has
+// ended, WaitForResult returns the last answer (nil if there was none) and an error
+// that satisfies [ErrStillWaiting] and the context's error, and ErrOutcomeUnknown if
+// any poll was lost.
 //
-// A wait lives as long as its process. A program that has to record every poll, and
-// go on after a crash, uses package check instead.
+// A wait lives as long as its process. To record every poll, and go on after a
+// crash, use package check.
 func WaitForResult(ctx context.Context, querier JobworthQuerier, params *QueryParams, policy PollPolicy, opts ...RequestOption) (*QueryResponse, error) {
 	if policy.Initial < 0 || policy.Max < 0 || policy.Timeout < 0 {
 		return nil, errArgument("PollPolicy", "a member of the PollPolicy is negative; the zero value of each means its default")
@@ -68,30 +56,25 @@ func WaitForResult(ctx context.Context, querier JobworthQuerier, params *QueryPa
 	if err := fixed.apply(opts); err != nil {
 		return nil, err
 	}
-	policy = policy.withDefaults()
-	asking, cancel := context.WithTimeout(ctx, policy.Timeout)
+	first := cmp.Or(policy.Initial, time.Second)
+	longest := max(first, cmp.Or(policy.Max, 15*time.Second))
+	asking, cancel := context.WithTimeout(ctx, cmp.Or(policy.Timeout, 10*time.Minute))
 	defer cancel()
 
 	var w wait
 	for poll := 0; ; poll++ {
-		if poll > 0 && fixed.requestID != "" {
-			opts = append(opts[:len(opts):len(opts)], WithRequestID(derivedID(fixed.requestID, poll+1)))
+		if id := fixed.requestID; poll > 0 && id != "" { // an id names one request
+			suffix := "-" + strconv.Itoa(poll+1)
+			opts = append(opts[:len(opts):len(opts)], WithRequestID(id[:min(len(id), 32-len(suffix))]+suffix))
 		}
 		answer, err := querier.Query(ctx, params, opts...)
 		if done, err := w.polled(answer, err, ctx.Err() != nil); done {
 			return answer, err
 		}
-		pause := backoff.Jitter(backoff.Step(policy.Initial, max(policy.Initial, policy.Max), poll))
-		if !backoff.Sleep(asking, pause) {
+		if !backoff.Sleep(asking, backoff.Jitter(backoff.Step(first, longest, poll))) {
 			return w.last, markEnded(ctx, w.stillWaiting(asking.Err()))
 		}
 	}
-}
-
-// derivedID is the request id of a further poll: an id names one request.
-func derivedID(id string, poll int) string {
-	suffix := "-" + strconv.Itoa(poll)
-	return id[:min(len(id), 32-len(suffix))] + suffix
 }
 
 // wait is the state of the polls so far.
@@ -135,10 +118,11 @@ func (w *wait) polled(answer *QueryResponse, err error, ended bool) (done bool, 
 // perhaps the result with it; after TOKEN_INVALID it probably was. ErrNotDelivered
 // is true of the last poll only, so it is left out.
 func (w *wait) inDoubt(err error) error {
-	e := &CallError{what: "an earlier answer was lost (" + describePoll(w.lost) + "), and asking again ended with", cause: w.lost, Answer: w.kept, outcome: OutcomeUnknown}
+	end := "and asking again ended with"
 	if errors.Is(err, CodeTokenInvalid) {
-		e.what = "an earlier answer was lost (" + describePoll(w.lost) + "), and now the token is spent: the result was probably delivered and lost"
+		end = "and now the token is spent: the result was probably delivered and lost"
 	}
+	e := &CallError{what: "an earlier answer was lost (" + describePoll(w.lost) + "), " + end, cause: w.lost, Answer: w.kept, outcome: OutcomeUnknown}
 	e.like(err)
 	var failed *CallError
 	switch {
