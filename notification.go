@@ -13,7 +13,6 @@ import (
 	"io"
 	"log/slog"
 	"maps"
-	"mime"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -39,55 +38,37 @@ var ErrNotificationSignature = errors.New("the notification could not be verifie
 // signature covers both readings. So compare the notification with the merchant's
 // own record, and never act on it alone.
 //
-// Printing and logging it shows ID, method, application and time, and none of the
-// values.
+// Printing and logging it shows ID, method, application and time, and no values.
 type Notification struct {
 	ID         string          // notify_id; empty for the parameters of a return_url
 	Method     string          // msg_method of a message, notify_type of a notification, method of a return_url
 	AppID      string          // app_id
-	Time       time.Time       // utc_timestamp, notify_time or timestamp; zero when none of them can be read
+	Time       time.Time       // utc_timestamp, notify_time or timestamp; zero when it cannot be read
 	BizContent json.RawMessage // biz_content of a message; nil when there is none, or it is not JSON
 	Values     url.Values      // all of it; values of only white space may be unsigned
 }
 
-// Format implements [fmt.Formatter]: every verb shows ID, method, application and time.
-func (n Notification) Format(f fmt.State, verb rune) { n.shown().Format(f, verb) }
-
-// LogValue implements [slog.LogValuer] with what Format prints.
-func (n Notification) LogValue() slog.Value {
-	shown := n.shown()
-	for i, name := range []string{"notify_id", "method", "app_id", "time", "values"} {
-		shown.Fields[i].Name = name
-	}
-	return shown.LogValue()
+// Format implements [fmt.Formatter].
+func (n Notification) Format(f fmt.State, verb rune) {
+	n.shown("ID", "Method", "AppID", "Time", "Values").Format(f, verb)
 }
 
-func (n Notification) shown() redact.Value {
+// LogValue implements [slog.LogValuer].
+func (n Notification) LogValue() slog.Value {
+	return n.shown("notify_id", "method", "app_id", "time", "values").LogValue()
+}
+
+func (n Notification) shown(names ...string) redact.Value {
 	at := ""
 	if !n.Time.IsZero() {
 		at = n.Time.UTC().Format(time.RFC3339)
 	}
-	return redact.Value{TypeName: "alipay.Notification", Fields: []redact.Field{
-		{Name: "ID", Text: redact.Printable(n.ID, maxShownID)}, {Name: "Method", Text: redact.Printable(n.Method, maxShownID)},
-		{Name: "AppID", Text: redact.Printable(n.AppID, maxShownID)}, {Name: "Time", Text: at}, redact.Count("Values", len(n.Values)),
-	}}
-}
-
-// notificationError says which check failed, and nothing of the values.
-type notificationError struct {
-	reason string
-	cause  error // nil, or ErrUnknownCertificate
-}
-
-func (e *notificationError) Error() string {
-	return "alipay: " + ErrNotificationSignature.Error() + ": " + e.reason
-}
-
-func (e *notificationError) Unwrap() []error {
-	if e.cause != nil {
-		return []error{ErrNotificationSignature, e.cause}
+	v := redact.Value{TypeName: "alipay.Notification"}
+	for i, text := range []string{n.ID, n.Method, n.AppID, at} {
+		v.Fields = append(v.Fields, redact.Field{Name: names[i], Text: redact.Printable(text, maxShownID)})
 	}
-	return []error{ErrNotificationSignature}
+	v.Fields = append(v.Fields, redact.Count(names[4], len(n.Values)))
+	return v
 }
 
 // serviceCheck is the service of the request with which the console checks the
@@ -104,20 +85,18 @@ var simpleParams = []string{
 // VerifyNotification checks the decoded form of a notification, or the parameters of
 // a return_url: the signature, under a key or certificate configured now, and that
 // it is for this application. Otherwise the error satisfies
-// [ErrNotificationSignature]. values is not changed.
-//
-// The request with which the console checks a gateway address verifies, too, with
-// alipay.service.check as its Method. [Client.NotificationHandler] answers it.
+// [ErrNotificationSignature]. values is not changed. The console's check of a gateway
+// address verifies, too, with alipay.service.check as its Method.
 func (c *Client) VerifyNotification(values url.Values) (*Notification, error) {
 	if c == nil || c.transport == nil {
 		return nil, errArgument("Client", "this Client was not made by NewClient")
 	}
 	params, err := protocol.OldParameters(values)
 	if err != nil {
-		return nil, &notificationError{reason: err.Error()}
+		return nil, unverified(err.Error())
 	}
 	if reason := c.refusal(params); reason != "" {
-		return nil, &notificationError{reason: reason}
+		return nil, unverified(reason)
 	}
 	if err := c.keys.Load().verifyNotification(params, c.settings.clock()); err != nil {
 		return nil, err
@@ -129,15 +108,18 @@ func (c *Client) VerifyNotification(values url.Values) (*Notification, error) {
 	}
 	if ms, err := strconv.ParseInt(params["utc_timestamp"], 10, 64); err == nil {
 		n.Time = time.UnixMilli(ms)
-	} else if at, err := protocol.ParseOldTime(params["notify_time"]); err == nil {
-		n.Time = at
-	} else if at, err := protocol.ParseOldTime(params["timestamp"]); err == nil {
-		n.Time = at
+	} else {
+		n.Time, _ = protocol.ParseOldTime(cmp.Or(params["notify_time"], params["timestamp"]))
 	}
 	if content := []byte(params["biz_content"]); json.Valid(content) {
 		n.BizContent = content
 	}
 	return n, nil
+}
+
+// unverified says which check failed, and nothing of the values.
+func unverified(reason string) error {
+	return fmt.Errorf("alipay: %w: %s", ErrNotificationSignature, reason)
 }
 
 // refusal says why a form is not believed, whatever its signature says; "" for one
@@ -202,15 +184,11 @@ func readCheck(content string) (check gatewayCheck) {
 	return check
 }
 
-// notificationForms are the parameters that the signature of a notification may
-// leave out: for a trade, sign and sign_type; for a message, only sign. The SN of
-// the certificate is usually not signed.
-var notificationForms = [][]string{
-	{"sign", "sign_type", "alipay_cert_sn"}, {"sign", "alipay_cert_sn"}, {"sign", "sign_type"}, {"sign"},
-}
-
+// notificationContents are what the signature may cover. It may leave out: for a
+// trade, sign and sign_type; for a message, only sign. The SN of the certificate is
+// usually not signed.
 func notificationContents(params map[string]string) (contents [][]byte) {
-	for _, leaveOut := range notificationForms {
+	for _, leaveOut := range [][]string{{"sign", "sign_type", "alipay_cert_sn"}, {"sign", "alipay_cert_sn"}, {"sign", "sign_type"}, {"sign"}} {
 		contents = append(contents, protocol.OldContent(params, leaveOut...))
 	}
 	return contents
@@ -221,18 +199,16 @@ func notificationContents(params map[string]string) (contents [][]byte) {
 func (k *keySet) verifyNotification(params map[string]string, now time.Time) error {
 	keys, err := k.verifier.KeysFor("alipay_cert_sn", params["alipay_cert_sn"], now)
 	if err != nil || len(keys) == 0 {
-		return &notificationError{"its certificate, alipay_cert_sn, is not configured or has expired; any call fetches the new one, Client.Heartbeat for one, " +
-			"and adding the current 支付宝公钥证书 to AlipayPublicCertContent makes it known from the beginning", ErrUnknownCertificate}
+		return fmt.Errorf("%w (%w)", unverified("its certificate, alipay_cert_sn, is not configured or has expired; any call fetches the new one, Client.Heartbeat for one, "+
+			"and adding the current 支付宝公钥证书 to AlipayPublicCertContent makes it known from the beginning"), ErrUnknownCertificate)
 	}
 	signatures := protocol.Signatures(params["sign"])
 	ok, byKey := protocol.VerifyAny(keys, notificationContents(params), signatures)
-	if sent := len(params); !ok {
+	if !ok {
 		// Alipay's two Java SDKs differ: 4.40 does not sign a value of only white
 		// space, the one for v3 does.
 		maps.DeleteFunc(params, func(_, value string) bool { return isBlank(value) })
-		if len(params) < sent {
-			ok, _ = protocol.VerifyAny(keys, notificationContents(params), signatures)
-		}
+		ok, _ = protocol.VerifyAny(keys, notificationContents(params), signatures)
 	}
 	if ok {
 		return nil
@@ -247,41 +223,37 @@ func (k *keySet) verifyNotification(params map[string]string, now time.Time) err
 	if strings.Contains(params["sign"], " ") {
 		reason += "; its sign holds blanks where + was, so the form was decoded twice"
 	}
-	return &notificationError{reason: reason}
+	return unverified(reason)
 }
 
-// maxNotification bounds the body of a notification.
-const maxNotification = 1 << 20
-
-// NotificationHandler receives notifications: form posts of at most 1 MiB. A query
-// in the address is not part of the form. For each one whose signature verifies it
-// calls handle, under the request's context, and answers success only after handle
-// has returned nil. Otherwise, and after a panic of handle, it answers fail, and
-// the platform sends the notification again, up to 8 times within 25 hours. The
-// same one may also arrive several times at once: store its content under its ID
-// before returning nil. The console's check of the gateway address
-// (alipay.service.check) is answered without handle.
+// NotificationHandler receives notifications: form posts of at most 1 MiB, without
+// the query of the address. For each one whose signature verifies it calls handle,
+// under the request's context, and answers success only after handle has returned
+// nil. Otherwise, and after a panic of handle, it answers fail, and the platform sends
+// the notification again, up to 8 times within 25 hours. The same one may also arrive
+// several times at once: store its content under its ID before returning nil. The
+// console's check of the gateway address (alipay.service.check) is answered without
+// handle.
 //
 // The status is 200 for success, 400 for a notification that does not pass
-// verification, 405 and 413 for other requests, and 500 when handle failed. No
-// values are logged; the client's logger gets the reason of a refusal, at Warn, and
-// of an error of handle its type: errors.As finds the error itself in the attribute
-// "error".
+// verification, 405 and 413 for other requests, and 500 when handle failed. The
+// client's logger gets the reason of a refusal, at Warn, and of an error of handle its
+// type: errors.As finds the error itself in the attribute "error". No values are
+// logged.
 func (c *Client) NotificationHandler(handle func(context.Context, *Notification) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		status, answer, err := c.receive(w, r, handle)
-		if err != nil && c != nil {
+		if err != nil {
+			answer = "fail"
 			message := "alipay: notification refused"
 			if status == http.StatusInternalServerError {
 				message = "alipay: notification not handled"
 			}
-			c.settings.warn(r.Context(), message, slog.String("app_id", c.appID), slog.Int("status", status), slog.Any("error", err))
+			if c != nil {
+				c.settings.warn(r.Context(), message, slog.String("app_id", c.appID), slog.Int("status", status), slog.Any("error", err))
+			}
 		}
-		contentType := "text/plain"
-		if strings.HasPrefix(answer, "<") {
-			contentType = "text/xml"
-		}
-		w.Header().Set("Content-Type", contentType+"; charset=utf-8")
+		w.Header().Set("Content-Type", http.DetectContentType([]byte(answer))) // text/plain, or text/xml
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, answer)
 	})
@@ -290,43 +262,40 @@ func (c *Client) NotificationHandler(handle func(context.Context, *Notification)
 func (c *Client) receive(w http.ResponseWriter, r *http.Request, handle func(context.Context, *Notification) error) (status int, answer string, err error) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		return http.StatusMethodNotAllowed, "fail", errors.New("the request is not a POST")
+		return http.StatusMethodNotAllowed, "", errors.New("the request is not a POST")
 	}
 	values, status, err := readForm(w, r)
 	if err != nil {
-		return status, "fail", err
+		return status, "", err
 	}
-	notification, err := c.VerifyNotification(values)
+	n, err := c.VerifyNotification(values)
 	if err != nil {
-		return http.StatusBadRequest, "fail", err
+		return http.StatusBadRequest, "", err
 	}
-	answer = "success"
-	if notification.ID == "" && notification.Method == serviceCheck {
-		answer, err = c.answerCheck(r.Context(), notification)
+	if n.ID == "" && n.Method == serviceCheck {
+		answer, err = c.answerCheck(r.Context(), n)
 	} else {
-		err = run(r.Context(), handle, notification)
+		answer, err = "success", run(r.Context(), handle, n)
 	}
 	if err != nil {
-		return http.StatusInternalServerError, "fail", err
+		return http.StatusInternalServerError, "", err
 	}
 	return http.StatusOK, answer, nil
 }
 
-// readForm returns the form in a request's body. Its error says what is there
-// instead.
+// readForm returns the form in a request's body, and not the query of the address.
+// Its error says what is there instead.
 func readForm(w http.ResponseWriter, r *http.Request) (values url.Values, status int, err error) {
 	if len(r.PostForm) > 0 { // somebody has parsed the body before
 		return r.PostForm, http.StatusOK, nil
 	}
 	var body []byte
 	if r.Body != nil {
-		body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxNotification))
+		body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
 	}
-	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	var tooLarge *http.MaxBytesError
 	what := ""
 	switch start := bytes.TrimSpace(body); {
-	case errors.As(err, &tooLarge):
+	case errors.As(err, new(*http.MaxBytesError)):
 		return nil, http.StatusRequestEntityTooLarge, errors.New("the body is larger than 1 MiB")
 	case errors.Is(err, http.ErrBodyReadAfterClose), err == nil && len(body) == 0 && r.ContentLength != 0:
 		what = "the body is gone, somebody has read it before; call ParseForm there, or put the body back"
@@ -336,8 +305,6 @@ func readForm(w http.ResponseWriter, r *http.Request) (values url.Values, status
 		what = "the body is empty"
 	case start[0] == '{' || start[0] == '[':
 		what = "the body is JSON, not a form; nothing on the way may rewrite what the platform sends"
-	case strings.HasPrefix(mediaType, "multipart/"):
-		what = "the body is multipart, which the platform does not send"
 	default:
 		if values, err = url.ParseQuery(string(body)); err == nil {
 			return values, http.StatusOK, nil

@@ -595,7 +595,7 @@ func TestBodyThatIsNoFormIsNamed(t *testing.T) {
 		"JSON in place of form": {"", `{"notify_id":"1"}`, nil, 400, "(Content-Type: none)"},
 		"empty":                 {"application/x-www-form-urlencoded", "", nil, 400, "the body is empty"},
 		"blank":                 {"application/x-www-form-urlencoded", "\r\n", nil, 400, "the body is empty"},
-		"multipart":             {"multipart/form-data; boundary=x", "--x\r\n\r\n1\r\n--x--", nil, 400, "the body is multipart, which the platform does not send"},
+		"multipart":             {"multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\"sign\"\r\n\r\n1\r\n--x--", nil, 400, "the body is not a form (Content-Type: multipart/form-data; boundary=x)"},
 		"GBK":                   {"application/x-www-form-urlencoded", platformForms(t)["trade in GBK"], nil, 400, "its charset is GBK"},
 		"a long Content-Type":   {strings.Repeat("x", 5000), "%zz", nil, 400, "the body is not a form (Content-Type: xxx"},
 	} {
