@@ -1,6 +1,7 @@
 package alipay
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -188,18 +189,7 @@ func (e *APIError) hint() hints.Text {
 	if e.old && status == http.StatusOK { // which says nothing
 		status = 0
 	}
-	return hints.For(e.api(), string(code), status)
-}
-
-// api is what was called. An error that a test has made is about the query.
-func (e *APIError) api() hints.API {
-	switch e.info.Path {
-	case "", jobworthPath:
-		return hints.Jobworth
-	case agreementPath:
-		return hints.Agreement
-	}
-	return hints.Other
+	return hints.For(cmp.Or(e.info.Path, jobworthPath), string(code), status) // an error that a test has made is about the query
 }
 
 // of says which answer of which call the error is.

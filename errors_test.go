@@ -340,11 +340,11 @@ func TestKnownIsTrueForTheConstantsOnly(t *testing.T) {
 
 func TestHintsComeInBothLanguages(t *testing.T) {
 	refused := &alipay.APIError{StatusCode: 400, Code: alipay.CodeTokenInvalid}
-	assert.Equal(t, hints.For(hints.Jobworth, "TOKEN_INVALID", 400), hints.Text{EN: refused.Hint(), ZH: refused.HintZH()})
+	assert.Equal(t, hints.For(hints.JobworthPath, "TOKEN_INVALID", 400), hints.Text{EN: refused.Hint(), ZH: refused.HintZH()})
 	require.NotEmpty(t, refused.Hint())
 
 	failed := &alipay.APIError{StatusCode: 502}
-	assert.Equal(t, hints.For(hints.Jobworth, "", 502), hints.Text{EN: failed.Hint(), ZH: failed.HintZH()})
+	assert.Equal(t, hints.For(hints.JobworthPath, "", 502), hints.Text{EN: failed.Hint(), ZH: failed.HintZH()})
 	require.NotEmpty(t, failed.HintZH())
 
 	nothing := &alipay.APIError{StatusCode: 400, Code: "not-in-the-list"}
@@ -382,6 +382,6 @@ func TestHintsNameWhatExists(t *testing.T) {
 		}
 	}
 	for status := 100; status < 600; status++ {
-		check(hints.For(hints.Jobworth, "", status))
+		check(hints.For(hints.JobworthPath, "", status))
 	}
 }

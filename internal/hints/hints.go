@@ -22,23 +22,16 @@ type Entry struct {
 
 // Group is a list of codes that belong together.
 type Group struct {
-	API     API // whose codes they are
+	Path    string // of the API whose codes they are, "" for the gateway's own
 	Title   Text
 	Entries []Entry
 }
 
-// API is what was called. The gateway's codes belong to every API.
-type API int
-
-// The APIs whose business codes are known.
-const (
-	Other API = iota
-	Jobworth
-	Agreement
-)
+// JobworthPath is the path of the API that this library is about.
+const JobworthPath = "/v3/zhima/customer/jobworth/authentication"
 
 type known struct {
-	api    API
+	path   string
 	advice Text
 }
 
@@ -47,7 +40,7 @@ var byCode = sync.OnceValue(func() map[string]known {
 	entries := make(map[string]known)
 	for _, group := range Groups {
 		for _, entry := range group.Entries {
-			entries[entry.Code] = known{group.API, entry.Advice}
+			entries[entry.Code] = known{group.Path, entry.Advice}
 		}
 	}
 	return entries
@@ -56,45 +49,20 @@ var byCode = sync.OnceValue(func() map[string]known {
 // Known reports whether the code is in the list.
 func Known(code string) bool { _, ok := byCode()[code]; return ok }
 
-// For returns what an answer of an API with this code and HTTP status means for the
-// caller and what to do about it, or empty texts when nothing useful is known. A
-// code without advice of its own is explained by the status, and so is a business
-// code of another API.
-func For(api API, code string, status int) Text {
+// For returns what an answer with this code and HTTP status of the API at this path
+// means for the caller and what to do about it, or empty texts when nothing useful is
+// known. A code without advice of its own is explained by the status, and so is a
+// business code of another API.
+func For(path, code string, status int) Text {
 	entry := byCode()[code]
-	advice := entry.advice
-	switch {
-	case advice == parameters && api != Jobworth:
+	switch advice := entry.advice; {
+	case advice == parameters && path != JobworthPath:
 		return otherParameters
-	case advice == (Text{}), entry.api != Other && entry.api != api && advice != outcomeUnknown:
-		return forStatus(status)
+	case advice == (Text{}), entry.path != "" && entry.path != path && advice != outcomeUnknown:
+		return byStatus[min(status, http.StatusInternalServerError)]
+	case advice == throttled && status >= 100 && (status < 400 || status >= 500 || status == http.StatusRequestTimeout):
+		return outcomeUnknown // the code proves that nothing happened only where the status refuses
+	default:
+		return advice
 	}
-	// A throttle code proves that nothing happened only together with a status that refuses.
-	refused := status < 100 || status >= 400 && status < 500 && status != http.StatusRequestTimeout
-	if advice == throttled && !refused {
-		return outcomeUnknown
-	}
-	return advice
-}
-
-// forStatus is the advice if only the status of an answer is understood.
-func forStatus(status int) Text {
-	switch {
-	case status == http.StatusUnauthorized:
-		return statusUnauthorized
-	case status == http.StatusForbidden:
-		return statusForbidden
-	case status == http.StatusNotFound:
-		return statusNotFound
-	case status == http.StatusRequestEntityTooLarge, status == http.StatusRequestURITooLong,
-		status == http.StatusRequestHeaderFieldsTooLarge:
-		return statusTooLarge
-	case status == http.StatusTooManyRequests:
-		return throttled
-	case status == http.StatusRequestTimeout:
-		return outcomeUnknown
-	case status >= 500:
-		return statusFailed
-	}
-	return Text{}
 }

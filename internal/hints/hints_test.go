@@ -87,23 +87,23 @@ func TestHintsNameWhatToLookAt(t *testing.T) {
 		{"app-call-limited", []string{"nothing happened", "RetryPolicy"}},
 		{"method-call-limited", []string{"nothing happened", "RetryPolicy"}},
 	} {
-		hint := hints.For(apiOf(tc.code), tc.code, 400).EN
+		hint := hints.For(pathOf(tc.code), tc.code, 400).EN
 		for _, want := range tc.want {
 			assert.Contains(t, hint, want, tc.code)
 		}
 	}
 }
 
-// apiOf is the API in whose list the code is.
-func apiOf(code string) hints.API {
+// pathOf is the path of the API in whose list the code is.
+func pathOf(code string) string {
 	for _, group := range hints.Groups {
 		for _, entry := range group.Entries {
-			if entry.Code == code && group.API != hints.Other {
-				return group.API
+			if entry.Code == code && group.Path != "" {
+				return group.Path
 			}
 		}
 	}
-	return hints.Jobworth // whose calls meet the gateway's codes, too
+	return hints.JobworthPath // whose calls meet the gateway's codes, too
 }
 
 func TestAdviceForUnknownCodeGoesByStatus(t *testing.T) {
@@ -121,32 +121,32 @@ func TestAdviceForUnknownCodeGoesByStatus(t *testing.T) {
 		504: {"once_token", "once_token"},
 	} {
 		for _, code := range []string{"", "some-new-code", "upload-fail"} {
-			got := hints.For(hints.Jobworth, code, status)
+			got := hints.For(hints.JobworthPath, code, status)
 			assert.Contains(t, got.EN, want.EN, status)
 			assert.Contains(t, got.ZH, want.ZH, status)
 		}
 	}
 	for _, status := range []int{0, 200, 202, 302, 400, 409, 422, 499} {
-		assert.Empty(t, hints.For(hints.Jobworth, "some-new-code", status), status)
-		assert.Empty(t, hints.For(hints.Jobworth, "", status), status)
+		assert.Empty(t, hints.For(hints.JobworthPath, "some-new-code", status), status)
+		assert.Empty(t, hints.For(hints.JobworthPath, "", status), status)
 	}
 }
 
 func TestAdviceOfTheCodeGoesBeforeTheStatus(t *testing.T) {
-	require.NotEmpty(t, hints.For(hints.Jobworth, "TOKEN_INVALID", 400))
-	assert.Equal(t, hints.For(hints.Jobworth, "TOKEN_INVALID", 400), hints.For(hints.Jobworth, "TOKEN_INVALID", 404))
+	require.NotEmpty(t, hints.For(hints.JobworthPath, "TOKEN_INVALID", 400))
+	assert.Equal(t, hints.For(hints.JobworthPath, "TOKEN_INVALID", 400), hints.For(hints.JobworthPath, "TOKEN_INVALID", 404))
 }
 
 // An APIError calls the outcome unknown at these statuses, whatever the code.
 func TestThrottleAdvicePromisesNothingWhenTheOutcomeIsUnknown(t *testing.T) {
 	for _, code := range []string{"app-call-limited", "method-call-limited"} {
 		for _, status := range []int{100, 202, 302, 399, 408, 500, 503} {
-			assert.Contains(t, hints.For(hints.Jobworth, code, status).EN, "outcome is unknown", status)
-			assert.Contains(t, hints.For(hints.Jobworth, code, status).ZH, "结果未知", status)
+			assert.Contains(t, hints.For(hints.JobworthPath, code, status).EN, "outcome is unknown", status)
+			assert.Contains(t, hints.For(hints.JobworthPath, code, status).ZH, "结果未知", status)
 		}
 		for _, status := range []int{0, 99, 400, 403, 429, 499} {
-			assert.Contains(t, hints.For(hints.Jobworth, code, status).EN, "nothing happened", status)
-			assert.Contains(t, hints.For(hints.Jobworth, code, status).ZH, "未被执行", status)
+			assert.Contains(t, hints.For(hints.JobworthPath, code, status).EN, "nothing happened", status)
+			assert.Contains(t, hints.For(hints.JobworthPath, code, status).ZH, "未被执行", status)
 		}
 	}
 }
@@ -196,6 +196,6 @@ func TestTextsReadWell(t *testing.T) {
 		}
 	}
 	for status := 100; status < 600; status++ {
-		check(hints.For(hints.Jobworth, "", status))
+		check(hints.For(hints.JobworthPath, "", status))
 	}
 }

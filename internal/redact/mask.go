@@ -22,8 +22,6 @@ const (
 	maxSteps  = 32 << 20      // bytes that all searches together may look at
 	maxLayers = 6             // of nested escapes, the text itself included
 	room      = 16 * maxValue // read beyond that, so that enough is left when escapes are undone
-
-	shortValue = 3 // characters up to which a value is masked only where it is a separate word
 )
 
 // Mask masks what a call has sent in what the gateway says. A text that repeats a value
@@ -105,9 +103,9 @@ func (m *Mask) addName(name string) {
 
 // Apply returns s with every value replaced by [Masked], cut to so many bytes.
 func (m *Mask) Apply(s string, limit int) string {
-	masked, _ := m.masked(s[:min(len(s), limit+room)])
+	masked := m.masked(s[:min(len(s), limit+room)])
 	for layer := range layers(masked) {
-		if _, found := m.masked(layer); found && layer != masked {
+		if layer != masked && m.masked(layer) != layer {
 			return Masked
 		}
 	}
@@ -116,14 +114,14 @@ func (m *Mask) Apply(s string, limit int) string {
 
 // masked replaces the values that stand in a text as they are, adjacent ones by one
 // mask.
-func (m *Mask) masked(text string) (masked string, found bool) {
+func (m *Mask) masked(text string) string {
 	folded, covered := fold(text), make([]bool, len(text)+1)
 	for _, value := range m.values {
 		m.steps += len(text)
 		if m.blind = m.blind || m.steps > maxSteps; m.blind {
 			break
 		}
-		isShort := utf8.RuneCountInString(value) <= shortValue
+		isShort := utf8.RuneCountInString(value) <= 3 // masked only where it is a separate word
 		for at, to := 0, 0; to < len(text); at++ {
 			next := strings.Index(folded[at:], value)
 			if next < 0 {
@@ -138,25 +136,23 @@ func (m *Mask) masked(text string) (masked string, found bool) {
 			if len(value) == maxValue {
 				to = len(text)
 			}
-			found = true
 			for i := at; i < to; i++ {
 				covered[i] = true
 			}
 		}
 	}
 	if m.blind {
-		return Masked, true
+		return Masked
 	}
 	var b strings.Builder
 	for i := range len(text) {
-		switch {
-		case !covered[i]:
+		if !covered[i] {
 			b.WriteByte(text[i])
-		case !covered[i+1]:
+		} else if !covered[i+1] {
 			b.WriteString(Masked)
 		}
 	}
-	return b.String(), found
+	return b.String()
 }
 
 // fold removes differences that a gateway may make: the case of ASCII, such as the

@@ -277,7 +277,7 @@ func FuzzMask(f *testing.F) {
 		// In any spelling it is found where nothing before it can be taken for the
 		// beginning of an escape, if it is not a short word.
 		plain := strings.TrimSpace(value)
-		if utf8.RuneCountInString(plain) <= shortValue || strings.ContainsAny(value, `\%&+`) || strings.ContainsFunc(value, func(r rune) bool { return unicode.IsControl(r) || r > 0xffff || r == utf8.RuneError }) {
+		if utf8.RuneCountInString(plain) <= 3 || strings.ContainsAny(value, `\%&+`) || strings.ContainsFunc(value, func(r rune) bool { return unicode.IsControl(r) || r > 0xffff || r == utf8.RuneError }) {
 			return
 		}
 		for _, way := range ways[:min(len(ways), 3)] {
