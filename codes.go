@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/seed-39a49030/alipay/internal/delivery"
@@ -25,45 +26,30 @@ const (
 
 // String returns success, pending, rejected, unknown or not_delivered.
 func (o Outcome) String() string {
-	switch o {
-	case OutcomeSuccess:
-		return "success"
-	case OutcomePending:
-		return "pending"
-	case OutcomeRejected:
-		return "rejected"
-	case OutcomeNotDelivered:
-		return "not_delivered"
+	names := [...]string{"success", "pending", "rejected", "unknown", "not_delivered"}
+	if o < 0 || int(o) >= len(names) {
+		o = OutcomeUnknown
 	}
-	return "unknown"
+	return names[o]
 }
 
 // MarshalText returns what String returns, for JSON and logs.
 func (o Outcome) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
 
-func (o Outcome) sentinel() error {
-	switch o {
-	case OutcomeUnknown:
-		return ErrOutcomeUnknown
-	case OutcomeNotDelivered:
-		return ErrNotDelivered
-	}
-	return nil
-}
-
 // What may have happened; [OutcomeOf] returns it as an [Outcome].
 var (
-	// ErrOutcomeUnknown: the request may have reached the gateway, and no
-	// trustworthy answer came. A once_token may have been spent by it.
+	// ErrOutcomeUnknown: the request may have reached the gateway, and no trustworthy
+	// answer came. It may have spent a once_token.
 	ErrOutcomeUnknown = errors.New("outcome unknown: the request may have reached the gateway and no trustworthy answer came")
-	// ErrNotDelivered: certainly nothing happened. [Retryable] reports whether the
-	// same call may be repeated as it is.
+	// ErrNotDelivered: certainly nothing happened. The call may be repeated as it is if it
+	// is [Retryable].
 	ErrNotDelivered = errors.New("not delivered: nothing happened, the call may be repeated")
 )
 
-// OutcomeOf says what an error of a call, or of WaitForResult, means. A bare
-// [ErrorCode] has the outcome of that code. Any other error is [OutcomeUnknown],
-// since nothing is known about it.
+var sentinels = map[Outcome]error{OutcomeUnknown: ErrOutcomeUnknown, OutcomeNotDelivered: ErrNotDelivered}
+
+// OutcomeOf says what an error of a call, a wait, or a bare [ErrorCode] means. An
+// error of any other origin is [OutcomeUnknown].
 func OutcomeOf(err error) Outcome {
 	var refused *APIError
 	var code ErrorCode
@@ -84,8 +70,7 @@ func OutcomeOf(err error) Outcome {
 	return OutcomeUnknown
 }
 
-// Stage is where a call that got no answer ended; "" when it never began, or an
-// answer came.
+// Stage is where a call ended that began and got no answer; else "".
 type Stage string
 
 // The stages of a call, in their order.
@@ -99,9 +84,9 @@ const (
 )
 
 // Retryable reports whether the same call may be repeated as it is: nothing was
-// delivered, and not because of a mistake of the caller or its Signer, because of
-// what only an operator can put right, or because the caller's own context has
-// ended. The library has already retried it as far as [RetryPolicy] allows.
+// delivered, and not because of a mistake of the caller or its Signer, of what only an
+// operator can put right, or of the caller's own context, which has ended. The library
+// has already retried it as far as [RetryPolicy] allows.
 func Retryable(err error) bool {
 	var failed *CallError
 	return OutcomeOf(err) == OutcomeNotDelivered && !isMistake(err) && !(errors.As(err, &failed) && failed.permanent)
@@ -114,21 +99,20 @@ func isMistake(err error) bool {
 	return errors.As(err, &argument) || errors.As(err, &config)
 }
 
-// ErrorCode is the code of an error answer, as the gateway spells it. It is also
-// an error, whose text is the bare code, so that errors.Is can look for it:
+// ErrorCode is the code of an error answer, as the gateway spells it. It is also an
+// error, whose text is the bare code, so that errors.Is can look for it:
 //
 //	if errors.Is(err, alipay.CodeTokenInvalid) { … }
 //
-// The constants are the codes that this library knows. Any other code is kept as
-// it came. [APIError.Hint] and [APIError.HintZH] say what to do about a code.
+// The constants are the codes that are known; any other is kept as it came.
+// [APIError.Hint] says what to do about a code.
 type ErrorCode string
 
 // Error returns the bare code.
 func (c ErrorCode) Error() string { return string(c) }
 
-// Known reports whether the code is one of the constants. Codes come from outside,
-// so a metric labelled with codes should give all unknown ones the same label:
-// otherwise the number of its labels has no bound.
+// Known reports whether the code is one of the constants. Codes come from outside, so
+// a metric should give all unknown ones the same label: else their number has no bound.
 func (c ErrorCode) Known() bool { return hints.Known(string(c)) || hints.Known(string(c.bare())) }
 
 // The codes of the old gateway itself that mean something to a caller.
@@ -140,10 +124,8 @@ const (
 
 // bare is the code as v3 spells it: the old gateway puts isv., isp. or aop. in front.
 func (c ErrorCode) bare() ErrorCode {
-	for _, prefix := range []string{"isv.", "isp.", "aop."} {
-		if bare, ok := strings.CutPrefix(string(c), prefix); ok {
-			return ErrorCode(bare)
-		}
+	if prefix, bare, ok := strings.Cut(string(c), "."); ok && (prefix == "isv" || prefix == "isp" || prefix == "aop") {
+		return ErrorCode(bare)
 	}
 	return c
 }
@@ -167,27 +149,20 @@ func newRefusal(body []byte, unread error) *APIError {
 	if unread != nil || err != nil {
 		return e
 	}
-	var code, subCode, message, msg, subMsg string
+	names := []string{"code", "sub_code", "message", "sub_msg", "msg"}
+	texts := make([]string, len(names))
 	_ = lenient.EachMember(object, func(name, value []byte) error {
-		switch text, _ := lenient.String(value); string(name) {
-		case "code":
-			code = text
-		case "sub_code":
-			subCode = text
-		case "message":
-			message = text
-		case "msg":
-			msg = text
-		case "sub_msg":
-			subMsg = text
-		case "links":
+		if i := slices.Index(names, string(name)); i >= 0 {
+			texts[i], _ = lenient.String(value)
+		} else if string(name) == "links" {
 			for _, link := range lenient.Links(value, maxLinks-len(e.Links)) {
 				e.Links = append(e.Links, ErrorLink(link))
 			}
 		}
 		return nil
 	})
-	e.gateway, e.Code, e.Message = ErrorCode(code), ErrorCode(cmp.Or(strings.TrimSpace(subCode), code)), cmp.Or(message, subMsg, msg)
+	e.gateway = ErrorCode(texts[0])
+	e.Code, e.Message = cmp.Or(ErrorCode(strings.TrimSpace(texts[1])), e.gateway), cmp.Or(texts[2:]...)
 	return e
 }
 
@@ -209,11 +184,7 @@ func newUnsignedRefusal(a *answer, unread error, sets ...*keySet) *APIError {
 // saysMore reports whether an answer has a member that no refusal has.
 func saysMore(object []byte) (more bool) {
 	_ = lenient.EachMember(object, func(name, _ []byte) error {
-		switch string(name) {
-		case "message", "links", "details":
-		default:
-			more = more || !isCommon(name)
-		}
+		more = more || !isCommon(name) && !slices.Contains([]string{"message", "links", "details"}, string(name))
 		return nil
 	})
 	return more
@@ -228,9 +199,11 @@ func isRefusal(object []byte) bool {
 	var code ErrorCode
 	message, more := false, false
 	_ = lenient.EachMember(object, func(name, value []byte) error {
-		switch isString := len(value) > 0 && value[0] == '"'; string(name) {
+		isString := len(value) > 0 && value[0] == '"'
+		switch string(name) {
 		case "code":
-			if s, _ := lenient.String(value); isString {
+			if isString {
+				s, _ := lenient.String(value)
 				code = ErrorCode(s)
 			}
 		case "message":
@@ -247,7 +220,6 @@ func isRefusal(object []byte) bool {
 // The block is generated from internal/hints/table.go by go generate.
 const (
 	// Business codes of zhima.customer.jobworth.authentication.query (职得身份认证查询接口). The agreement query shares INVALID_PARAMETER and SYSTEM_ERROR.
-
 	CodeUserNotAuthorize             ErrorCode = "USER_NOT_AUTHORIZE"               // the user has not given the authorization that the query needs
 	CodeTokenInvalid                 ErrorCode = "TOKEN_INVALID"                    // the once_token is not or no longer valid
 	CodeNotOpenZM                    ErrorCode = "NOT_OPEN_ZM"                      // the user has not opened Zhima Credit, 芝麻信用
@@ -266,7 +238,6 @@ const (
 	CodeParamError                   ErrorCode = "PARAM_ERROR"                      // a parameter is missing or wrong
 
 	// Business codes of zhima.credit.payafteruse.creditagreement.query (信用协议查询接口).
-
 	CodeBizError                ErrorCode = "BIZ_ERROR"                  // the platform could not carry out the query
 	CodeExtraParamFormatError   ErrorCode = "EXTRA_PARAM_FORMAT_ERROR"   // extra_param is not in the expected format
 	CodeCreditAuthNotExist      ErrorCode = "CREDIT_AUTH_NOT_EXIST"      // there is no authorization for this order
@@ -275,7 +246,6 @@ const (
 	CodeDependFailure           ErrorCode = "DEPEND_FAILURE"             // a system that the platform depends on failed
 
 	// Gateway codes (公共错误码), common to every v3 endpoint.
-
 	CodeGatewayInvalidParameter            ErrorCode = "invalid-parameter"                       // a parameter is missing or has a value that is not allowed
 	CodeUploadFail                         ErrorCode = "upload-fail"                             // the file could not be uploaded
 	CodeInvalidFileExtension               ErrorCode = "invalid-file-extension"                  // a file of this extension is not taken

@@ -1,6 +1,7 @@
 package alipay
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -21,46 +22,32 @@ import (
 // ErrOutcomeUnknown too, unless the answer is still a refusal: a 4xx without a
 // signature, or with one that verifies.
 var (
-	// ErrResponseUnsigned: an answer that must be signed carries no signature.
-	ErrResponseUnsigned = protocol.ErrUnsigned
-	// ErrResponseSignature: the signature of the answer does not verify.
-	ErrResponseSignature = protocol.ErrAnswerSignature
-	// ErrResponseAltered: the configured key of Alipay has signed other content, so
-	// the answer was changed on the way, and in a way that cannot be undone. The key is
-	// right; look for what changes answers. CallError.Answer keeps what came, for
-	// that only. WaitForResult goes on asking, since the next answer may arrive as it
-	// was sent. It satisfies ErrResponseSignature too.
+	ErrResponseUnsigned  = protocol.ErrUnsigned        // it must be signed, and is not
+	ErrResponseSignature = protocol.ErrAnswerSignature // its signature does not verify
+	// ErrResponseAltered: the configured key of Alipay has signed other content, so the
+	// answer was changed on its way, in a way that cannot be undone. It satisfies
+	// ErrResponseSignature too. WaitForResult goes on asking, since the next answer may
+	// arrive as it was sent.
 	ErrResponseAltered = protocol.ErrAltered
-	// ErrResponseStale: the answer's timestamp is missing, or further from the
-	// local clock than WithMaxClockSkew allows.
-	ErrResponseStale = protocol.ErrStale
-	// ErrResponseReplayed: the answer does not belong to this request. This client
-	// has received it before, or it comes from a cache: it has an Age header, or the
-	// RoundTripper shows no sign of having sent the request. An answer from a cache
-	// may still be the right one, so CallError.Answer keeps it.
+	ErrResponseStale   = protocol.ErrStale // its timestamp is missing, or off by more than WithMaxClockSkew
+	// ErrResponseReplayed: this client has received it before, or it comes from a cache:
+	// it has an Age header, or the RoundTripper shows no sign of having sent the request.
 	ErrResponseReplayed = protocol.ErrReplayed
-	// ErrResponseMismatch: the answer names another user, by UserID or OpenID, or
-	// another agreement than the one that was asked for. CallError.Answer keeps it, since
-	// its owner may have no other copy: see WithoutUserCheck.
-	ErrResponseMismatch = errors.New("the answer is about another user or agreement than the one asked for, so something between the gateway and here mixes answers up")
-	// ErrUnknownCertificate: the answer names a certificate (alipay-sn) that is
-	// not configured, or that has expired.
-	ErrUnknownCertificate = protocol.ErrUnknownCertificate
-	// ErrDecrypt: the answer could not be decrypted with EncryptKey.
-	ErrDecrypt = errors.New("the answer could not be decrypted")
-	// ErrResponseTooLarge: the answer is larger than WithMaxResponseBytes.
-	ErrResponseTooLarge = errors.New("the answer is larger than allowed")
-	// ErrRedirect: the gateway, or a proxy, answered with a redirect, which is
-	// not followed.
-	ErrRedirect = errors.New("the answer is a redirect, which is not followed")
+	// ErrResponseMismatch: it names another user (user_id, open_id) or agreement than was
+	// asked for. CallError.Answer may be its owner's only copy: see WithoutUserCheck.
+	ErrResponseMismatch   = errors.New("the answer is about another user or agreement than the one asked for, so something between the gateway and here mixes answers up")
+	ErrUnknownCertificate = protocol.ErrUnknownCertificate                                // its certificate (alipay-sn) is not configured, or has expired
+	ErrDecrypt            = errors.New("the answer could not be decrypted")               // with EncryptKey
+	ErrResponseTooLarge   = errors.New("the answer is larger than allowed")               // by WithMaxResponseBytes
+	ErrRedirect           = errors.New("the answer is a redirect, which is not followed") // of the gateway or a proxy
 )
 
 // ErrStillWaiting: WaitForResult ended before a final result came.
 var ErrStillWaiting = errors.New("no final result has come yet")
 
-// ArgumentError reports a mistake in the arguments of a call. Nothing was sent:
-// the error of the call satisfies [ErrNotDelivered], and is not [Retryable]. Its
-// text and fields never contain the given values.
+// ArgumentError reports a mistake in the arguments of a call, never with the given
+// values. Nothing was sent: the error of the call satisfies [ErrNotDelivered], and is
+// not [Retryable].
 type ArgumentError struct {
 	Argument string // as in "Request.Path", "WithHeader" or "ctx"
 	Reason   string // what is wrong with it
@@ -68,17 +55,13 @@ type ArgumentError struct {
 
 func (e *ArgumentError) Error() string { return "alipay: argument " + e.Argument + ": " + e.Reason }
 
-// APIError is an answer of the gateway that is not a success. It satisfies
-// errors.Is for its Code, and for ErrOutcomeUnknown or ErrNotDelivered where
-// they apply:
+// APIError is an answer of the gateway that is not a success. It satisfies errors.Is
+// for its Code, and for ErrOutcomeUnknown or ErrNotDelivered where they apply.
 //
-//	if errors.Is(err, alipay.CodeTokenInvalid) { … }
-//
-// Code, Message and Links come from the answer's body. A body that has none, such
-// as the HTML page of a proxy, leaves them empty. Values that were sent are masked
-// in Message and Links where the gateway repeats them. Header and Body are as
-// received (the body decrypted), for the caller only: the error's text, all verbs
-// of fmt, logs and JSON leave them out.
+// Code, Message and Links are empty where the body has none, such as the HTML page of
+// a proxy. Values that were sent are masked in Message and Links. Header and Body are
+// as received (the body decrypted), for the caller only: text, fmt, logs and JSON
+// leave them out.
 type APIError struct {
 	StatusCode int         // HTTP status
 	Code       ErrorCode   // code, as it came
@@ -98,11 +81,10 @@ type APIError struct {
 	cause     error     // why the body could not be read, where it could not
 }
 
-// Error says what the gateway answered, with the ids that Alipay's support asks
-// for, and nothing personal.
+// Error says what the gateway answered, with the ids that Alipay's support asks for.
 func (e *APIError) Error() string {
 	text := "alipay: " + e.brief()
-	if sentinel := e.outcome().sentinel(); sentinel != nil {
+	if sentinel := sentinels[e.outcome()]; sentinel != nil {
 		text += "; " + sentinel.Error()
 	}
 	return text + shownIDs(e.info.AppID, e.TraceID, e.RequestID, e.Attempts)
@@ -123,14 +105,13 @@ func (e *APIError) brief() string {
 	return text
 }
 
-// Is reports whether target is the error's code, with or without the prefix that the
-// old gateway gives it, or the sentinel of its outcome.
+// Is reports whether target is the error's code, with or without the old gateway's
+// prefix, or the sentinel of its outcome.
 func (e *APIError) Is(target error) bool {
 	if code, ok := target.(ErrorCode); ok {
 		return code == e.Code || code == e.Code.bare()
 	}
-	sentinel := e.outcome().sentinel()
-	return sentinel != nil && target == sentinel
+	return target == sentinels[e.outcome()]
 }
 
 // Unwrap returns why the answer's body could not be read, where it could not.
@@ -168,14 +149,13 @@ func (e APIError) LogValue() slog.Value { return slog.GroupValue(e.shown()...) }
 func (e APIError) MarshalJSON() ([]byte, error) { return e.shown().MarshalJSON() }
 
 func (e *APIError) shown() shownError {
-	return showError(e, "", e.StatusCode, e.TraceID, e.RequestID, e.Attempts, e.info, []slog.Attr{
-		slog.String("code", e.printedCode()), slog.String("message", redact.Printable(e.Message, maxShownMessage)),
-		slog.Any("links", e.Links), slog.String("hint", e.Hint()), slog.Bool("verified", e.Verified),
-	})
+	at := new(CallError)
+	at.like(e)
+	return at.show(e, slog.String("code", e.printedCode()), slog.String("message", redact.Printable(e.Message, maxShownMessage)),
+		slog.Any("links", e.Links), slog.String("hint", e.Hint()), slog.Bool("verified", e.Verified))
 }
 
-// Hint says what the error means and what to do about it, "" when nothing
-// useful is known.
+// Hint says what the error means and what to do about it, "" when that is not known.
 func (e *APIError) Hint() string { return e.hint().EN }
 
 // HintZH is Hint in Chinese.
@@ -205,11 +185,11 @@ func (e *APIError) printedCode() string {
 	return redact.Printable(string(e.Code), maxShownID)
 }
 
-// CallError is any failure of a call that is not an [APIError]: no answer came,
-// the answer could not be accepted, or the call was never sent. It satisfies
-// errors.Is and errors.As for its causes: ErrOutcomeUnknown or ErrNotDelivered,
-// why an answer was not accepted, an [ArgumentError], the context's error, and
-// causes from the network that are safe to show.
+// CallError is any failure of a call that is not an [APIError]: no answer came, it
+// could not be accepted, or nothing was sent. It satisfies errors.Is and errors.As for
+// its causes: ErrOutcomeUnknown or ErrNotDelivered, why an answer was not accepted, an
+// [ArgumentError], the context's error, and causes from the network that are safe to
+// show.
 type CallError struct {
 	Method     string // GET; "" when the call was refused for its arguments
 	Host       string // of the gateway, or the reverse proxy in front of it
@@ -220,9 +200,8 @@ type CallError struct {
 	TraceID    string // alipay-trace-id, "" without an answer
 	RequestID  string // alipay-request-id of the last attempt
 
-	// Answer is a signed answer that could not be accepted; else nil. It may be the
-	// only copy of a result: store it, and open it with [Client.Open] once the cause
-	// is fixed.
+	// Answer is a signed answer that could not be accepted, perhaps the only copy of a
+	// result: store it, and open it with [Client.Open] once the cause is fixed.
 	Answer *SealedAnswer
 
 	appID     string
@@ -247,20 +226,17 @@ func (e *CallError) at(info *CallInfo) *CallError {
 
 // like copies from the error of an attempt which call it is about.
 func (e *CallError) like(err error) {
-	var failed *CallError
-	var refused *APIError
-	switch {
-	case errors.As(err, &failed):
+	if failed, ok := errors.AsType[*CallError](err); ok {
 		e.Method, e.Host, e.Path, e.appID = failed.Method, failed.Host, failed.Path, failed.appID
 		e.StatusCode, e.Stage, e.Attempts, e.TraceID, e.RequestID = failed.StatusCode, failed.Stage, failed.Attempts, failed.TraceID, failed.RequestID
-	case errors.As(err, &refused):
+	} else if refused, ok := errors.AsType[*APIError](err); ok {
 		e.at(&refused.info)
 		e.StatusCode, e.Attempts, e.TraceID, e.RequestID = refused.StatusCode, refused.Attempts, refused.TraceID, refused.RequestID
 	}
 }
 
-// Error says what happened, where, and what that means, with the ids that
-// Alipay's support asks for, and nothing personal.
+// Error says what happened, where, and what that means, with the ids that Alipay's
+// support asks for.
 func (e *CallError) Error() string {
 	text := "alipay: "
 	if e.Method != "" {
@@ -270,8 +246,8 @@ func (e *CallError) Error() string {
 	switch {
 	case e.outcome == OutcomeNotDelivered && e.permanent:
 		text += "; nothing was sent"
-	case e.outcome.sentinel() != nil:
-		text += "; " + e.outcome.sentinel().Error()
+	case sentinels[e.outcome] != nil:
+		text += "; " + sentinels[e.outcome].Error()
 	}
 	switch {
 	case e.Answer != nil && (e.keeps == keepsDamaged || e.StatusCode >= 300 && errors.Is(e, errNoSuccess)):
@@ -303,10 +279,7 @@ func briefly(err error) string {
 }
 
 // Is reports whether target is the sentinel of the error's outcome.
-func (e *CallError) Is(target error) bool {
-	sentinel := e.outcome.sentinel()
-	return sentinel != nil && target == sentinel
-}
+func (e *CallError) Is(target error) bool { return target == sentinels[e.outcome] }
 
 // Unwrap returns the causes of the error.
 func (e *CallError) Unwrap() []error {
@@ -331,18 +304,17 @@ func (e *CallError) shown() shownError {
 		shown[0], shown[1] = slog.String("error", e.Error()), slog.String("outcome", OutcomeOf(e).String())
 		return shown
 	}
-	return showError(e, e.Stage, e.StatusCode, e.TraceID, e.RequestID, e.Attempts, CallInfo{e.appID, e.Host, e.Method, e.Path}, nil)
+	return e.show(e)
 }
 
 // shownError is what logs and JSON show of an error, in this order.
 type shownError []slog.Attr
 
-// showError leaves out what is empty.
-func showError(err error, stage Stage, status int, traceID, requestID string, attempts int, info CallInfo, answered []slog.Attr) shownError {
-	shown := shownError{slog.String("error", err.Error()), slog.String("outcome", OutcomeOf(err).String()), slog.Int("status", status)}
-	shown = append(append(shown, answered...),
-		slog.String("trace_id", redact.Printable(traceID, maxShownID)), slog.String("request_id", redact.Printable(requestID, maxShownID)),
-		slog.Int("attempts", attempts), slog.String("method", info.Method), slog.String("host", info.Host), slog.String("path", info.Path), slog.String("stage", string(stage)))
+// show shows an error of the call and attempt that e names, without what is empty.
+func (e *CallError) show(err error, answered ...slog.Attr) shownError {
+	shown := append(shownError{slog.String("error", err.Error()), slog.String("outcome", OutcomeOf(err).String()), slog.Int("status", e.StatusCode)}, answered...)
+	shown = append(shown, slog.String("trace_id", redact.Printable(e.TraceID, maxShownID)), slog.String("request_id", redact.Printable(e.RequestID, maxShownID)),
+		slog.Int("attempts", e.Attempts), slog.String("method", e.Method), slog.String("host", e.Host), slog.String("path", e.Path), slog.String("stage", string(e.Stage)))
 	return slices.DeleteFunc(shown, func(a slog.Attr) bool {
 		links, isLinks := a.Value.Any().([]ErrorLink)
 		return a.Value.Equal(slog.StringValue("")) || a.Value.Equal(slog.IntValue(0)) || isLinks && len(links) == 0
@@ -351,18 +323,12 @@ func showError(err error, stage Stage, status int, traceID, requestID string, at
 
 // MarshalJSON writes an object.
 func (s shownError) MarshalJSON() ([]byte, error) {
-	out := []byte{'{'}
+	members := make([][]byte, len(s))
 	for i, a := range s {
-		member, err := json.Marshal(map[string]any{a.Key: a.Value.Any()})
-		if err != nil {
-			return nil, err
-		}
-		if i > 0 {
-			out = append(out, ',')
-		}
-		out = append(out, member[1:len(member)-1]...)
+		member, _ := json.Marshal(map[string]any{a.Key: a.Value.Any()}) // a string, a number or links
+		members[i] = member[1 : len(member)-1]
 	}
-	return append(out, '}'), nil
+	return fmt.Appendf(nil, "{%s}", bytes.Join(members, []byte{','})), nil
 }
 
 // How much is kept of an error answer's texts, in bytes, and how many of its links,

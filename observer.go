@@ -10,23 +10,19 @@ import (
 	"github.com/seed-39a49030/alipay/internal/redact"
 )
 
-// Observer receives every call and every attempt, for metrics and traces. It can
-// change only the context, through CallStart. Each function may be nil, must be
-// safe for concurrent use, and is called on the goroutine of the call, so it
-// should be quick.
+// Observer receives every call and every attempt, for metrics and traces. It changes
+// nothing but the context, through CallStart. Each function may be nil, must be safe
+// for concurrent use, and is called on the goroutine of the call, so it should be
+// quick. A call that is refused for its arguments never begins, and is not observed.
 //
-// It gets nothing personal and nothing secret: no query, header or body. The
-// errors are those of the call, without [APIError].Header and Body and without
-// [CallError].Answer. A call that is refused for a mistake in its arguments is not
-// observed, since it never begins.
+// It gets nothing personal and nothing secret: no query, header or body. The errors
+// are those of the call, without [APIError].Header and Body and [CallError].Answer.
 type Observer struct {
-	// CallStart is called when a call begins. The context it returns (nil: the given
-	// one) is used for the call, its attempts and the other two functions.
-	CallStart func(ctx context.Context, call CallInfo) context.Context
-	// AttemptDone is called when an attempt has ended.
-	AttemptDone func(ctx context.Context, attempt AttemptInfo)
-	// CallDone is called when a call has ended.
-	CallDone func(ctx context.Context, call CallResult)
+	// CallStart is called when a call begins. The context that it returns, unless nil,
+	// is the call's, and is given to the other two.
+	CallStart   func(ctx context.Context, call CallInfo) context.Context
+	AttemptDone func(ctx context.Context, attempt AttemptInfo) // an attempt has ended
+	CallDone    func(ctx context.Context, call CallResult)     // a call has ended
 }
 
 // CallInfo says which application calls what.
@@ -63,8 +59,8 @@ type CallResult struct {
 	Duration   time.Duration // how long it took, pauses included
 	Err        error         // nil for a success
 
-	// CertificateExpires is when the first of the configured certificates expires,
-	// if that is within 30 days, else zero.
+	// CertificateExpires is when the first configured certificate expires, if that is
+	// within 30 days, else zero.
 	CertificateExpires time.Time
 }
 
@@ -120,13 +116,12 @@ func (s *settings) callDone(ctx context.Context, info CallInfo, began, expires t
 		CallInfo: info, Outcome: OutcomeOf(err), Code: shownCode(err), Duration: time.Since(began), Err: withoutAnswer(err),
 		CertificateExpires: expires,
 	}
-	switch failed := err.(type) {
-	case *APIError:
-		result.Attempts, result.StatusCode = failed.Attempts, failed.StatusCode
-	case *CallError:
-		result.Attempts, result.StatusCode = failed.Attempts, failed.StatusCode
-	case nil:
+	if resp != nil {
 		result.Attempts, result.StatusCode = resp.Attempts, resp.StatusCode
+	} else {
+		var at CallError
+		at.like(err)
+		result.Attempts, result.StatusCode = at.Attempts, at.StatusCode
 	}
 	for _, o := range s.observers {
 		if o.CallDone != nil {
@@ -137,8 +132,7 @@ func (s *settings) callDone(ctx context.Context, info CallInfo, began, expires t
 
 // shownCode is the code of an answer as it may be shown.
 func shownCode(err error) ErrorCode {
-	var refused *APIError
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*APIError](err); ok {
 		return ErrorCode(refused.printedCode())
 	}
 	return ""
@@ -162,8 +156,7 @@ func withoutAnswer(err error) error {
 	return err
 }
 
-// logObserver writes a record for every attempt: at Debug, or at Warn if a retry
-// follows or the outcome is unknown.
+// logObserver writes a record for every attempt.
 func logObserver(logger *slog.Logger) Observer {
 	return Observer{AttemptDone: func(ctx context.Context, a AttemptInfo) {
 		level, message := slog.LevelDebug, "alipay: attempt"

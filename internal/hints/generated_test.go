@@ -77,7 +77,7 @@ func constants() string {
 		if i > 0 {
 			b.WriteString("\n")
 		}
-		fmt.Fprintf(&b, "\t// %s\n\n", group.Title.EN)
+		fmt.Fprintf(&b, "\t// %s\n", group.Title.EN)
 		for _, e := range group.Entries {
 			fmt.Fprintf(&b, "\t%s ErrorCode = %q // %s\n", constant(e.Code), e.Code, e.Meaning.EN)
 		}
