@@ -207,21 +207,15 @@ func (c *Client) doCall(ctx context.Context, began time.Time, timeout time.Durat
 	}
 }
 
-// RetryPolicy says how often an attempt that certainly had no effect is retried:
-// no connection was made, no complete request was sent, or the gateway refused it
-// because of load (HTTP 429, app-call-limited, method-call-limited). Nothing else
-// is retried. Each pause is between half and all of its step, and no shorter than
-// the gateway's Retry-After.
+// RetryPolicy says how often an attempt that certainly had no effect is retried: no
+// connection was made, no complete request was sent, or the gateway refused it for load
+// (HTTP 429, app-call-limited, method-call-limited). Each pause is between half and all
+// of its step, and no shorter than the gateway's Retry-After.
 //
-// To prevent retry storms, all calls of a client share one budget, as in gRPC's
-// retry throttling: it starts full with MaxTokens, a failed attempt takes one, a
-// success gives TokenRatio back, and a retry needs more than half to be left. A
-// failure that is not retried takes nothing. A retry on another connection is free
-// if nothing was written to the first, dead one.
-//
-// With the defaults and a call per second, a minute in which the gateway refuses
-// everything costs 1.05 attempts per call, instead of 3 without a budget. When it
-// refuses one attempt in ten at random, more than 98 % of the calls succeed.
+// Against retry storms, all calls of a client share a budget, as in gRPC's retry
+// throttling: it starts full with MaxTokens, a failed attempt that is retried takes one,
+// a success gives TokenRatio back, and a retry needs more than half to be left. One
+// after a dead connection on which nothing was written is free.
 //
 // The zero value of each member means its default.
 type RetryPolicy struct {
