@@ -53,7 +53,7 @@ func newKeySet(c *credentials.Credentials, s *settings) *keySet {
 		k.header[protocol.HeaderEncryptType] = []string{"AES"}
 		k.header["Content-Type"] = []string{"text/plain"}
 	}
-	if expiries := c.Expiries(); len(expiries) > 0 {
+	if expiries := c.Expiries; len(expiries) > 0 {
 		k.firstExpiry = expiries[0].NotAfter
 	}
 	return k
@@ -184,7 +184,7 @@ func (c *Client) certificateExpires(ctx context.Context) time.Time {
 	now := c.settings.clock()
 	if (credentials.Expiry{NotAfter: keys.firstExpiry}).Soon(now) {
 		if last := c.warned.Load(); now.Unix()-last >= 24*60*60 && c.warned.CompareAndSwap(last, now.Unix()) {
-			for _, expiry := range keys.Expiries() {
+			for _, expiry := range keys.Expiries {
 				if expiry.Soon(now) {
 					c.settings.warn(ctx, "alipay: certificate expires",
 						slog.String("app_id", c.appID), slog.String("field", expiry.Field), slog.String("sn", expiry.SN), slog.Time("not_after", expiry.NotAfter),

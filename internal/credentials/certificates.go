@@ -2,8 +2,8 @@ package credentials
 
 import (
 	"bytes"
-	"cmp"
 	"crypto/rsa"
+	"crypto/x509"
 	"regexp"
 	"slices"
 	"time"
@@ -14,18 +14,9 @@ import (
 
 // AlipayCert is a certificate of Alipay's that may sign answers.
 type AlipayCert struct {
-	Key                 *rsa.PublicKey
-	NotBefore, NotAfter time.Time
-	Subject, Issuer     []byte // names, as DER
-	Downloaded          bool   // trusted by Trust, not configured
-}
-
-// certificateMode is what only certificate mode has.
-type certificateMode struct {
-	pid           string              // of the merchant, as the application's certificate names it; "" where it does not
-	roots         []certs.Certificate // the root bundle
-	intermediates []certs.Certificate // those in Alipay's certificate file
-	expiries      []Expiry            // of the certificates in use
+	*x509.Certificate
+	Key        *rsa.PublicKey
+	Downloaded bool // trusted by Trust, not configured
 }
 
 // Expiry says until when a configured certificate is valid.
@@ -41,68 +32,51 @@ const ExpiryNotice = 30 * 24 * time.Hour
 // Soon reports whether the certificate expires within ExpiryNotice, or has expired.
 func (e Expiry) Soon(now time.Time) bool { return now.Add(ExpiryNotice).After(e.NotAfter) }
 
-// Expiries returns when each configured certificate in use expires: the
-// application's and Alipay's, not those of certification authorities. The first to
-// expire comes first.
-func (c *Credentials) Expiries() []Expiry { return slices.Clone(c.mode.expiries) }
-
 // resolveCertificates fills in what certificate mode needs.
 func (c Config) resolveCertificates(r *Credentials, now time.Time) error {
-	roots, rootField, err := loadCertificates("RootCertContent", c.RootCertContent, c.RootCertPath,
+	roots, field, err := source{"RootCertContent", c.RootCertContent, "RootCertPath", c.RootCertPath}.certificates(
 		both("Alipay's root bundle (支付宝根证书, alipayRootCert.crt) belongs here", "这里要填支付宝根证书（alipayRootCert.crt）"))
 	if err != nil {
 		return err
 	}
 	if r.RootCertSN, err = certs.RootSN(roots); err != nil {
-		return mistake(rootField, both("there is no certificate with an RSA signature in it; use the root bundle (支付宝根证书, alipayRootCert.crt) as downloaded",
+		return mistake(field, both("there is no certificate with an RSA signature in it; use the root bundle (支付宝根证书, alipayRootCert.crt) as downloaded",
 			"其中没有 RSA 签名的证书；请使用下载的支付宝根证书（alipayRootCert.crt）原文件"))
 	}
-	if !slices.ContainsFunc(roots, func(c certs.Certificate) bool { return certs.IsSelfSigned(c.X509) }) {
-		return mistake(rootField, both("there is no root certificate in it; use the root bundle (支付宝根证书, alipayRootCert.crt), not the application's or Alipay's own certificate",
+	if !slices.ContainsFunc(roots, isSelfSigned) {
+		return mistake(field, both("there is no root certificate in it; use the root bundle (支付宝根证书, alipayRootCert.crt), not the application's or Alipay's own certificate",
 			"其中没有根证书；请使用支付宝根证书（alipayRootCert.crt），不是应用公钥证书或支付宝公钥证书"))
 	}
-	r.mode.roots = roots
-	if err := c.appCert(r, now); err != nil {
+	r.roots = roots
+	pid, err := c.appCert(r, now)
+	if err != nil {
 		return err
 	}
-	if err := c.alipayCerts(r, now); err != nil {
+	if err := c.alipayCerts(r, pid, now); err != nil {
 		return err
 	}
-	slices.SortStableFunc(r.mode.expiries, func(a, b Expiry) int { return a.NotAfter.Compare(b.NotAfter) })
+	slices.SortStableFunc(r.Expiries, func(a, b Expiry) int { return a.NotAfter.Compare(b.NotAfter) })
 	return nil
 }
 
-func loadCertificates(field, content, path string, belongs text) ([]certs.Certificate, string, error) {
-	content, field, err := load(field, content, path)
+func (s source) certificates(belongs text) (list []certs.Certificate, field string, err error) {
+	l, err := s.load()
 	if err != nil {
-		return nil, field, err
+		return nil, l.field, err
 	}
-	m := keys.Inspect(content)
-	if m.Kind == keys.PathLike {
-		return nil, field, isPath(field)
+	if l.Kind != keys.Certificate || l.Defect != (text{}) {
+		return nil, l.field, l.mistaken(belongs)
 	}
-	if m.Kind != keys.Certificate || m.Defect != (text{}) {
-		return nil, field, found(field, m, belongs)
+	if list, err = certs.Parse(l.text); err != nil {
+		return nil, l.field, mistake(l.field, both(err.Error(), "证书无法解析").Then(belongs))
 	}
-	list, err := certs.Parse(content)
-	if err != nil {
-		return nil, field, mistake(field, both(err.Error(), "证书无法解析").Then(belongs))
-	}
-	return list, field, nil
+	return list, l.field, nil
 }
 
-// publicKey returns nil for a certificate without an RSA key.
-func publicKey(c certs.Certificate) *rsa.PublicKey {
-	if c.X509 == nil {
-		return nil
-	}
-	key, _ := c.X509.PublicKey.(*rsa.PublicKey)
-	return key
-}
+func isSelfSigned(c certs.Certificate) bool { return certs.IsSelfSigned(c.X509) }
 
 func belongsTo(own *rsa.PublicKey, c certs.Certificate) bool {
-	key := publicKey(c)
-	return key != nil && own.Equal(key)
+	return c.X509 != nil && own.Equal(c.X509.PublicKey)
 }
 
 // notValidAt gives the dates of a certificate that is not valid, else nothing.
@@ -118,41 +92,6 @@ func notValidAt(c certs.Certificate, now time.Time) text {
 	return text{}
 }
 
-// appCert finds the application's certificate: the one of its private key.
-func (c Config) appCert(r *Credentials, now time.Time) error {
-	list, field, err := loadCertificates("AppCertContent", c.AppCertContent, c.AppCertPath,
-		both("the application's certificate (应用公钥证书, appCertPublicKey_….crt) belongs here", "这里要填应用公钥证书（appCertPublicKey_….crt）"))
-	if err != nil {
-		return err
-	}
-	authoritiesOnly := true
-	for _, cert := range list {
-		authoritiesOnly = authoritiesOnly && (cert.X509 == nil || certs.IsCA(cert.X509))
-		if !belongsTo(r.PublicKey, cert) {
-			continue
-		}
-		if reason := notValidAt(cert, now); reason != (text{}) {
-			return mistake(field, reason.Then(both("download a new one (应用公钥证书) from the console", "请从控制台下载新的应用公钥证书")))
-		}
-		if name := appSubject.FindStringSubmatch(cert.X509.Subject.CommonName); name != nil {
-			if name[2] != r.AppID {
-				return mistake(field, both("the certificate is another application's: its name (CN) ends in another APPID than AppID; use the 应用公钥证书 of this application, or the APPID of the certificate's",
-					"这是另一个应用的证书：证书名称（CN）末尾的 APPID 与 AppID 不同；请使用本应用的应用公钥证书，或改为证书所属应用的 APPID"))
-			}
-			r.mode.pid = name[1]
-		}
-		r.AppCertSN = cert.SN
-		r.mode.expiries = append(r.mode.expiries, Expiry{field, cert.SN, cert.X509.NotAfter})
-		return nil
-	}
-	if authoritiesOnly {
-		return mistake(field, both("it contains CA certificates only; the application's certificate (应用公钥证书, appCertPublicKey_….crt) belongs here",
-			"其中只有 CA 证书；这里要填应用公钥证书（appCertPublicKey_….crt）"))
-	}
-	return mistake(field, both("the certificate does not match the application's private key; use the 应用公钥证书 that was issued for this key, or the key that belongs to the certificate",
-		"证书与应用私钥不配套；请使用为这把私钥签发的应用公钥证书，或证书对应的私钥"))
-}
-
 // The names of certificates: "<PID>-<APPID>" for an application's, and for one of
 // Alipay's a name that ends in the PID of the merchant whom it answers. Names of
 // another shape tell nothing.
@@ -161,11 +100,44 @@ var (
 	alipaySubject = regexp.MustCompile(`(?:^|\D)(2088\d{12})$`)
 )
 
+// appCert finds the application's certificate: the one of its private key. It returns
+// the PID in its name, "" where there is none.
+func (c Config) appCert(r *Credentials, now time.Time) (pid string, err error) {
+	list, field, err := source{"AppCertContent", c.AppCertContent, "AppCertPath", c.AppCertPath}.certificates(
+		both("the application's certificate (应用公钥证书, appCertPublicKey_….crt) belongs here", "这里要填应用公钥证书（appCertPublicKey_….crt）"))
+	if err != nil {
+		return "", err
+	}
+	i := slices.IndexFunc(list, func(c certs.Certificate) bool { return belongsTo(r.PublicKey, c) })
+	switch {
+	case i >= 0:
+	case slices.ContainsFunc(list, func(c certs.Certificate) bool { return c.X509 != nil && !certs.IsCA(c.X509) }):
+		return "", mistake(field, both("the certificate does not match the application's private key; use the 应用公钥证书 that was issued for this key, or the key that belongs to the certificate",
+			"证书与应用私钥不配套；请使用为这把私钥签发的应用公钥证书，或证书对应的私钥"))
+	default:
+		return "", mistake(field, both("it contains CA certificates only; the application's certificate (应用公钥证书, appCertPublicKey_….crt) belongs here",
+			"其中只有 CA 证书；这里要填应用公钥证书（appCertPublicKey_….crt）"))
+	}
+	cert := list[i]
+	if reason := notValidAt(cert, now); reason != (text{}) {
+		return "", mistake(field, reason.Then(both("download a new one (应用公钥证书) from the console", "请从控制台下载新的应用公钥证书")))
+	}
+	if name := appSubject.FindStringSubmatch(cert.X509.Subject.CommonName); name != nil {
+		if pid = name[1]; name[2] != r.AppID {
+			return "", mistake(field, both("the certificate is another application's: its name (CN) ends in another APPID than AppID; use the 应用公钥证书 of this application, or the APPID of the certificate's",
+				"这是另一个应用的证书：证书名称（CN）末尾的 APPID 与 AppID 不同；请使用本应用的应用公钥证书，或改为证书所属应用的 APPID"))
+		}
+	}
+	r.AppCertSN = cert.SN
+	r.Expiries = append(r.Expiries, Expiry{field, cert.SN, cert.X509.NotAfter})
+	return pid, nil
+}
+
 // alipayCerts finds the certificates that may sign answers. Beside a valid one,
 // those that are not valid yet are kept for when Alipay changes to them, and expired
 // ones for answers that were received before.
-func (c Config) alipayCerts(r *Credentials, now time.Time) error {
-	list, field, err := loadCertificates("AlipayPublicCertContent", c.AlipayPublicCertContent, c.AlipayPublicCertPath,
+func (c Config) alipayCerts(r *Credentials, pid string, now time.Time) error {
+	list, field, err := source{"AlipayPublicCertContent", c.AlipayPublicCertContent, "AlipayPublicCertPath", c.AlipayPublicCertPath}.certificates(
 		both("Alipay's certificate (支付宝公钥证书, alipayCertPublicKey_RSA2.crt) belongs here", "这里要填支付宝公钥证书（alipayCertPublicKey_RSA2.crt）"))
 	if err != nil {
 		return err
@@ -174,28 +146,25 @@ func (c Config) alipayCerts(r *Credentials, now time.Time) error {
 		return mistake(field, reason.Then(both("use the 支付宝公钥证书 (alipayCertPublicKey_RSA2.crt) as downloaded from the console",
 			"请使用从控制台下载的支付宝公钥证书（alipayCertPublicKey_RSA2.crt）")))
 	}
-	leaves, intermediates, reason := sortOut(list, r.mode.roots, r.PublicKey)
+	leaves, reason := r.sortOut(list)
 	if reason != (text{}) {
 		return wrong(reason)
 	}
-	r.mode.intermediates = intermediates
 	r.AlipayCerts = make(map[string]AlipayCert, len(leaves))
-	invalid, anyValid := text{}, false
 	for _, leaf := range leaves {
-		if reason := unusable(leaf); reason != (text{}) {
+		cert, reason := signerOf(leaf)
+		if reason != (text{}) {
 			return wrong(reason)
 		}
-		if name := alipaySubject.FindStringSubmatch(leaf.X509.Subject.CommonName); name != nil && r.mode.pid != "" && name[1] != r.mode.pid {
+		if name := alipaySubject.FindStringSubmatch(cert.Subject.CommonName); name != nil && pid != "" && name[1] != pid {
 			return wrong(both("the certificate is for another merchant: its name (CN) ends in another PID than that of the application's certificate (AppCertContent), so files of two accounts are mixed up",
 				"这是另一个商户的支付宝公钥证书：证书名称（CN）末尾的 PID 与应用公钥证书（AppCertContent）中的不同，两个账号的文件混在了一起"))
 		}
-		at, reason := now, notValidAt(leaf, now)
-		expired := now.After(leaf.X509.NotAfter)
+		at, expired := now, now.After(cert.NotAfter)
 		if expired {
-			at = leaf.X509.NotAfter
+			at = cert.NotAfter
 		}
-		invalid, anyValid = cmp.Or(invalid, reason), anyValid || reason == text{}
-		switch result, reason := certs.CheckChain(leaf.X509, intermediates, r.mode.roots, at); {
+		switch result, reason := certs.CheckChain(leaf.X509, r.intermediates, r.roots, at); {
 		case result == certs.Foreign && expired:
 			continue
 		case result == certs.Foreign:
@@ -203,43 +172,34 @@ func (c Config) alipayCerts(r *Credentials, now time.Time) error {
 				"证书链不到配置的支付宝根证书（RootCertContent），或根证书不对：%s", reason))
 		}
 		if _, twice := r.AlipayCerts[leaf.SN]; !twice && !expired {
-			r.mode.expiries = append(r.mode.expiries, Expiry{field, leaf.SN, leaf.X509.NotAfter})
+			r.Expiries = append(r.Expiries, Expiry{field, leaf.SN, cert.NotAfter})
 		}
-		r.AlipayCerts[leaf.SN] = signerOf(leaf)
+		r.AlipayCerts[leaf.SN] = cert
 	}
-	if !anyValid {
-		return wrong(invalid)
+	if !slices.ContainsFunc(leaves, func(c certs.Certificate) bool { return notValidAt(c, now) == text{} }) {
+		return wrong(notValidAt(leaves[0], now))
 	}
 	return nil
 }
 
-func signerOf(leaf certs.Certificate) AlipayCert {
-	return AlipayCert{
-		Key:       publicKey(leaf),
-		NotBefore: leaf.X509.NotBefore, NotAfter: leaf.X509.NotAfter,
-		Subject: leaf.X509.RawSubject, Issuer: leaf.X509.RawIssuer,
-	}
-}
-
 var selfSigned = both("the certificate is self-signed, so it was not issued by Alipay's certification authority", "证书是自签名的，不是支付宝 CA 签发的")
 
-// sortOut separates the certificates that may sign answers from the intermediates.
-// reason says why there are none.
-func sortOut(list, roots []certs.Certificate, own *rsa.PublicKey) (leaves, intermediates []certs.Certificate, reason text) {
-	anyRoot, anySelfSigned := false, false
+// sortOut separates the certificates that may sign answers from the intermediates,
+// which it keeps. reason says why there are none.
+func (c *Credentials) sortOut(list []certs.Certificate) (leaves []certs.Certificate, reason text) {
+	isRoot := func(cert certs.Certificate) bool {
+		return slices.ContainsFunc(c.roots, func(root certs.Certificate) bool { return bytes.Equal(root.Raw, cert.Raw) })
+	}
 	for _, cert := range list {
-		isRoot := slices.ContainsFunc(roots, func(root certs.Certificate) bool { return bytes.Equal(root.Raw, cert.Raw) })
-		anyRoot = anyRoot || isRoot
-		anySelfSigned = anySelfSigned || certs.IsSelfSigned(cert.X509)
 		switch {
-		case cert.X509 == nil && isRoot: // the SM2 root
+		case cert.X509 == nil && isRoot(cert): // the SM2 root
 		case cert.X509 == nil:
-			return nil, nil, both("one of the certificates cannot be read: "+certs.ErrUnsupported.Error(), "其中一张证书无法读取（如国密 SM2 证书，或已损坏）")
-		case belongsTo(own, cert):
-			return nil, nil, both("this is the application's own certificate (应用公钥证书)", "这是应用自己的证书（应用公钥证书）")
+			return nil, both("one of the certificates cannot be read: "+certs.ErrUnsupported.Error(), "其中一张证书无法读取（如国密 SM2 证书，或已损坏）")
+		case belongsTo(c.PublicKey, cert):
+			return nil, both("this is the application's own certificate (应用公钥证书)", "这是应用自己的证书（应用公钥证书）")
 		case certs.IsCA(cert.X509):
-			intermediates = append(intermediates, cert)
-		case isIssuer(cert, list):
+			c.intermediates = append(c.intermediates, cert)
+		case slices.ContainsFunc(list, func(c certs.Certificate) bool { return isIssuer(cert.X509, c.X509) }):
 			// The sandbox's intermediate, which has no basic constraints: it does not
 			// sign answers, and a chain through it proves nothing.
 		default:
@@ -248,31 +208,29 @@ func sortOut(list, roots []certs.Certificate, own *rsa.PublicKey) (leaves, inter
 	}
 	switch {
 	case len(leaves) > 0:
-		return leaves, intermediates, text{}
-	case anyRoot:
-		return nil, nil, both("this is the root bundle (支付宝根证书), which belongs in RootCertContent", "这是支付宝根证书，应填到 RootCertContent")
-	case anySelfSigned:
-		return nil, nil, selfSigned
+		return leaves, text{}
+	case slices.ContainsFunc(list, isRoot):
+		return nil, both("this is the root bundle (支付宝根证书), which belongs in RootCertContent", "这是支付宝根证书，应填到 RootCertContent")
+	case slices.ContainsFunc(list, isSelfSigned):
+		return nil, selfSigned
 	}
-	return nil, nil, both("it contains CA certificates only, and none that signs answers", "其中只有 CA 证书，没有用来签名响应的证书")
+	return nil, both("it contains CA certificates only, and none that signs answers", "其中只有 CA 证书，没有用来签名响应的证书")
 }
 
-// isIssuer reports whether another certificate of list names cert as its issuer.
-func isIssuer(cert certs.Certificate, list []certs.Certificate) bool {
-	return slices.ContainsFunc(list, func(c certs.Certificate) bool {
-		return c.X509 != nil && bytes.Equal(c.X509.RawIssuer, cert.X509.RawSubject) && !bytes.Equal(c.X509.RawSubject, c.X509.RawIssuer)
-	})
+// isIssuer reports whether another certificate names cert as its issuer.
+func isIssuer(cert, other *x509.Certificate) bool {
+	return other != nil && bytes.Equal(other.RawIssuer, cert.RawSubject) && !bytes.Equal(other.RawSubject, other.RawIssuer)
 }
 
-// unusable says why the key of a certificate cannot be Alipay's, whatever the
-// dates and the chain.
-func unusable(leaf certs.Certificate) text {
-	key := publicKey(leaf)
+// signerOf says why the key of a certificate cannot be Alipay's, whatever the dates
+// and the chain.
+func signerOf(leaf certs.Certificate) (cert AlipayCert, reason text) {
+	key, isRSA := leaf.X509.PublicKey.(*rsa.PublicKey)
 	switch {
 	case certs.IsSelfSigned(leaf.X509):
-		return selfSigned
-	case key == nil:
-		return both("the certificate's key is not RSA", "证书的密钥不是 RSA")
+		return cert, selfSigned
+	case !isRSA:
+		return cert, both("the certificate's key is not RSA", "证书的密钥不是 RSA")
 	}
-	return weak(key)
+	return AlipayCert{Certificate: leaf.X509, Key: key}, weak(key)
 }

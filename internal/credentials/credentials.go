@@ -15,6 +15,7 @@ import (
 
 	"github.com/seed-39a49030/alipay/internal/aescbc"
 	"github.com/seed-39a49030/alipay/internal/bilingual"
+	"github.com/seed-39a49030/alipay/internal/certs"
 	"github.com/seed-39a49030/alipay/internal/keys"
 )
 
@@ -71,7 +72,11 @@ type Credentials struct {
 	Cipher       *aescbc.Cipher        // nil without content encryption
 	AppAuthToken string
 
-	mode certificateMode
+	// Of the certificates in use, but for those of certification authorities, the first
+	// to expire first; certificate mode only.
+	Expiries []Expiry
+
+	roots, intermediates []certs.Certificate // the root bundle; those in Alipay's certificate file
 }
 
 // Format keeps the private key out of every fmt verb.
@@ -141,36 +146,31 @@ func isVisibleASCII(s string) bool {
 
 // usesCertificates reports whether certificate mode is configured; it is an error
 // when both modes are, or neither.
-func (c Config) usesCertificates() (certificates bool, err error) {
-	publicKey := c.AlipayPublicKey != "" || c.AlipayPublicKeyPath != ""
-	parts := []struct {
-		field string
-		set   bool
-	}{
-		{"AppCertContent", c.AppCertContent != "" || c.AppCertPath != ""},
-		{"AlipayPublicCertContent", c.AlipayPublicCertContent != "" || c.AlipayPublicCertPath != ""},
-		{"RootCertContent", c.RootCertContent != "" || c.RootCertPath != ""},
-	}
+func (c Config) usesCertificates() (bool, error) {
+	publicKey := cmp.Or(c.AlipayPublicKey, c.AlipayPublicKeyPath)
+	app, alipay, root := cmp.Or(c.AppCertContent, c.AppCertPath), cmp.Or(c.AlipayPublicCertContent, c.AlipayPublicCertPath), cmp.Or(c.RootCertContent, c.RootCertPath)
 	missing := ""
-	for _, p := range parts {
-		certificates = certificates || p.set
-		if !p.set {
-			missing = cmp.Or(missing, p.field)
-		}
-	}
-	switch {
-	case publicKey && certificates:
+	switch certificates := cmp.Or(app, alipay, root); {
+	case publicKey != "" && certificates != "":
 		return false, mistake("AlipayPublicKey", both(
 			"both modes are configured; leave it empty for certificate mode (证书模式), or leave the certificates empty for public-key mode (公钥模式), whichever the console shows under 接口加签方式",
 			"两种加签方式都配置了；证书模式请留空此项，公钥模式请留空证书，以控制台的接口加签方式为准"))
-	case !publicKey && !certificates:
+	case publicKey != "":
+		return false, nil
+	case certificates == "":
 		return false, mistake("AlipayPublicKey", both(
 			"neither mode is configured; give AlipayPublicKey (支付宝公钥, public-key mode) or the three certificates (certificate mode), whichever the console shows under 接口加签方式",
 			"两种加签方式都没有配置；请填写支付宝公钥（公钥模式）或三个证书（证书模式），以控制台的接口加签方式为准"))
-	case certificates && missing != "":
-		return false, mistake(missing, both(
-			"it is missing; certificate mode (证书模式) needs all three: AppCertContent (应用公钥证书), AlipayPublicCertContent (支付宝公钥证书) and RootCertContent (支付宝根证书), or their …Path variants",
-			"缺少此项；证书模式需要三个证书：AppCertContent（应用公钥证书）、AlipayPublicCertContent（支付宝公钥证书）、RootCertContent（支付宝根证书），或对应的 …Path"))
+	case app == "":
+		missing = "AppCertContent"
+	case alipay == "":
+		missing = "AlipayPublicCertContent"
+	case root == "":
+		missing = "RootCertContent"
+	default:
+		return true, nil
 	}
-	return certificates, nil
+	return false, mistake(missing, both(
+		"it is missing; certificate mode (证书模式) needs all three: AppCertContent (应用公钥证书), AlipayPublicCertContent (支付宝公钥证书) and RootCertContent (支付宝根证书), or their …Path variants",
+		"缺少此项；证书模式需要三个证书：AppCertContent（应用公钥证书）、AlipayPublicCertContent（支付宝公钥证书）、RootCertContent（支付宝根证书），或对应的 …Path"))
 }

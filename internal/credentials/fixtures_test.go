@@ -116,6 +116,12 @@ func configFor(field string) Config {
 	return keyConfig()
 }
 
+// pathFields maps each content field to the one that names a file.
+var pathFields = map[string]string{
+	"PrivateKey": "PrivateKeyPath", "AlipayPublicKey": "AlipayPublicKeyPath",
+	"AppCertContent": "AppCertPath", "AlipayPublicCertContent": "AlipayPublicCertPath", "RootCertContent": "RootCertPath",
+}
+
 func set(c *Config, field, value string) {
 	reflect.ValueOf(c).Elem().FieldByName(field).SetString(value)
 }

@@ -41,7 +41,7 @@ func FuzzResolve(f *testing.F) {
 			checkStrength(t, r, AlipayCert{Key: r.AlipayKey})
 			return
 		}
-		if len(r.AppCertSN) != 32 || len(r.RootCertSN) < 32 || len(r.Expiries()) < 2 || len(r.Expiries()) > len(r.AlipayCerts)+1 {
+		if len(r.AppCertSN) != 32 || len(r.RootCertSN) < 32 || len(r.Expiries) < 2 || len(r.Expiries) > len(r.AlipayCerts)+1 {
 			t.Fatal("an SN or an expiry is missing")
 		}
 		for sn, cert := range r.AlipayCerts {

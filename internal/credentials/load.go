@@ -3,7 +3,6 @@ package credentials
 import (
 	"encoding/base64"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"strings"
@@ -11,35 +10,49 @@ import (
 	"github.com/seed-39a49030/alipay/internal/keys"
 )
 
-// pathFields maps each content field to the one that names a file.
-var pathFields = map[string]string{
-	"PrivateKey":              "PrivateKeyPath",
-	"AlipayPublicKey":         "AlipayPublicKeyPath",
-	"AppCertContent":          "AppCertPath",
-	"AlipayPublicCertContent": "AlipayPublicCertPath",
-	"RootCertContent":         "RootCertPath",
+// source is a field for the text of a key or certificate, and the one for the path of
+// a file with it.
+type source struct{ field, content, pathField, path string }
+
+// loaded is what is in a source.
+type loaded struct {
+	keys.Material
+	text  string
+	field string // which of the two it came from
 }
 
-// load returns the content of a field or of the file that its path variant
-// names, and which of the two fields it came from.
-func load(field, content, path string) (found, from string, err error) {
-	pathField := pathFields[field]
+func (s source) load() (l loaded, err error) {
+	l = loaded{text: strings.TrimSpace(s.content), field: s.field}
 	switch {
-	case strings.TrimSpace(content) != "" && path != "":
-		return "", field, mistake(field, both("%s is set too; leave one of the two empty", "%s 也设置了；两者只留一个", pathField))
-	case path == "":
-		return strings.TrimSpace(content), field, nil
-	case keys.LooksLikeContent(path):
-		return "", pathField, mistake(pathField, both("this is the content itself, not the path of a file; put it into %s", "这是内容本身，不是文件路径；请放到 %s", field))
+	case s.path == "":
+	case l.text != "":
+		return l, mistake(s.field, both("%s is set too; leave one of the two empty", "%s 也设置了；两者只留一个", s.pathField))
+	case keys.LooksLikeContent(s.path):
+		return l, mistake(s.pathField, both("this is the content itself, not the path of a file; put it into %s", "这是内容本身，不是文件路径；请放到 %s", s.field))
+	default:
+		l.field = s.pathField
+		if l.text, err = readFile(strings.TrimSpace(s.path)); err != nil {
+			return l, mistake(s.pathField, whyUnreadable(err, s.field))
+		}
 	}
-	found, err = readFile(strings.TrimSpace(path))
-	if err != nil {
-		return "", pathField, mistake(pathField, whyUnreadable(err, field))
+	switch l.Material = keys.Inspect(l.text); {
+	case l.Kind == keys.Empty && s.path != "":
+		return l, mistake(s.pathField, both("the file is empty; put the content of %s into it", "文件是空的；请把 %s 的内容写进去", s.field))
+	case l.Kind == keys.PathLike && s.path != "":
+		return l, mistake(s.pathField, both("the file contains only the path of another file; name that one here", "文件里只有另一个文件的路径；请在这里写那个文件"))
+	case l.Kind == keys.PathLike:
+		return l, mistake(s.field, both("this is the path of a file; set %s to read the file, or put its content here", "这是文件路径；请用 %s 读取文件，或把文件内容放在这里", s.pathField))
 	}
-	if strings.TrimSpace(found) == "" {
-		return "", pathField, mistake(pathField, both("the file is empty; put the content of %s into it", "文件是空的；请把 %s 的内容写进去", field))
+	return l, nil
+}
+
+// mistaken is the mistake of a field that contains something other than it should.
+func (l loaded) mistaken(advice text) *Error {
+	what := both("found %s", "实际内容：%s", l.Text())
+	if l.Defect != (text{}) {
+		what = both("%s, but %s", "%s，有误：%s", what, l.Defect)
 	}
-	return found, pathField, nil
+	return mistake(l.field, what.Then(advice))
 }
 
 const maxFileBytes = 1 << 20
@@ -72,59 +85,19 @@ func whyUnreadable(err error, field string) text {
 // reading a device may never end.
 func readFile(path string) (string, error) {
 	info, err := os.Stat(path)
-	if err != nil {
-		return "", err
-	}
-	if err := checkMode(info); err != nil {
-		return "", err
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	if info, err = f.Stat(); err != nil { // once more: another file may have taken its place
-		return "", err
-	}
-	if err := checkMode(info); err != nil {
-		return "", err
-	}
-	data, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
 	switch {
 	case err != nil:
 		return "", err
-	case len(data) > maxFileBytes:
-		return "", errTooLong
-	case len(data) > 2 && data[0] == 0x30 && data[1]&0x80 != 0: // a SEQUENCE of some length: binary DER
-		return base64.StdEncoding.EncodeToString(data), nil
-	}
-	return string(data), nil
-}
-
-func checkMode(info fs.FileInfo) error {
-	switch {
 	case info.IsDir():
-		return errDirectory
+		return "", errDirectory
 	case !info.Mode().IsRegular():
-		return errNotRegular
+		return "", errNotRegular
+	case info.Size() > maxFileBytes:
+		return "", errTooLong
 	}
-	return nil
-}
-
-// isPath is the mistake of giving a file's path instead of its content.
-func isPath(field string) *Error {
-	pathField, ok := pathFields[field]
-	if !ok {
-		return mistake(field, both("the file contains only the path of another file; name that one here", "文件里只有另一个文件的路径；请在这里写那个文件"))
+	data, err := os.ReadFile(path)
+	if len(data) > 2 && data[0] == 0x30 && data[1]&0x80 != 0 { // a SEQUENCE of some length: binary DER
+		return base64.StdEncoding.EncodeToString(data), err
 	}
-	return mistake(field, both("this is the path of a file; set %s to read the file, or put its content here", "这是文件路径；请用 %s 读取文件，或把文件内容放在这里", pathField))
-}
-
-// found is the mistake of a field that contains something other than it should.
-func found(field string, m keys.Material, advice text) *Error {
-	what := both("found %s", "实际内容：%s", m.Text())
-	if m.Defect != (text{}) {
-		what = both("%s, but %s", "%s，有误：%s", what, m.Defect)
-	}
-	return mistake(field, what.Then(advice))
+	return string(data), err
 }

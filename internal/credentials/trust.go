@@ -46,13 +46,13 @@ func (c *Credentials) Trust(pem, wantSN string, now time.Time) (sn string, cert 
 	if reason != "" {
 		return refuse(reason)
 	}
-	cert = signerOf(leaf)
+	cert, unusable := signerOf(leaf)
 	cert.Downloaded = true
-	switch reason := unusable(leaf); {
-	case !c.isNameOfAlipay(cert):
+	switch {
+	case !c.isNameOfAlipay(leaf.X509):
 		return refuse("subject and issuer of the downloaded certificate are not those of a configured certificate of Alipay's (AlipayPublicCertContent)")
-	case reason != (text{}):
-		return refuse("not usable as downloaded: " + reason.EN)
+	case unusable != (text{}):
+		return refuse("not usable as downloaded: " + unusable.EN)
 	case belongsTo(c.PublicKey, leaf):
 		return refuse("the downloaded certificate contains the application's own public key")
 	case certs.IsCA(leaf.X509):
@@ -63,7 +63,7 @@ func (c *Credentials) Trust(pem, wantSN string, now time.Time) (sn string, cert 
 	if reason := notValidAt(leaf, now); reason != (text{}) {
 		return refuse("not valid as downloaded: " + reason.EN)
 	}
-	switch result, reason := certs.CheckChain(leaf.X509, append(list, c.mode.intermediates...), c.mode.roots, now); result {
+	switch result, reason := certs.CheckChain(leaf.X509, append(list, c.intermediates...), c.roots, now); result {
 	case certs.Verified:
 		return leaf.SN, cert, nil
 	case certs.Foreign:
@@ -103,9 +103,9 @@ func pick(list []certs.Certificate, sn string) (leaf certs.Certificate, reason s
 
 // isNameOfAlipay compares with configured certificates only: a downloaded
 // certificate must not widen what is trusted later.
-func (c *Credentials) isNameOfAlipay(cert AlipayCert) bool {
+func (c *Credentials) isNameOfAlipay(cert *x509.Certificate) bool {
 	for _, configured := range c.AlipayCerts {
-		if !configured.Downloaded && bytes.Equal(configured.Subject, cert.Subject) && bytes.Equal(configured.Issuer, cert.Issuer) {
+		if !configured.Downloaded && bytes.Equal(configured.RawSubject, cert.RawSubject) && bytes.Equal(configured.RawIssuer, cert.RawIssuer) {
 			return true
 		}
 	}

@@ -47,10 +47,7 @@ func TestTheNextCertificateOfAlipaysIsTrusted(t *testing.T) {
 		got, cert, err := tc.credentials.Trust(tc.text, tc.sn, now)
 		require.NoError(t, err, name)
 		assert.Equal(t, snOf(tc.want.PEM), got, name)
-		assert.Equal(t, AlipayCert{
-			Key: &p.nextKey.PublicKey, NotBefore: tc.want.Cert.NotBefore, NotAfter: tc.want.Cert.NotAfter,
-			Subject: tc.want.Cert.RawSubject, Issuer: tc.want.Cert.RawIssuer, Downloaded: true,
-		}, cert, name)
+		assert.Equal(t, AlipayCert{tc.want.Cert, &p.nextKey.PublicKey, true}, cert, name)
 	}
 	_, isKnown := base.AlipayCerts[sn]
 	assert.False(t, isKnown, "Trust changes nothing")
@@ -254,7 +251,7 @@ func TestWithAddsACertificateToACopy(t *testing.T) {
 	require.Len(t, added.AlipayCerts, 2)
 	assert.Equal(t, cert, added.AlipayCerts[sn])
 	assert.Equal(t, base.AlipayCerts[snOf(p.alipay.PEM)], added.AlipayCerts[snOf(p.alipay.PEM)])
-	assert.Equal(t, base.Expiries(), added.Expiries(), "no configured certificate has come or gone")
+	assert.Equal(t, base.Expiries, added.Expiries, "no configured certificate has come or gone")
 
 	third := issue(alipayName, p.nextKey, p.class2)
 	sn, cert, err = added.Trust(third.PEM, snOf(third.PEM), now)
@@ -263,7 +260,7 @@ func TestWithAddsACertificateToACopy(t *testing.T) {
 
 	// What was trusted once does not widen what is trusted next.
 	stranger := issue(pkix.Name{CommonName: "stranger"}, p.nextKey, p.class2)
-	widened := base.With("x", AlipayCert{Subject: stranger.Cert.RawSubject, Issuer: stranger.Cert.RawIssuer, Downloaded: true})
+	widened := base.With("x", AlipayCert{stranger.Cert, &p.nextKey.PublicKey, true})
 	_, _, err = widened.Trust(stranger.PEM, snOf(stranger.PEM), now)
 	assert.ErrorContains(t, err, "are not those of a configured certificate")
 

@@ -46,7 +46,7 @@ func (r *report) expiries(c alipay.AlipayConfig, now time.Time) {
 	if err != nil {
 		return
 	}
-	for _, e := range resolved.Expiries() {
+	for _, e := range resolved.Expiries {
 		if e.Soon(now) {
 			r.warn(e.Field, both("the certificate with SN %s expires on %s (days left: %d); download the next one from the console in time",
 				"SN 为 %s 的证书将于 %s 到期（还剩 %d 天），请及时到控制台下载新证书", e.SN, day(e.NotAfter), int(e.NotAfter.Sub(now).Hours()/24)))
