@@ -87,11 +87,9 @@ type QueryParams struct {
 	CertType     CertType     `url:"cert_type,omitempty" json:"cert_type,omitempty"`         // kind of that document
 }
 
-// Format implements [fmt.Formatter].
+// Format and LogValue implement [fmt.Formatter] and [slog.LogValuer].
 func (p QueryParams) Format(f fmt.State, verb rune) { shownOf(p).Format(f, verb) }
-
-// LogValue implements [slog.LogValuer].
-func (p QueryParams) LogValue() slog.Value { return shownOf(p).LogValue() }
+func (p QueryParams) LogValue() slog.Value          { return shownOf(p).LogValue() }
 
 // QueryResponse is the verified answer of 职得身份认证查询接口. Every member is
 // optional: one that did not come, or came as null, is empty.
@@ -118,11 +116,9 @@ func (r *QueryResponse) UnmarshalJSON(data []byte) error { return unmarshalAnswe
 // alphabetical order.
 func (r QueryResponse) MarshalJSON() ([]byte, error) { return marshalAnswer(&r) }
 
-// Format implements [fmt.Formatter].
+// Format and LogValue implement [fmt.Formatter] and [slog.LogValuer].
 func (r QueryResponse) Format(f fmt.State, verb rune) { shownOf(r).Format(f, verb) }
-
-// LogValue implements [slog.LogValuer].
-func (r QueryResponse) LogValue() slog.Value { return shownOf(r).LogValue() }
+func (r QueryResponse) LogValue() slog.Value          { return shownOf(r).LogValue() }
 
 func (r *QueryResponse) pending() bool { return r.IdentityResult == IdentityResultWaitingVerify }
 
@@ -138,11 +134,9 @@ type Response struct {
 	Attempts   int         // attempts made, this one included
 }
 
-// Format implements [fmt.Formatter].
+// Format and LogValue implement [fmt.Formatter] and [slog.LogValuer].
 func (r Response) Format(f fmt.State, verb rune) { r.shown().Format(f, verb) }
-
-// LogValue implements [slog.LogValuer].
-func (r Response) LogValue() slog.Value { return r.shown().LogValue() }
+func (r Response) LogValue() slog.Value          { return r.shown().LogValue() }
 
 func (r Response) shown() redact.Value {
 	return redact.Value{TypeName: "alipay.Response", Fields: []redact.Field{
@@ -344,15 +338,14 @@ func shownOf(value any) redact.Value {
 		case bool:
 			shown.Fields = append(shown.Fields, redact.Field{Name: name, Text: strconv.FormatBool(f)})
 		default:
-			text := ""
+			var set redact.Field
 			if !field.IsZero() {
-				text = "set"
+				set = redact.Hidden(name, "set")
 			}
-			shownField := redact.Hidden(name, text)
 			if field.Kind() == reflect.String && shownWords[f] {
-				shownField.Text = field.String()
+				set.Text = field.String()
 			}
-			shown.Fields = append(shown.Fields, shownField)
+			shown.Fields = append(shown.Fields, set)
 		}
 	}
 	return shown

@@ -49,11 +49,9 @@ type CreditAgreementSignParams struct {
 	AppAuthToken    string `json:"app_auth_token,omitempty"`    // the merchant to act for; "" means the AppAuthToken of the config
 }
 
-// Format implements [fmt.Formatter].
+// Format and LogValue implement [fmt.Formatter] and [slog.LogValuer].
 func (p CreditAgreementSignParams) Format(f fmt.State, verb rune) { shownOf(p).Format(f, verb) }
-
-// LogValue implements [slog.LogValuer].
-func (p CreditAgreementSignParams) LogValue() slog.Value { return shownOf(p).LogValue() }
+func (p CreditAgreementSignParams) LogValue() slog.Value          { return shownOf(p).LogValue() }
 
 // Sign returns the order string of zhima.credit.payafteruse.creditagreement.sign,
 // which the merchant's app or mini-program hands to Alipay's app, where the user
@@ -107,11 +105,9 @@ type CreditAgreementQueryParams struct {
 	CreditAgreementID string `url:"credit_agreement_id,omitempty" json:"credit_agreement_id,omitempty"` // Zhima's number
 }
 
-// Format implements [fmt.Formatter].
+// Format and LogValue implement [fmt.Formatter] and [slog.LogValuer].
 func (p CreditAgreementQueryParams) Format(f fmt.State, verb rune) { shownOf(p).Format(f, verb) }
-
-// LogValue implements [slog.LogValuer].
-func (p CreditAgreementQueryParams) LogValue() slog.Value { return shownOf(p).LogValue() }
+func (p CreditAgreementQueryParams) LogValue() slog.Value          { return shownOf(p).LogValue() }
 
 // CreditAgreementQueryResponse is the verified answer about an agreement. Every
 // member is optional: one that did not come, or came as null, is empty.
@@ -130,19 +126,15 @@ type CreditAgreementQueryResponse struct {
 	Meta              Response                   `json:"-"`                             // the answer this was decoded from
 }
 
-// UnmarshalJSON does what that of [QueryResponse] does.
+// UnmarshalJSON and MarshalJSON do what those of [QueryResponse] do.
 func (r *CreditAgreementQueryResponse) UnmarshalJSON(data []byte) error {
 	return unmarshalAnswer(r, data)
 }
-
-// MarshalJSON does what that of [QueryResponse] does.
 func (r CreditAgreementQueryResponse) MarshalJSON() ([]byte, error) { return marshalAnswer(&r) }
 
-// Format implements [fmt.Formatter].
+// Format and LogValue implement [fmt.Formatter] and [slog.LogValuer].
 func (r CreditAgreementQueryResponse) Format(f fmt.State, verb rune) { shownOf(r).Format(f, verb) }
-
-// LogValue implements [slog.LogValuer].
-func (r CreditAgreementQueryResponse) LogValue() slog.Value { return shownOf(r).LogValue() }
+func (r CreditAgreementQueryResponse) LogValue() slog.Value          { return shownOf(r).LogValue() }
 
 // Query asks for the state of an agreement
 // (zhima.credit.payafteruse.creditagreement.query). It spends nothing, so it may be
@@ -164,11 +156,9 @@ type CreditAgreementUnsignParams struct {
 	CreditAgreementID string `json:"credit_agreement_id"`
 }
 
-// Format implements [fmt.Formatter].
+// Format and LogValue implement [fmt.Formatter] and [slog.LogValuer].
 func (p CreditAgreementUnsignParams) Format(f fmt.State, verb rune) { shownOf(p).Format(f, verb) }
-
-// LogValue implements [slog.LogValuer].
-func (p CreditAgreementUnsignParams) LogValue() slog.Value { return shownOf(p).LogValue() }
+func (p CreditAgreementUnsignParams) LogValue() slog.Value          { return shownOf(p).LogValue() }
 
 // CreditAgreementUnsignResponse is the verified answer that an agreement has ended.
 // The platform documents no members.
@@ -177,11 +167,9 @@ type CreditAgreementUnsignResponse struct {
 	Meta  Response                   `json:"-"` // the answer this was decoded from
 }
 
-// Format implements [fmt.Formatter].
+// Format and LogValue implement [fmt.Formatter] and [slog.LogValuer].
 func (r CreditAgreementUnsignResponse) Format(f fmt.State, verb rune) { shownOf(r).Format(f, verb) }
-
-// LogValue implements [slog.LogValuer].
-func (r CreditAgreementUnsignResponse) LogValue() slog.Value { return shownOf(r).LogValue() }
+func (r CreditAgreementUnsignResponse) LogValue() slog.Value          { return shownOf(r).LogValue() }
 
 // Unsign ends an agreement, for a user who withdraws consent
 // (zhima.credit.payafteruse.creditagreement.unsign, 解除授权). It is a call of the old

@@ -69,11 +69,9 @@ type PreconsultParams struct {
 	ZmServiceID    string       `json:"zm_service_id,omitempty"`    // credit service id: the ServiceID of the query
 }
 
-// Format implements [fmt.Formatter].
+// Format and LogValue implement [fmt.Formatter] and [slog.LogValuer].
 func (p PreconsultParams) Format(f fmt.State, verb rune) { shownOf(p).Format(f, verb) }
-
-// LogValue implements [slog.LogValuer].
-func (p PreconsultParams) LogValue() slog.Value { return shownOf(p).LogValue() }
+func (p PreconsultParams) LogValue() slog.Value          { return shownOf(p).LogValue() }
 
 // PreconsultResponse is the verified answer of 身份验真预咨询服务. Printing and
 // logging it shows whether the check can succeed, and not the reason.
@@ -84,18 +82,15 @@ type PreconsultResponse struct {
 	Meta            Response                   `json:"-"`                 // the answer this was decoded from
 }
 
-// UnmarshalJSON does what that of [QueryResponse] does. As in Java, pre_check_success
-// is true for the word true in any case, also as a string, and false for any other.
+// UnmarshalJSON and MarshalJSON do what those of [QueryResponse] do. As in Java,
+// pre_check_success is true for the word true in any case, also as a string, and
+// false for any other.
 func (r *PreconsultResponse) UnmarshalJSON(data []byte) error { return unmarshalAnswer(r, data) }
+func (r PreconsultResponse) MarshalJSON() ([]byte, error)     { return marshalAnswer(&r) }
 
-// MarshalJSON does what that of [QueryResponse] does.
-func (r PreconsultResponse) MarshalJSON() ([]byte, error) { return marshalAnswer(&r) }
-
-// Format implements [fmt.Formatter].
+// Format and LogValue implement [fmt.Formatter] and [slog.LogValuer].
 func (r PreconsultResponse) Format(f fmt.State, verb rune) { shownOf(r).Format(f, verb) }
-
-// LogValue implements [slog.LogValuer].
-func (r PreconsultResponse) LogValue() slog.Value { return shownOf(r).LogValue() }
+func (r PreconsultResponse) LogValue() slog.Value          { return shownOf(r).LogValue() }
 
 // Preconsult asks, before the user is sent to Alipay, whether a check can succeed
 // (zhima.customer.jobworth.authentication.preconsult, 身份验真预咨询服务), so that a wrong
