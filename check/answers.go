@@ -14,8 +14,7 @@ func isFinal(response *alipay.QueryResponse) bool {
 
 // answerIn returns the answer that an error carries.
 func answerIn(err error) *alipay.SealedAnswer {
-	var failed *alipay.CallError
-	if errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*alipay.CallError](err); ok {
 		return failed.Answer
 	}
 	return nil

@@ -48,70 +48,51 @@ type Params struct {
 // of them. Its JSON contains everything, for a Store: do not log that, nor a
 // struct, slice or map that holds a Check with [slog.JSONHandler].
 type Check struct {
-	ID        string // out_agreement_no, and conn_key of the query
-	OnceToken string // once_token
-	Params    Params
-	State     State
-	Note      string // what the last step met, for operators; nothing personal
+	ID        string `json:"id"`         // out_agreement_no, and conn_key of the query
+	OnceToken string `json:"once_token"` // once_token
+	Params    Params `json:"params"`
+	State     State  `json:"state"`
+	Note      string `json:"note,omitempty"` // what the last step met, for operators; nothing personal
 
-	OpenID, UserID string // of the user who agreed, as far as Alipay named them
-	AgreedAt       time.Time
+	OpenID   string    `json:"open_id,omitempty"` // of the user who agreed, as far as Alipay named them
+	UserID   string    `json:"user_id,omitempty"` // likewise
+	AgreedAt time.Time `json:"agreed_at,omitzero"`
 
-	Attempts int  // queries for the result so far
-	InFlight bool // the last of them has no outcome yet
-	Lost     bool // one of them never had an outcome: it may have got the result
+	Attempts int  `json:"attempts,omitempty"`  // queries for the result so far
+	InFlight bool `json:"in_flight,omitempty"` // the last of them has no outcome yet
+	Lost     bool `json:"lost,omitempty"`      // one of them never had an outcome: it may have got the result
 
-	CreatedAt time.Time
-	ChangedAt time.Time // when State last changed
-	Deadline  time.Time // of the present state; zero for one that has none
-	DueAt     time.Time // when the next step is due; zero when there is nothing to do
+	CreatedAt time.Time `json:"created_at,omitzero"`
+	ChangedAt time.Time `json:"changed_at,omitzero"` // when State last changed
+	Deadline  time.Time `json:"deadline,omitzero"`   // of the present state; zero for one that has none
+	DueAt     time.Time `json:"due_at,omitzero"`     // when the next step is due; zero when there is nothing to do
 
-	Lease      string    // of the step under way; "" without one
-	LeaseUntil time.Time // after that its process counts as dead
-	Woken      bool      // a message came while a step was under way
+	Lease      string    `json:"lease,omitempty"`      // of the step under way; "" without one
+	LeaseUntil time.Time `json:"lease_until,omitzero"` // after that its process counts as dead
+	Woken      bool      `json:"woken,omitempty"`      // a message came while a step was under way
 
-	Result *alipay.QueryResponse  // the verified result
-	Sealed []*alipay.SealedAnswer // answers that came and could not be accepted; one of them may be the result
+	Result *alipay.QueryResponse  `json:"result,omitempty"` // the verified result
+	Sealed []*alipay.SealedAnswer `json:"-"`                // answers that came and could not be accepted; one of them may be the result
 
-	Version int64 // of the stored row: Store.Update compares and raises it
+	Version int64 `json:"version"` // of the stored row: Store.Update compares and raises it
 }
 
-// checkJSON is the stored form. Members may be added to it, and never change.
-type checkJSON struct {
-	ID         string                `json:"id"`
-	OnceToken  string                `json:"once_token"`
-	Params     Params                `json:"params"`
-	State      State                 `json:"state"`
-	Note       string                `json:"note,omitempty"`
-	OpenID     string                `json:"open_id,omitempty"`
-	UserID     string                `json:"user_id,omitempty"`
-	AgreedAt   time.Time             `json:"agreed_at,omitzero"`
-	Attempts   int                   `json:"attempts,omitempty"`
-	InFlight   bool                  `json:"in_flight,omitempty"`
-	Lost       bool                  `json:"lost,omitempty"`
-	CreatedAt  time.Time             `json:"created_at,omitzero"`
-	ChangedAt  time.Time             `json:"changed_at,omitzero"`
-	Deadline   time.Time             `json:"deadline,omitzero"`
-	DueAt      time.Time             `json:"due_at,omitzero"`
-	Lease      string                `json:"lease,omitempty"`
-	LeaseUntil time.Time             `json:"lease_until,omitzero"`
-	Woken      bool                  `json:"woken,omitempty"`
-	Result     *alipay.QueryResponse `json:"result,omitempty"`
-	ResultMeta *alipay.Response      `json:"result_meta,omitempty"`
-	Sealed     [][]byte              `json:"sealed,omitempty"`
-	Version    int64                 `json:"version"`
+// storedCheck is the stored form. Members may be added to it, and never change.
+type storedCheck struct {
+	members
+	ResultMeta *alipay.Response `json:"result_meta,omitempty"`
+	Sealed     [][]byte         `json:"sealed,omitempty"`
 }
+
+type members Check // without its methods
 
 // MarshalJSON writes the whole check, with everything that is personal in it.
 // UnmarshalJSON of this and of every later version reads it.
 func (c Check) MarshalJSON() ([]byte, error) {
-	out := checkJSON{
-		ID: c.ID, OnceToken: c.OnceToken, Params: c.Params, State: c.State, Note: c.Note,
-		OpenID: c.OpenID, UserID: c.UserID, AgreedAt: c.AgreedAt.UTC(),
-		Attempts: c.Attempts, InFlight: c.InFlight, Lost: c.Lost,
-		CreatedAt: c.CreatedAt.UTC(), ChangedAt: c.ChangedAt.UTC(), Deadline: c.Deadline.UTC(), DueAt: c.DueAt.UTC(),
-		Lease: c.Lease, LeaseUntil: c.LeaseUntil.UTC(), Woken: c.Woken, Result: c.Result, Version: c.Version,
+	for _, t := range []*time.Time{&c.AgreedAt, &c.CreatedAt, &c.ChangedAt, &c.Deadline, &c.DueAt, &c.LeaseUntil} {
+		*t = t.UTC()
 	}
+	out := storedCheck{members: members(c)}
 	if c.Result != nil {
 		out.ResultMeta = &c.Result.Meta
 	}
@@ -130,7 +111,7 @@ var errNotACheck = errors.New("check: these bytes are not the JSON of a Check, o
 // UnmarshalJSON reads what MarshalJSON wrote. With an error the receiver stays as
 // it was; the error's text quotes nothing of the bytes.
 func (c *Check) UnmarshalJSON(data []byte) error {
-	var in checkJSON
+	var in storedCheck
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber() // ExtraParam keeps its digits
 	if err := decoder.Decode(&in); err != nil || in.ID == "" || decoder.InputOffset() < int64(len(bytes.TrimRight(data, " \t\r\n"))) {
@@ -139,13 +120,7 @@ func (c *Check) UnmarshalJSON(data []byte) error {
 	if _, known := table[in.State]; !known {
 		return fmt.Errorf("check: the State of check %s is unknown to this version of the library; update it", shownID(in.ID))
 	}
-	read := Check{
-		ID: in.ID, OnceToken: in.OnceToken, Params: in.Params, State: in.State, Note: in.Note,
-		OpenID: in.OpenID, UserID: in.UserID, AgreedAt: in.AgreedAt,
-		Attempts: in.Attempts, InFlight: in.InFlight, Lost: in.Lost,
-		CreatedAt: in.CreatedAt, ChangedAt: in.ChangedAt, Deadline: in.Deadline, DueAt: in.DueAt,
-		Lease: in.Lease, LeaseUntil: in.LeaseUntil, Woken: in.Woken, Result: in.Result, Version: in.Version,
-	}
+	read := Check(in.members)
 	if in.Result != nil && in.ResultMeta != nil {
 		read.Result.Meta = *in.ResultMeta
 	}
@@ -197,14 +172,11 @@ func (c *Check) tooMuchKept() bool {
 	return len(c.Sealed) > 100 || size > 4<<20
 }
 
-// String shows the id, the state and what else is not personal.
-func (c Check) String() string { return c.shown().String() }
-
-// Format implements [fmt.Formatter]: every verb prints what String returns.
+// String shows the id, the state and what else is not personal. Format and LogValue
+// show the same, whatever the verb.
+func (c Check) String() string                { return c.shown().String() }
 func (c Check) Format(f fmt.State, verb rune) { c.shown().Format(f, verb) }
-
-// LogValue implements [slog.LogValuer] with what String returns.
-func (c Check) LogValue() slog.Value { return c.shown().LogValue() }
+func (c Check) LogValue() slog.Value          { return c.shown().LogValue() }
 
 func (c Check) shown() redact.Value {
 	result := ""
@@ -222,14 +194,10 @@ func (c Check) shown() redact.Value {
 	}}
 }
 
-// String shows which parameters are set.
-func (p Params) String() string { return p.shown().String() }
-
-// Format implements [fmt.Formatter]: every verb prints what String returns.
+// String, Format and LogValue show which parameters are set.
+func (p Params) String() string                { return p.shown().String() }
 func (p Params) Format(f fmt.State, verb rune) { p.shown().Format(f, verb) }
-
-// LogValue implements [slog.LogValuer] with what String returns.
-func (p Params) LogValue() slog.Value { return p.shown().LogValue() }
+func (p Params) LogValue() slog.Value          { return p.shown().LogValue() }
 
 func (p Params) shown() redact.Value {
 	return redact.Value{TypeName: "check.Params", Fields: []redact.Field{
@@ -253,10 +221,7 @@ func word[T ~string](name string, value T, words ...T) redact.Field {
 }
 
 func yes(name string, set bool) redact.Field {
-	if !set {
-		return redact.Field{}
-	}
-	return redact.Field{Name: name, Text: "true"}
+	return redact.Field{Name: name, Text: map[bool]string{true: "true"}[set]}
 }
 
 func moment(name string, t time.Time) redact.Field {

@@ -121,20 +121,7 @@ func NewMemoryStore() *MemoryStore { return &MemoryStore{rows: make(map[string]r
 
 // Insert implements [Store].
 func (s *MemoryStore) Insert(ctx context.Context, c *Check) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	data, err := json.Marshal(c)
-	if err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if _, exists := s.rows[c.ID]; exists {
-		return ErrConflict
-	}
-	s.rows[c.ID] = row{c.Version, c.DueAt, data}
-	return nil
+	return s.put(ctx, c, c.Version, func(_ row, exists bool) bool { return !exists })
 }
 
 // Get implements [Store].
@@ -156,6 +143,15 @@ func (s *MemoryStore) Get(ctx context.Context, id string) (*Check, error) {
 
 // Update implements [Store].
 func (s *MemoryStore) Update(ctx context.Context, c *Check) error {
+	err := s.put(ctx, c, c.Version+1, func(r row, exists bool) bool { return exists && r.version == c.Version })
+	if err == nil {
+		c.Version++
+	}
+	return err
+}
+
+// put stores a check if the row that is there allows it.
+func (s *MemoryStore) put(ctx context.Context, c *Check, version int64, allowed func(r row, exists bool) bool) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -165,11 +161,10 @@ func (s *MemoryStore) Update(ctx context.Context, c *Check) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if r, exists := s.rows[c.ID]; !exists || r.version != c.Version {
+	if r, exists := s.rows[c.ID]; !allowed(r, exists) {
 		return ErrConflict
 	}
-	c.Version++
-	s.rows[c.ID] = row{c.Version, c.DueAt, data}
+	s.rows[c.ID] = row{version, c.DueAt, data}
 	return nil
 }
 
