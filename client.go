@@ -52,7 +52,7 @@ func NewClient(config AlipayConfig, opts ...Option) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	transport, err := delivery.NewTransport(s.httpClient, resolved.Base.Scheme)
+	transport, err := delivery.NewTransport(s.httpClient)
 	if err != nil {
 		return nil, &ConfigError{"WithHTTPClient", err.Error()}
 	}

@@ -50,7 +50,7 @@ func TestSignerSignsForItsOriginOnly(t *testing.T) {
 	defer server.Close()
 	origin, err := url.Parse(server.URL)
 	require.NoError(t, err)
-	base, err := delivery.NewTransport(nil, "http")
+	base, err := delivery.NewTransport(nil)
 	require.NoError(t, err)
 	transport := &signingTransport{delivery: base, origin: origin}
 	for _, elsewhere := range []string{

@@ -188,7 +188,7 @@ func TestSendSkipsConnectionsThatWereClosedHere(t *testing.T) {
 		conn, err := new(net.Dialer).DialContext(ctx, network, addr)
 		return &slowToClose{Conn: conn, slow: &slow}, err
 	}
-	transport, err := NewTransport(&http.Client{Transport: base}, "http")
+	transport, err := NewTransport(&http.Client{Transport: base})
 	require.NoError(t, err)
 	defer transport.CloseIdleConnections()
 	for _, method := range []string{"GET", "POST"} {

@@ -20,11 +20,13 @@ type Transport struct {
 }
 
 // kind is what is known about a base transport.
-type kind struct {
-	own       bool // the library's own pool of HTTP/1.1 connections
-	netHTTP   bool // an *http.Transport: it does not retry if it cannot repeat the body
-	plainHTTP bool // an *http.Transport that speaks HTTP/1.1 to this origin for certain
-}
+type kind int
+
+const (
+	foreign kind = iota // a caller's RoundTripper
+	netHTTP             // an *http.Transport: it does not retry if it cannot repeat the body
+	own                 // the library's own pool of HTTP/1.1 connections
+)
 
 // Why NewTransport refuses a caller's client.
 var (
@@ -33,33 +35,30 @@ var (
 )
 
 // NewTransport sends through the Transport of a caller's client, or through the
-// library's own if there is none. scheme is that of the origin.
-func NewTransport(client *http.Client, scheme string) (*Transport, error) {
+// library's own if there is none.
+func NewTransport(client *http.Client) (*Transport, error) {
 	if client == nil || client.Transport == nil {
 		return Own(NewHTTPTransport()), nil
 	}
 	t, ok := client.Transport.(*http.Transport)
 	if !ok {
-		return &Transport{client.Transport, kind{}}, nil
+		return &Transport{client.Transport, foreign}, nil
 	}
 	if t == nil {
 		return nil, ErrNilTransport
 	}
-	settings := t.Clone() // which waits for the first request of another client, that changes t
-	if conf := settings.TLSClientConfig; conf != nil {
+	// Clone waits for the first request of another client, which changes t.
+	if conf := t.Clone().TLSClientConfig; conf != nil {
 		if conf.MinVersion != 0 && conf.MinVersion < tls.VersionTLS12 || conf.MaxVersion != 0 && conf.MaxVersion < tls.VersionTLS12 {
 			return nil, ErrOldTLS
 		}
 	}
-	plainHTTP2 := settings.Protocols != nil && settings.Protocols.UnencryptedHTTP2()
-	return &Transport{t, kind{netHTTP: true, plainHTTP: scheme == "http" && !plainHTTP2}}, nil
+	return &Transport{t, netHTTP}, nil
 }
 
 // Own sends through the connections of a transport that [NewHTTPTransport] made,
 // which nobody else may use or change.
-func Own(t *http.Transport) *Transport {
-	return &Transport{newPool(t), kind{own: true, netHTTP: true}}
-}
+func Own(t *http.Transport) *Transport { return &Transport{newPool(t), own} }
 
 // patience is how long a dial and a TLS handshake may take.
 const patience = 5 * time.Second
@@ -151,12 +150,11 @@ var (
 // answer's body is read under the context of the report, which its Close ends. On
 // an error there is no answer.
 func (t *Transport) Send(ctx context.Context, r Request, report *Report) (*http.Response, error) {
-	report.kind, report.url, report.https = t.kind, r.URL, r.URL.Scheme == "https"
+	report.kind, report.url = t.kind, r.URL
 	if report.cause = ctx.Err(); report.cause != nil {
 		return nil, report.cause
 	}
 	ctx = report.watch(ctx)
-	report.sent = true
 	resp, err := t.roundTrip(ctx, r, report)
 	for err != nil && report.skipsConnection() {
 		resp, err = t.roundTrip(ctx, r, report)
@@ -170,11 +168,11 @@ func (t *Transport) roundTrip(ctx context.Context, r Request, report *Report) (*
 	// A caller's RoundTripper may rewrite its request in place, also one that is
 	// registered for a protocol with an *http.Transport. That must not reach the next
 	// attempt.
-	if !t.kind.own {
-		own := *r.URL
-		req.URL = &own
+	if t.kind != own {
+		target := *r.URL
+		req.URL = &target
 	}
-	if !t.kind.netHTTP {
+	if t.kind == foreign {
 		req.Header = r.Header.Clone()
 	}
 	report.body.report, report.body.rest = report, r.Body

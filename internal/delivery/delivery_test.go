@@ -22,43 +22,33 @@ type roundTripper func(*http.Request) (*http.Response, error)
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func TestWhatIsKnownOfACallersTransport(t *testing.T) {
-	both := new(http.Protocols)
-	both.SetHTTP1(true)
-	both.SetUnencryptedHTTP2(true)
-	http1 := new(http.Protocols)
-	http1.SetHTTP1(true)
-	custom := roundTripper(nil)
 	withTLS := func(lowest, highest uint16) *http.Transport {
 		return &http.Transport{TLSClientConfig: &tls.Config{MinVersion: lowest, MaxVersion: highest}} //nolint:gosec // on purpose
 	}
 	for name, tt := range map[string]struct {
-		base   http.RoundTripper
-		scheme string
-		want   kind
-		err    error
+		base http.RoundTripper
+		want kind
+		err  error
 	}{
-		"none":                      {nil, "https", kind{own: true, netHTTP: true}, nil},
-		"another type":              {custom, "http", kind{}, nil},
-		"http":                      {&http.Transport{}, "http", kind{netHTTP: true, plainHTTP: true}, nil},
-		"https":                     {&http.Transport{}, "https", kind{netHTTP: true}, nil},
-		"http by HTTP/1":            {&http.Transport{Protocols: http1}, "http", kind{netHTTP: true, plainHTTP: true}, nil},
-		"http by HTTP/2":            {&http.Transport{Protocols: both}, "http", kind{netHTTP: true}, nil},
-		"nil":                       {(*http.Transport)(nil), "https", kind{}, ErrNilTransport},
-		"TLS by default":            {withTLS(0, 0), "https", kind{netHTTP: true}, nil},
-		"TLS 1.2":                   {withTLS(tls.VersionTLS12, tls.VersionTLS12), "https", kind{netHTTP: true}, nil},
-		"TLS from 1.1":              {withTLS(tls.VersionTLS11, 0), "https", kind{}, ErrOldTLS},
-		"TLS up to 1.1":             {withTLS(0, tls.VersionTLS11), "https", kind{}, ErrOldTLS},
-		"TLS below 1.2 before HTTP": {withTLS(tls.VersionTLS10, tls.VersionTLS13), "http", kind{}, ErrOldTLS},
+		"none":           {nil, own, nil},
+		"another type":   {roundTripper(nil), foreign, nil},
+		"net/http":       {&http.Transport{}, netHTTP, nil},
+		"nil":            {(*http.Transport)(nil), foreign, ErrNilTransport},
+		"TLS by default": {withTLS(0, 0), netHTTP, nil},
+		"TLS 1.2":        {withTLS(tls.VersionTLS12, tls.VersionTLS12), netHTTP, nil},
+		"TLS from 1.1":   {withTLS(tls.VersionTLS11, 0), foreign, ErrOldTLS},
+		"TLS up to 1.1":  {withTLS(0, tls.VersionTLS11), foreign, ErrOldTLS},
+		"TLS below 1.2":  {withTLS(tls.VersionTLS10, tls.VersionTLS13), foreign, ErrOldTLS},
 	} {
-		got, err := NewTransport(&http.Client{Transport: tt.base}, tt.scheme)
+		got, err := NewTransport(&http.Client{Transport: tt.base})
 		assert.Equal(t, tt.err, err, name)
 		if err == nil {
 			assert.Equal(t, tt.want, got.kind, name)
 		}
 	}
-	got, err := NewTransport(nil, "https")
+	got, err := NewTransport(nil)
 	require.NoError(t, err)
-	assert.True(t, got.kind.own)
+	assert.Equal(t, own, got.kind)
 }
 
 func TestTheOwnTransportHasBounds(t *testing.T) {

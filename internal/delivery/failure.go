@@ -117,7 +117,7 @@ func (r *Report) connected(addr string) {
 	case r == nil:
 	case addr != hostPort(r.url):
 		r.reach(StageProxy, addr)
-	case r.https:
+	case r.url.Scheme == "https":
 		r.reach(StageTLS, addr)
 	default:
 		r.reach(StageSend, addr)
@@ -135,11 +135,11 @@ func (r *Report) Failure() Failure {
 	r.mu.Unlock()
 	cause := r.cause
 	switch {
-	case !r.sent:
+	case r.call == nil:
 		return Failure{Err: cause} // nil, or that of the context
 	case r.connInsecure.Load():
 		return Failure{StageTLS, errInsecure, true}
-	case r.repeatStopped.Load() && r.ctx.Err() == nil:
+	case r.repeatStopped.Load() && r.call.Err() == nil:
 		cause = errRepetition
 	}
 	gateway := hostPort(r.url)
@@ -149,7 +149,7 @@ func (r *Report) Failure() Failure {
 	case r.gotConn.Load():
 		stage, with = StageSend, gateway
 	}
-	e := newTransportError(cause).endedBy(r.ctx)
+	e := newTransportError(cause).endedBy(r.call)
 	stage, with = cmp.Or(stage, StageConnect), cmp.Or(with, gateway)
 	isDial, isProxy := e.op.Op == "dial", e.op.Op == "proxyconnect" || e.op.Op == "socks connect"
 	known, permanent := "", false // how it ended, whatever ended the context
@@ -178,8 +178,8 @@ func (r *Report) Failure() Failure {
 	switch {
 	case known != "":
 		e.text = known
-	case r.ctx.Err() != nil:
-		ending = endOf(r.ctx)
+	case r.call.Err() != nil:
+		ending = endOf(r.call)
 	case (isDial || isProxy) && e.op.Timeout():
 		ending = "the end of the dialler's timeout"
 	case e.text == "TLS handshake timeout":

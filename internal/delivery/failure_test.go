@@ -128,18 +128,18 @@ const tenSeconds = ClientTimeout(10 * time.Second)
 var hindrances = map[string]func(t *testing.T) hindrance{
 	"no such name": func(t *testing.T) hindrance {
 		nameServer(t, 3)
-		return hindrance{target: "https://gateway.example.", stage: StageResolve,
-			text: "resolving gateway.example.: no such host; it is retried, like a connection that failed"}
+		return hindrance{target: "https://unknown.example.", stage: StageResolve,
+			text: "resolving unknown.example.: no such host; it is retried, like a connection that failed"}
 	},
 	"a DNS server that fails": func(t *testing.T) hindrance {
 		nameServer(t, 2)
-		return hindrance{target: "https://gateway.example.", stage: StageResolve,
-			text: "resolving gateway.example.: the DNS server failed; it is retried, like a connection that failed"}
+		return hindrance{target: "https://failing.example.", stage: StageResolve,
+			text: "resolving failing.example.: the DNS server failed; it is retried, like a connection that failed"}
 	},
 	"a DNS server that is silent": func(t *testing.T) hindrance {
 		nameServer(t, -1)
-		return hindrance{target: "https://gateway.example.", endAt: StageResolve, cause: tenSeconds, stage: StageResolve,
-			text: "resolving gateway.example.: no answer before the end of the client's timeout, 10s (WithTimeout); it is retried, like a connection that failed"}
+		return hindrance{target: "https://silent.example.", endAt: StageResolve, cause: tenSeconds, stage: StageResolve,
+			text: "resolving silent.example.: no answer before the end of the client's timeout, 10s (WithTimeout); it is retried, like a connection that failed"}
 	},
 	"a port at which nobody listens": func(t *testing.T) hindrance {
 		address := closedPort(t)
@@ -272,7 +272,7 @@ func TestItNamesWhatStandsInTheWay(t *testing.T) {
 			if h.configure != nil {
 				h.configure(shared)
 			}
-			callers, err := NewTransport(&http.Client{Transport: shared}, strings.Split(h.target, ":")[0])
+			callers, err := NewTransport(&http.Client{Transport: shared})
 			require.NoError(t, err)
 			own := ownTransport(t, nil, func(base *http.Transport) {
 				if h.configure != nil {
@@ -350,7 +350,7 @@ func TestAProxyThatIsNoURLIsNotShown(t *testing.T) {
 func TestWithoutItsDiallerTheErrorTells(t *testing.T) {
 	address := silence(t)
 	base := &http.Transport{DialContext: new(net.Dialer).DialContext, TLSHandshakeTimeout: time.Millisecond}
-	transport, err := NewTransport(&http.Client{Transport: base}, "https")
+	transport, err := NewTransport(&http.Client{Transport: base})
 	require.NoError(t, err)
 	var report Report
 	_, err = transport.Send(t.Context(), requestFor(t, "GET", "https://"+address, ""), &report)

@@ -24,7 +24,7 @@ func TestANewConnectionResumesTheSession(t *testing.T) {
 		target := raw(t, server, answering)
 		shared := NewHTTPTransport()
 		shared.TLSClientConfig.RootCAs = client.RootCAs
-		callers, err := NewTransport(&http.Client{Transport: shared}, "https")
+		callers, err := NewTransport(&http.Client{Transport: shared})
 		require.NoError(t, err)
 		for name, transport := range map[string]*Transport{"own": ownTransport(t, client), "NewTransport": callers} {
 			for i := range 3 {

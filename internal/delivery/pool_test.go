@@ -433,7 +433,7 @@ func TestNewTransportReadsASharedTransportSafely(t *testing.T) {
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
-			transport, err := NewTransport(&http.Client{Transport: shared}, "https")
+			transport, err := NewTransport(&http.Client{Transport: shared})
 			if assert.NoError(t, err) {
 				_, _, err = ask(t, transport, requestFor(t, "GET", target, ""), nil)
 				assert.NoError(t, err)

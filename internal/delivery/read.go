@@ -40,7 +40,7 @@ const (
 // connection can be reused. Otherwise it ends the attempt.
 func (r *Report) Drain(body io.Reader) {
 	limit := maxDrainTime
-	if deadline, ok := r.ctx.Deadline(); ok {
+	if deadline, ok := r.call.Deadline(); ok {
 		limit = min(limit, time.Until(deadline)/10)
 	}
 	timer := time.AfterFunc(limit, r.cancel)

@@ -16,7 +16,8 @@ import (
 )
 
 // Report watches one attempt and reports afterwards what happened to its request.
-// The zero value is ready to use, once.
+// It is the context of the attempt, so that a dialler finds it. The zero value is
+// ready to use, once.
 //
 // net/http replays a GET without a body when a kept-alive connection breaks: the
 // same nonce and signature, below every wrapper. It does so only while it can
@@ -36,27 +37,25 @@ import (
 type Report struct {
 	kind  kind
 	url   *url.URL
-	https bool  // the origin's scheme
-	sent  bool  // the request was given to the base transport
 	cause error // why Send failed
 
 	hooked        atomic.Bool // the hooks are called: the RoundTripper does not hide them
 	gotConn       atomic.Bool // a connection was handed out to write to
 	connReused    atomic.Bool // the connection had been used before
-	connIsHTTP1   atomic.Bool // the connection speaks HTTP/1.1 for certain
+	connIsHTTP1   atomic.Bool // the connection speaks HTTP/1.1
 	connInsecure  atomic.Bool // a connection was refused because of its TLS
+	connDead      atomic.Bool // a connection was handed out that must not be used, and was not
 	wroteHeaders  atomic.Bool // the head was written, perhaps only into a buffer
 	bodyRead      atomic.Bool // the body was read while there was a connection
 	bodyReadEarly atomic.Bool // the body was read before there was one: into memory
 	earlyAnswer   atomic.Bool // a 1xx answer came: the server is processing the request
 	repeatStopped atomic.Bool // a repetition was stopped
-	connDead      atomic.Bool // a connection was handed out that must not be used, and was not
 
-	ctx     context.Context // of the call
-	sending reportContext   // of the attempt, so that a dial finds the report
-	cancel  context.CancelFunc
-	trace   httptrace.ClientTrace
-	body    watchedBody
+	context.Context                    // of the attempt
+	cancel          context.CancelFunc // ends it
+	call            context.Context    // nil until the base transport is given the request
+	trace           httptrace.ClientTrace
+	body            watchedBody
 
 	mu     sync.Mutex
 	stage  string  // that the library's own dialler has reached
@@ -70,19 +69,14 @@ type Report struct {
 // accepted or refused.
 type lease interface{ release(refused bool) }
 
-// reportContext is the context of an attempt. A dialler finds the report in it.
-type reportContext struct {
-	context.Context
-	report *Report
-}
-
 type reportKey struct{}
 
-func (c *reportContext) Value(key any) any {
+// Value returns the report itself for a reportKey.
+func (r *Report) Value(key any) any {
 	if key == (reportKey{}) {
-		return c.report
+		return r
 	}
-	return c.Context.Value(key)
+	return r.Context.Value(key)
 }
 
 // reportOf returns the report of an attempt, nil for the context of another request
@@ -93,21 +87,17 @@ func reportOf(ctx context.Context) *Report {
 }
 
 // watch returns the context under which the request has to be sent. It ends with
-// the given one, or earlier if the report cancels it.
-func (r *Report) watch(ctx context.Context) context.Context {
-	r.ctx = ctx
-	ctx, r.cancel = context.WithCancel(ctx)
-	r.sending = reportContext{ctx, r}
-	if r.kind.own {
-		return &r.sending
+// that of the call, or earlier if the report cancels it.
+func (r *Report) watch(call context.Context) context.Context {
+	r.call = call
+	r.Context, r.cancel = context.WithCancel(call)
+	if r.kind == own {
+		return r
 	}
 	r.trace = httptrace.ClientTrace{
-		GetConn:        r.onGetConn,
-		GotConn:        r.onGotConn,
-		WroteHeaders:   r.onWroteHeaders,
-		Got1xxResponse: r.onEarlyAnswer,
+		GetConn: r.onGetConn, GotConn: r.onGotConn, WroteHeaders: r.onWroteHeaders, Got1xxResponse: r.onEarlyAnswer,
 	}
-	return httptrace.WithClientTrace(&r.sending, &r.trace)
+	return httptrace.WithClientTrace(r, &r.trace)
 }
 
 // Refuse closes the connection on which the answer came, since its next answer
@@ -142,13 +132,13 @@ func (r *Report) hold(conn net.Conn) bool {
 	if !reflect.ValueOf(conn).Comparable() { // no key of a map: it is of a caller's type
 		return true
 	}
-	if !r.held.acquire(conn, r.sending.Done()) {
+	if !r.held.acquire(conn, r.Done()) {
 		closeAtOnce(conn) // or net/http might still write to it
 		return false
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.sending.Err() != nil { // a RoundTripper came back too late
+	if r.Err() != nil { // a RoundTripper came back too late
 		r.held.release(true)
 		return false
 	}
@@ -173,7 +163,7 @@ func (r *Report) DeadConnection() bool { return r.gotConn.Load() && r.connReused
 // closed because of the previous answer on it. Then the next one may be tried:
 // net/http hands out each such connection once.
 func (r *Report) skipsConnection() bool {
-	return r.connDead.Swap(false) && !r.gotConn.Load() && r.ctx.Err() == nil && !r.MaybeSent()
+	return r.connDead.Swap(false) && !r.gotConn.Load() && r.call.Err() == nil && !r.MaybeSent()
 }
 
 // MaybeSent reports, after Send failed, whether a complete request may have
@@ -182,19 +172,19 @@ func (r *Report) MaybeSent() bool {
 	op, _ := errors.AsType[*net.OpError](r.cause)
 	streamRefused := !r.repeatStopped.Load() && !r.earlyAnswer.Load() && refusedByHTTP2(r.cause)
 	switch {
-	case !r.sent: // the base transport never saw it
+	case r.call == nil: // the base transport never saw it
 		return false
 	case r.bodyRead.Load(): // the head is on the socket; a refused HTTP/2 stream is not processed
 		return !streamRefused
 	case !r.hooked.Load(): // a RoundTripper that hides the hooks, and perhaps read the body into memory
-		return !r.kind.own && (r.bodyReadEarly.Load() || op == nil || op.Op != "dial")
+		return r.kind != own && (r.bodyReadEarly.Load() || op == nil || op.Op != "dial")
 	case !r.gotConn.Load(): // no connection that could carry it
 		return r.bodyReadEarly.Load() && !r.connInsecure.Load()
-	case r.ctx.Err() != nil: // a cancelled round trip returns while its writer may still write
+	case r.call.Err() != nil: // a cancelled round trip returns while its writer may still write
 		return true
-	case r.kind.own: // HTTP/1.1, whose head is flushed before the body is read
+	case r.kind == own: // HTTP/1.1, whose head is flushed before the body is read
 		return false
-	case r.kind.netHTTP: // HTTP/2 writes the head without touching the body
+	case r.kind == netHTTP: // HTTP/2 writes the head without touching the body
 		return r.wroteHeaders.Load() && !streamRefused
 	default: // a RoundTripper may return while its writer still writes
 		return !streamRefused
@@ -212,25 +202,25 @@ func (r *Report) onGetConn(string) {
 }
 
 func (r *Report) onGotConn(info httptrace.GotConnInfo) {
-	if !r.kind.netHTTP && (info.Conn == nil || info.Conn.RemoteAddr() == nil) {
+	if r.kind == foreign && (info.Conn == nil || info.Conn.RemoteAddr() == nil) {
 		r.bodyReadEarly.Store(true) // by httputil.DumpRequestOut, for one, to see what a request looks like
 		return
 	}
-	isHTTP1 := r.kind.plainHTTP
-	if r.https {
-		version, protocol := tlsOf(r.ctx, info.Conn)
+	isHTTP1 := true
+	if r.url.Scheme == "https" {
+		version, protocol := tlsOf(r.call, info.Conn)
 		if version < tls.VersionTLS12 {
 			r.connInsecure.Store(true)
 			r.cancel()
 			_ = info.Conn.Close()
 			return
 		}
-		isHTTP1 = isHTTP1 || protocol == "" || protocol == "http/1.1"
+		isHTTP1 = protocol == "" || protocol == "http/1.1"
 	}
 	// net/http hands out a second connection if an HTTP/2 connection turned out
 	// closed before anything was written to it. Nothing else may do so.
 	second := !r.gotConn.CompareAndSwap(false, true)
-	if second && (!r.kind.netHTTP || r.connIsHTTP1.Load() || r.maybeWritten()) {
+	if second && (r.kind == foreign || r.connIsHTTP1.Load() || r.maybeWritten()) {
 		r.stopRepetition()
 		_ = info.Conn.Close()
 		return

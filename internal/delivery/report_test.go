@@ -60,7 +60,7 @@ func fails(err error) func(*Report) { return func(r *Report) { r.cause = err } }
 
 // reported is what a report saw of an attempt over https.
 func reported(t *testing.T, kind kind, events ...func(*Report)) *Report {
-	r := &Report{kind: kind, url: &url.URL{Scheme: "https", Host: "gateway"}, https: !kind.plainHTTP, sent: true, cause: errors.New("failed")}
+	r := &Report{kind: kind, url: &url.URL{Scheme: "https", Host: "gateway"}, cause: errors.New("failed")}
 	r.watch(t.Context())
 	t.Cleanup(r.Close)
 	for _, event := range events {
@@ -70,10 +70,6 @@ func reported(t *testing.T, kind kind, events ...func(*Report)) *Report {
 }
 
 var (
-	own     = kind{own: true, netHTTP: true}
-	netHTTP = kind{netHTTP: true}
-	others  = kind{}
-
 	errStreamRefused = errors.New("http2: Transport: cannot retry err [stream error: stream ID 1; REFUSED_STREAM] after Request.Body was written; define Request.GetBody to avoid this error")
 	errDial          = &net.OpError{Op: "dial", Err: errors.New("refused")}
 )
@@ -99,23 +95,23 @@ func TestARequestCountsAsSentUnlessThereIsEvidenceThatItWasNot(t *testing.T) {
 		"net/http, a refused body":                {netHTTP, []func(*Report){asks, gets(http2()), reads, refused}, false},
 		"net/http, refused after an early answer": {netHTTP, []func(*Report){asks, gets(http2()), reads, early, refused}, true},
 		"net/http, refused after a repetition":    {netHTTP, []func(*Report){asks, gets(http2()), reads, repeats, refused}, true},
-		"hidden":                                  {others, nil, true},
-		"hidden, not dialled":                     {others, []func(*Report){fails(errDial)}, false},
-		"hidden, not dialled, and the body read":  {others, []func(*Report){reads, fails(errDial)}, true},
-		"hidden, not written":                     {others, []func(*Report){fails(&net.OpError{Op: "write", Err: errors.New("x")})}, true},
-		"another, no connection":                  {others, []func(*Report){asks}, false},
-		"another, none but one to nowhere":        {others, []func(*Report){asks, gets(nowhere{}), heads}, true},
-		"another, none but one that is nil":       {others, []func(*Report){asks, gets(nil)}, true},
-		"another, a connection":                   {others, []func(*Report){asks, gets(http1())}, true},
-		"another, a refused stream":               {others, []func(*Report){asks, gets(http2()), refused}, false},
+		"hidden":                                  {foreign, nil, true},
+		"hidden, not dialled":                     {foreign, []func(*Report){fails(errDial)}, false},
+		"hidden, not dialled, and the body read":  {foreign, []func(*Report){reads, fails(errDial)}, true},
+		"hidden, not written":                     {foreign, []func(*Report){fails(&net.OpError{Op: "write", Err: errors.New("x")})}, true},
+		"another, no connection":                  {foreign, []func(*Report){asks}, false},
+		"another, none but one to nowhere":        {foreign, []func(*Report){asks, gets(nowhere{}), heads}, true},
+		"another, none but one that is nil":       {foreign, []func(*Report){asks, gets(nil)}, true},
+		"another, a connection":                   {foreign, []func(*Report){asks, gets(http1())}, true},
+		"another, a refused stream":               {foreign, []func(*Report){asks, gets(http2()), refused}, false},
 	} {
 		r := reported(t, tt.kind, tt.events...)
 		assert.Equal(t, tt.sent, r.MaybeSent(), name)
-		r.sent = false
+		r.call = nil
 		assert.False(t, r.MaybeSent(), "%s, by a request that the transport never saw", name)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	r := &Report{kind: own, sent: true}
+	r := &Report{kind: own, url: &url.URL{}}
 	r.watch(ctx)
 	defer r.Close()
 	asks(r)
@@ -136,15 +132,15 @@ func TestASecondConnectionIsARepetition(t *testing.T) {
 		"net/http over HTTP/2":                     {netHTTP, []func(*Report){gets(over(tls.VersionTLS12, "h2"))}, false},
 		"net/http over HTTP/2, a head written":     {netHTTP, []func(*Report){gets(over(tls.VersionTLS12, "h2")), heads}, true},
 		"net/http over HTTP/2, a body read":        {netHTTP, []func(*Report){gets(over(tls.VersionTLS12, "h2")), reads}, true},
-		"another":                                  {others, []func(*Report){gets(over(tls.VersionTLS12, "h2"))}, true},
-		"the first":                                {others, nil, false},
-		"the first behind one to nowhere, a head":  {others, []func(*Report){gets(nowhere{}), heads}, false},
-		"the first, the body read into the memory": {others, []func(*Report){reads}, false},
+		"another":                                  {foreign, []func(*Report){gets(over(tls.VersionTLS12, "h2"))}, true},
+		"the first":                                {foreign, nil, false},
+		"the first behind one to nowhere, a head":  {foreign, []func(*Report){gets(nowhere{}), heads}, false},
+		"the first, the body read into the memory": {foreign, []func(*Report){reads}, false},
 	} {
 		r := reported(t, tt.kind, tt.events...)
 		second := over(tls.VersionTLS12, "h2")
 		getsAgain(second)(r)
-		assert.Equal(t, tt.stopped, r.sending.Err() != nil, name)
+		assert.Equal(t, tt.stopped, r.Err() != nil, name)
 		assert.Equal(t, tt.stopped, second.closed, name)
 		assert.Equal(t, !tt.stopped, r.Reused(), name)
 		assert.Equal(t, tt.stopped, errors.Is(r.Failure().Err, errRepetition), name)
@@ -155,11 +151,11 @@ func TestASecondConnectionIsARepetition(t *testing.T) {
 		"two heads":              {gets(over(tls.VersionTLS12, "h2")), heads, heads},
 	} {
 		r := reported(t, netHTTP, events...)
-		assert.Error(t, r.sending.Err(), name)
+		assert.Error(t, r.Err(), name)
 		assert.ErrorIs(t, r.Failure().Err, errRepetition, name)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	r := &Report{url: &url.URL{}, sent: true}
+	r := &Report{url: &url.URL{}}
 	r.watch(ctx)
 	defer r.Close()
 	repeats(r)
@@ -170,12 +166,12 @@ func TestASecondConnectionIsARepetition(t *testing.T) {
 
 func TestAConnectionBelowTLS12IsClosedUnused(t *testing.T) {
 	for version, insecure := range map[uint16]bool{0: true, tls.VersionTLS11: true, tls.VersionTLS12: false, tls.VersionTLS13: false} {
-		for _, kind := range []kind{own, netHTTP, others} {
+		for _, kind := range []kind{own, netHTTP, foreign} {
 			conn := over(version, "")
 			r := reported(t, kind, asks, gets(conn))
 			assert.Equal(t, insecure, r.Failure().Permanent, version)
 			assert.Equal(t, insecure, conn.closed, version)
-			assert.Equal(t, insecure, r.sending.Err() != nil, version)
+			assert.Equal(t, insecure, r.Err() != nil, version)
 			assert.Equal(t, insecure, errors.Is(r.Failure().Err, errInsecure), version)
 			assert.False(t, r.MaybeSent() && insecure, version)
 			assert.True(t, r.OnTheWire())
@@ -191,16 +187,16 @@ func TestADeadConnectionIsKnown(t *testing.T) {
 		r := reported(t, netHTTP, asks, getsAgain(conn))
 		assert.True(t, conn.closed)
 		assert.False(t, r.MaybeSent())
-		assert.NoError(t, r.sending.Err(), "another one may follow")
+		assert.NoError(t, r.Err(), "another one may follow")
 		assert.True(t, r.skipsConnection())
 		assert.False(t, r.skipsConnection(), "once for each")
 		getsAgain(conn)(r)
 		gets(over(tls.VersionTLS12, ""))(r)
 		assert.False(t, r.skipsConnection(), "there is another")
-		assert.NoError(t, r.sending.Err())
+		assert.NoError(t, r.Err())
 
 		ctx, cancel := context.WithCancel(t.Context())
-		r = &Report{kind: netHTTP, sent: true}
+		r = &Report{kind: netHTTP, url: &url.URL{}}
 		r.watch(ctx)
 		getsAgain(conn)(r)
 		cancel()
@@ -221,10 +217,10 @@ func TestADeadConnectionIsKnown(t *testing.T) {
 }
 
 func TestAnAnswerWithoutEvidenceWasNotOnTheWire(t *testing.T) {
-	assert.False(t, reported(t, others).OnTheWire())
-	assert.True(t, reported(t, others, reads).OnTheWire())
-	assert.True(t, reported(t, others, asks).OnTheWire())
-	r := reported(t, others)
+	assert.False(t, reported(t, foreign).OnTheWire())
+	assert.True(t, reported(t, foreign, reads).OnTheWire())
+	assert.True(t, reported(t, foreign, asks).OnTheWire())
+	r := reported(t, foreign)
 	r.gotConn.Store(true)
 	reads(r)
 	assert.True(t, r.OnTheWire())
@@ -243,7 +239,7 @@ func TestABodyCanBeReadAgainUntilItsEndAndItsClosing(t *testing.T) {
 		},
 	} {
 		for _, text := range []string{"", "body"} {
-			r := reported(t, others)
+			r := reported(t, foreign)
 			b := &watchedBody{report: r, rest: []byte(text)}
 			got, err := read(b)
 			require.NoError(t, err, name)
@@ -252,12 +248,12 @@ func TestABodyCanBeReadAgainUntilItsEndAndItsClosing(t *testing.T) {
 			require.NoError(t, err, "it is at its end")
 			assert.Empty(t, got)
 			require.NoError(t, b.Close())
-			assert.NoError(t, r.sending.Err(), name)
+			assert.NoError(t, r.Err(), name)
 			_, err = read(b)
 			assert.ErrorIs(t, err, errBodyRead, name)
-			assert.Error(t, r.sending.Err(), name)
+			assert.Error(t, r.Err(), name)
 		}
-		r := reported(t, others)
+		r := reported(t, foreign)
 		b := &watchedBody{report: r, rest: []byte("body")}
 		require.NoError(t, b.Close())
 		got, err := read(b)
