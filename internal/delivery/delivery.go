@@ -195,9 +195,6 @@ func (t *Transport) roundTrip(ctx context.Context, r Request, report *Report) (*
 		err = net.ErrClosed // surplus of the previous answer
 	}
 	if err != nil {
-		if resp != nil && resp.Body != nil {
-			_ = resp.Body.Close()
-		}
 		report.cause = err
 		return nil, err
 	}

@@ -148,7 +148,6 @@ func TestASecondConnectionIsARepetition(t *testing.T) {
 	for name, events := range map[string][]func(*Report){
 		"asked for after a head": {gets(over(tls.VersionTLS12, "h2")), heads, asks},
 		"asked for after a body": {gets(over(tls.VersionTLS12, "h2")), reads, asks},
-		"two heads":              {gets(over(tls.VersionTLS12, "h2")), heads, heads},
 	} {
 		r := reported(t, netHTTP, events...)
 		assert.Error(t, r.Err(), name)

@@ -25,11 +25,9 @@ const (
 	frameHeaders   = 1
 	frameRST       = 3
 	frameSettings  = 4
-	framePing      = 6
 	frameGoAway    = 7
 	flagEndStream  = 1
 	flagEndHeaders = 4
-	flagAck        = 1
 )
 
 // Conn is a connection that speaks HTTP/2. Its methods send frames.
@@ -93,18 +91,9 @@ func Serve(conn net.Conn, handle func(c Conn, stream uint32)) {
 		if _, err := io.ReadFull(r, head[:]); err != nil {
 			return
 		}
-		payload := make([]byte, binary.BigEndian.Uint32(head[:])>>8)
-		if _, err := io.ReadFull(r, payload); err != nil {
-			return
-		}
-		stream := binary.BigEndian.Uint32(head[5:])
-		switch kind, flags := head[3], head[4]; {
-		case kind == frameSettings && flags&flagAck == 0:
-			c.write(frameSettings, flagAck, 0, nil)
-		case kind == framePing && flags&flagAck == 0:
-			c.write(framePing, flagAck, 0, payload)
-		case (kind == frameHeaders || kind == frameData) && flags&flagEndStream != 0:
-			handle(c, stream)
+		_, _ = r.Discard(int(binary.BigEndian.Uint32(head[:]) >> 8))
+		if kind, flags := head[3], head[4]; (kind == frameHeaders || kind == frameData) && flags&flagEndStream != 0 {
+			handle(c, binary.BigEndian.Uint32(head[5:]))
 		}
 	}
 }
