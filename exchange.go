@@ -371,7 +371,7 @@ func (a *answer) decode(target *target, by acceptor, out any, sets ...*keySet) e
 			err = lenient.Decode(object, out)
 		}
 	}
-	if errors.As(err, new(*lenient.Misfit)) {
+	if _, misfit := errors.AsType[*lenient.Misfit](err); misfit {
 		return fmt.Errorf("the answer verifies, but %w", err)
 	}
 	return err

@@ -134,6 +134,7 @@ func (c *Client) encode(req *Request, opts []RequestOption) (*call, error) {
 // pointer or a map, means none.
 func encodeObject(argument string, content any) (object []byte, err error) {
 	switch v := content.(type) {
+	case nil:
 	case string:
 		object = []byte(v)
 	case []byte:
