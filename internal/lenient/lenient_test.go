@@ -3,6 +3,7 @@ package lenient
 import (
 	"encoding/json"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -15,7 +16,7 @@ func TestOnlyOneObjectIsAnAnswer(t *testing.T) {
 	for body, want := range map[string]error{
 		`{}`: nil, " \t\r\n{\"a\":1}\n": nil,
 		``: ErrNotAnObject, `[]`: ErrNotAnObject, `"x"`: ErrNotAnObject, `null`: ErrNotAnObject, "\ufeff{}": ErrNotAnObject,
-		`{`: ErrNotJSON, `{}{}`: ErrNotJSON, `{} x`: ErrNotJSON, `{"a":}`: ErrNotJSON, `{'a':1}`: ErrNotJSON,
+		`{`: ErrNotJSON, `{}{}`: ErrNotJSON, "{}\x81": ErrNotJSON, `{} x`: ErrNotJSON, `{"a":}`: ErrNotJSON, `{'a':1}`: ErrNotJSON,
 	} {
 		object, err := Object([]byte(body))
 		assert.Equal(t, want, err, body)
@@ -171,6 +172,29 @@ func TestNumbersStringsAndBooleansAreReadAsTheOtherKindWhereNothingIsLost(t *tes
 	}
 }
 
+// A path goes through pointers, lists and arrays, and ends where it leaves the Go type.
+func TestAMisfitIsNamedAsFarAsTheTypeNamesIt(t *testing.T) {
+	type inner struct {
+		N int `json:"n"`
+	}
+	var got struct {
+		P *inner           `json:"p"`
+		L []*inner         `json:"l"`
+		A [1]inner         `json:"a"`
+		M map[string]inner `json:"m"`
+	}
+	for _, object := range []string{`{"p":{"n":"personal"}}`, `{"l":[{"n":"personal"}]}`, `{"m":{"personal":{"n":"personal"}}}`} {
+		err := Decode([]byte(object), &got)
+		assert.ErrorContains(t, err, "its member "+object[2:3], object)
+		assert.NotContains(t, err.Error(), "personal")
+	}
+	for path, member := range map[string]string{
+		"p.n": "p.n", "l.n": "l.n", "a.n": "a.n", "P.N": "p.n", "p.personal.n": "p", "m.personal.n": "m", "m.n": "m",
+	} {
+		assert.Equal(t, member, memberOf(reflect.TypeOf(got), path), path)
+	}
+}
+
 // TestDecodingIsBounded: a list whose items are all of the other kind costs no more
 // than reading it some times.
 func TestDecodingIsBounded(t *testing.T) {
@@ -254,6 +278,7 @@ func TestGBKKeepsItsASCII(t *testing.T) {
 		"{\"message\":\"\x95\x5c\",\"code\":\"TOKEN_INVALID\"}":              "{\"message\":\"\ufffd\ufffd\",\"code\":\"TOKEN_INVALID\"}",
 		"{\"message\":\"a\x95\x5cn\",\"code\":\"X\"}":                        "{\"message\":\"a\ufffd\ufffdn\",\"code\":\"X\"}",
 		"{\"message\":\"\x8c\x7d\x8c\x5b\",\"code\":\"X\"}":                  "{\"message\":\"\ufffd\ufffd\ufffd\ufffd\",\"code\":\"X\"}",
+		"{\"x\":\"\x81@\x81\x7f\x80A\xffA\x81\xff\"}":                        "{\"x\":\"\ufffd\ufffd\ufffd\x7f\ufffdA\ufffdA\ufffd\ufffd\"}", // only what can be a second byte is one
 		"{\"open_id\":\"\xc4\"}":                                             "{\"open_id\":\"\ufffd\"}",
 	} {
 		object, err := Object([]byte(body))

@@ -21,8 +21,10 @@ func id(n uint64) (id ID) {
 func TestAnAnswerIsNewOnce(t *testing.T) {
 	var m Memory
 	for n := range uint64(1000) {
+		assert.False(t, m.Has(id(n)))
 		assert.True(t, m.Add(id(n)))
 		assert.False(t, m.Add(id(n)))
+		assert.True(t, m.Has(id(n)))
 	}
 }
 
