@@ -108,7 +108,7 @@ func refit(object []byte, wrong *json.UnmarshalTypeError) []byte {
 // where it ends.
 func valueAt(object []byte, offset int) (value []byte, end int) {
 	for rest := object; end < offset; end = len(object) - len(rest) {
-		value, rest = cutValue(bytes.TrimLeft(rest, " \t\r\n,:{}[]"))
+		value, rest = CutValue(bytes.TrimLeft(rest, " \t\r\n,:{}[]"))
 	}
 	return value, end
 }

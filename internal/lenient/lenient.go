@@ -96,7 +96,7 @@ func String(value []byte) (string, error) {
 	}
 	switch value[0] {
 	case '"':
-		if len(value) < 2 {
+		if len(value) < 2 || value[len(value)-1] != '"' {
 			return "", ErrNotJSON
 		}
 		if inner := value[1 : len(value)-1]; isPlain(inner) {
@@ -130,20 +130,20 @@ func isPlain(inner []byte) bool {
 type Link struct{ Link, Desc string }
 
 // Links reads links in either form: documented as a string, it also arrives as a
-// list of objects. Anything else is left out, and so are links beyond limit.
+// list of objects. Anything else is left out, and so is what is beyond limit.
 func Links(value []byte, limit int) (links []Link) {
 	var items []json.RawMessage
 	if json.Unmarshal(value, &items) != nil {
 		items = []json.RawMessage{value}
 	}
-	for _, item := range items {
+	for _, item := range items[:min(len(items), limit)] {
 		var link Link
 		if StartsObject(item) {
 			_ = Decode(item, &link)
 		} else {
 			link.Link, _ = String(item)
 		}
-		if link != (Link{}) && len(links) < limit {
+		if link != (Link{}) {
 			links = append(links, link)
 		}
 	}

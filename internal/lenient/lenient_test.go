@@ -251,7 +251,7 @@ func TestLinksAreReadInEitherForm(t *testing.T) {
 		`"https://a"`: {a}, `""`: nil, `null`: nil, `{"link":"https://b","desc":"B","x":1}`: {b}, `{}`: nil, `["`: nil,
 		`["https://a", {"desc":"B","link":"https://b"}]`: {a, b}, `[{}, null, [], {"link":[]}, "https://a"]`: {a},
 	} {
-		assert.Equal(t, want, Links([]byte(value), 2), value)
+		assert.Equal(t, want, Links([]byte(value), 5), value)
 	}
 	assert.Equal(t, []Link{a, a}, Links([]byte(`["https://a","https://a","https://a"]`), 2))
 	assert.Empty(t, Links([]byte(`"https://a"`), 0))

@@ -13,25 +13,25 @@ func EachMember(data []byte, f func(name, value []byte) error) error {
 	if !StartsObject(data) {
 		return ErrNotAnObject
 	}
-	quoted, rest := cutValue(data[bytes.IndexByte(data, '{')+1:])
+	quoted, rest := CutValue(data[bytes.IndexByte(data, '{')+1:])
 	for len(quoted) > 0 {
 		name, err := memberName(quoted)
 		if err != nil {
 			return err
 		}
 		var value []byte
-		value, rest = cutValue(rest)
+		value, rest = CutValue(rest)
 		if err := f(name, value); err != nil {
 			return err
 		}
-		quoted, rest = cutValue(rest)
+		quoted, rest = CutValue(rest)
 	}
 	return nil
 }
 
-// cutValue returns the next value whole: a string, a literal, or an object or array with
-// all that is nested in it. It is empty at the end of what it is in.
-func cutValue(data []byte) (value, rest []byte) {
+// CutValue returns the next value whole, and what follows: a string, a literal, or an
+// object or array with all that is nested in it. It is empty at the end of what it is in.
+func CutValue(data []byte) (value, rest []byte) {
 	data = bytes.TrimLeft(data, " \t\r\n,:")
 	depth, inString := 0, false
 	for i := 0; i < len(data); i++ {

@@ -2,7 +2,6 @@ package protocol
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"strings"
 	"time"
@@ -62,50 +61,31 @@ func ReadOldAnswer(method string, body []byte, most int64) (a OldAnswer, err err
 // oldMembers returns the members of an object as they came. With an error it returns
 // those that could be read.
 func oldMembers(body []byte) (members map[string][]byte, err error) {
-	if !lenient.StartsObject(body) {
-		return nil, lenient.ErrNotAnObject
+	text := body
+	if !utf8.Valid(body) {
+		text = lenient.WithoutGBK(body, "?") // which is as long
 	}
-	text := shape(body)
-	members = make(map[string][]byte, 4)
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	_, _ = decoder.Token() // the opening brace
-	for decoder.More() {
-		var value json.RawMessage
-		name, failed := decoder.Token()
-		if failed != nil || decoder.Decode(&value) != nil {
-			break
-		}
-		key, end := name.(string), int(decoder.InputOffset())
-		if _, twice := members[key]; twice {
-			err = ErrMemberTwice
-		} else {
-			members[key] = body[end-len(value) : end]
-		}
+	if _, err = lenient.Object(text); err == lenient.ErrNotAnObject {
+		return nil, err
 	}
-	if !json.Valid(text) && (members["sign"] == nil || !json.Valid(append(text[:len(text):len(text)], '}'))) {
-		err = lenient.ErrNotJSON
+	members, twice := make(map[string][]byte, 4), false
+	quoted, rest := lenient.CutValue(text[bytes.IndexByte(text, '{')+1:])
+	for len(quoted) > 0 {
+		var value []byte
+		value, rest = lenient.CutValue(rest)
+		name, _ := lenient.String(quoted)
+		end := len(body) - len(rest)
+		twice = twice || members[name] != nil
+		members[name] = body[end-len(value) : end]
+		quoted, rest = lenient.CutValue(rest)
+	}
+	if err != nil && len(members["sign"]) > 0 {
+		_, err = lenient.Object(append(text[:len(text):len(text)], '}'))
+	}
+	if err == nil && twice {
+		err = ErrMemberTwice
 	}
 	return members, err
-}
-
-// shape returns a text of the same length and the same structure as body that
-// encoding/json reads: without GBK, whose second byte may look like a backslash, and
-// without raw control characters, which the platform may send inside strings. Without
-// either it is body itself.
-func shape(body []byte) []byte {
-	if !utf8.Valid(body) {
-		body = lenient.WithoutGBK(body, "?")
-	}
-	isControl := func(r rune) bool { return r < ' ' }
-	if !bytes.ContainsFunc(body, isControl) {
-		return body
-	}
-	return bytes.Map(func(r rune) rune {
-		if isControl(r) {
-			return ' '
-		}
-		return r
-	}, body)
 }
 
 // Content returns what Node says: the object, or what is in the string, which is

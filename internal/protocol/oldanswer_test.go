@@ -185,6 +185,7 @@ func TestWhatIsNoAnswerOfTheOldGatewayIsRefused(t *testing.T) {
 		`{"m_n_response":{},}`:                        lenient.ErrNotJSON, `{"a":01}`: lenient.ErrNotJSON, `{"a":"\x"}`: lenient.ErrNotJSON,
 		`{} {}`: lenient.ErrNotJSON, `{"sign":"s"}x`: lenient.ErrNotJSON, `{1:2}`: lenient.ErrNotJSON, `{"a" 1}`: lenient.ErrNotJSON,
 		`{"sign":"s","sign":"s"}`: ErrMemberTwice, `{"sign":"s","si\u0067n":"s"}`: ErrMemberTwice, `{"a":1,"a":1}`: ErrMemberTwice,
+		`{"m_n_response":{},"m_n_response":{},"sign":"s"`: ErrMemberTwice, // its last brace is missing as well
 		`{"sign":1}`: ErrNoNode, `{"sign":{}}`: ErrNoNode,
 	} {
 		a, err := ReadOldAnswer("m.n", []byte(body), 1<<20)

@@ -153,6 +153,8 @@ func TestOtherChangesOfAnAnswerAreNamed(t *testing.T) {
 		{sampleAnswer, sampleAnswer, at + "000", "what changed is the unit of its timestamp"},
 		{sampleAnswer, strings.ReplaceAll(sampleAnswer, "SUCCESS", "FAILED"), at, "other content; look at"},
 		{sampleAnswer, "", at, "other content; look at"},
+		{`{"a":"` + strings.Repeat("x", 64<<10-9) + `"}`, `{"a": "` + strings.Repeat("x", 64<<10-9) + `"}`, at, json},
+		{`{"a":"` + strings.Repeat("x", 64<<10-8) + `"}`, `{"a": "` + strings.Repeat("x", 64<<10-8) + `"}`, at, "other content; look at"},
 		{sampleAnswer, sampleAnswer, "", "other content; look at"},
 		{sampleAnswer, "\x1f\x8b", at, "other content; look at"},
 		{sampleAnswer, " " + sampleAnswer, at, json},

@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -150,17 +151,27 @@ func Signatures(text string) (raw [][]byte) {
 func VerifyAny(keys []*rsa.PublicKey, contents, signatures [][]byte) (ok, byKey bool) {
 	for _, key := range keys {
 		for _, signature := range signatures {
-			for _, content := range contents {
-				if verifyRaw(key, content, signature) {
-					return true, true
-				}
+			if slices.ContainsFunc(contents, func(content []byte) bool { return verifyRaw(key, content, signature) }) {
+				return true, true
 			}
-			message, _ := OpenSignature(key, signature)
-			_, padded := Unpad(message)
-			byKey = byKey || padded
 		}
 	}
+	_, byKey = signedDigests(keys, signatures)
 	return false, byKey
+}
+
+// signedDigests returns the SHA-256 digests that the keys have signed, and whether one
+// of them has signed anything.
+func signedDigests(keys []*rsa.PublicKey, signatures [][]byte) (digests [][]byte, byKey bool) {
+	for _, key := range keys {
+		for _, signature := range signatures {
+			message, _ := OpenSignature(key, signature)
+			if inner, ok := Unpad(message); ok { // which ends in the digest
+				digests, byKey = append(digests, inner[max(0, len(inner)-sha256.Size):]), true
+			}
+		}
+	}
+	return digests, byKey
 }
 
 // OpenSignature returns the encoded message (RFC 8017, section 8.2.2) that a
