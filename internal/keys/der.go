@@ -8,88 +8,66 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"fmt"
-	"maps"
 	"math"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/seed-39a49030/alipay/internal/bilingual"
 )
 
 // shapes tells what a DER is by how it begins, so that a text which was cut short
-// has a name too. crypto/x509 then reads what is whole.
+// has a name too, or as the last resort by the label of its PEM armour. crypto/x509
+// then reads what is whole.
 var shapes = []struct {
-	kind   Kind
-	form   string
-	begins *regexp.Regexp
+	kind        Kind
+	form, label string
+	begins      *regexp.Regexp
 }{
-	{PrivateOther, "PKCS#8", begins("SEQ 02010[01] SEQ ALGORITHM")},
-	{PrivateRSA, "PKCS#1", begins("SEQ 02010[01] 02(?:[4-7]|8[123])")},
-	{PrivateOther, "SEC 1", begins("SEQ 020101 04")},
-	{EncryptedPrivate, "PKCS#8", begins("SEQ SEQ 06..2a864886f70d01(?:05|0c01)")}, // PBES2, and what came before it
-	{PublicOther, "SPKI", begins("SEQ SEQ ALGORITHM")},
-	{PublicRSA, "PKCS#1", begins("SEQ 02(?:[4-7]|8[123])")},
-	{OtherFormat, "PKCS#12", begins("SEQ 020103 SEQ")},
-	{OtherFormat, "PKCS#7", begins("SEQ 06092a864886f70d0107")},
-	{CertificateRequest, "PKCS#10", begins("SEQ SEQ 020100")},
-	{Certificate, "X.509", begins("SEQ SEQ (?:a0030201|02)")}, // the version, or in version 1 the serial number
+	{PrivateRSA, "PKCS#1", "RSA PRIVATE KEY", begins("SEQ 02010[01] 02(?:[4-7]|8[123])")},
+	{PrivateRSA, "PKCS#8", "RSA PRIVATE KEY", begins("SEQ 02010[01] SEQ RSA")},
+	{EncryptedPrivate, "PKCS#8", "ENCRYPTED PRIVATE KEY", begins("SEQ SEQ 06..2a864886f70d01(?:05|0c01)")}, // PBES2, and what came before it
+	{PrivateOther, "SEC 1", "EC PRIVATE KEY", begins("SEQ 020101 04")},
+	{PrivateOther, "PKCS#8", "PRIVATE KEY", begins("SEQ 02010[01] SEQ 06")},
+	{PublicRSA, "PKCS#1", "RSA PUBLIC KEY", begins("SEQ 02(?:[4-7]|8[123])")},
+	{PublicRSA, "SPKI", "RSA PUBLIC KEY", begins("SEQ SEQ RSA")},
+	{PublicOther, "SPKI", "PUBLIC KEY", begins("SEQ SEQ 06")},
+	{OtherFormat, "PKCS#12", "PKCS12", begins("SEQ 020103 SEQ")},
+	{OtherFormat, "PKCS#7", "PKCS7", begins("SEQ 06092a864886f70d0107")},
+	{CertificateRequest, "PKCS#10", "CERTIFICATE REQUEST", begins("SEQ SEQ 020100")},
+	{Certificate, "X.509", "CERTIFICATE", begins("SEQ SEQ (?:a0030201|02)")}, // the version, or in version 1 the serial number
 }
-
-var algorithms = map[string]string{
-	"06092a864886f70d010101": "RSA",
-	"06092a864886f70d01010a": "RSA-PSS",
-	"06072a8648ce3d0201":     "EC",
-	"06032b6570":             "Ed25519",
-}
-
-const curveSM2 = "\x06\x08\x2a\x81\x1c\xcf\x55\x01\x82\x2d"
 
 // begins makes a pattern over hexadecimal digits.
 func begins(with string) *regexp.Regexp {
-	return regexp.MustCompile("^" + strings.NewReplacer(" ", "",
-		"SEQ", "30(?:[0-7].|81..|82.{4}|83.{6})",
-		"ALGORITHM", "("+strings.Join(slices.Collect(maps.Keys(algorithms)), "|")+"|06)").Replace(with))
+	return regexp.MustCompile("^" + strings.NewReplacer(" ", "", "SEQ", "30(?:[0-7].|81..|82.{4}|83.{6})", "RSA", "06092a864886f70d010101").Replace(with))
 }
 
-// labels are the last resort, for DER too damaged to tell.
-var labels = []struct {
-	words string
-	kind  Kind
-}{
-	{"ENCRYPTED PRIVATE KEY", EncryptedPrivate},
-	{"RSA PRIVATE KEY", PrivateRSA},
-	{"PRIVATE KEY", PrivateOther},
-	{"RSA PUBLIC KEY", PublicRSA},
-	{"PUBLIC KEY", PublicOther},
-	{"CERTIFICATE REQUEST", CertificateRequest},
-	{"CERTIFICATE", Certificate},
-}
+const (
+	algorithmEC = "\x06\x07\x2a\x86\x48\xce\x3d\x02\x01"
+	curveSM2    = "\x06\x08\x2a\x81\x1c\xcf\x55\x01\x82\x2d"
+)
 
-// recognise fills in Kind, Form and Algorithm.
-func (m *Material) recognise() {
+// recognise fills in Kind, Form and Algorithm; known says that the DER has told.
+func (m *Material) recognise(label string) (known bool) {
 	head := hex.EncodeToString(m.DER[:min(len(m.DER), 64)])
 	for _, shape := range shapes {
-		match := shape.begins.FindStringSubmatch(head)
-		if match == nil {
-			continue
+		if known = shape.begins.MatchString(head); known {
+			m.Kind, m.Form = shape.kind, shape.form
+			break
 		}
-		m.Kind, m.Form = shape.kind, shape.form
-		if len(match) > 1 {
-			m.Algorithm = algorithms[match[1]]
-		} else if m.Form == "SEC 1" {
-			m.Algorithm = "EC"
-		}
-		switch {
-		case m.Algorithm == "RSA" && m.Kind == PrivateOther:
-			m.Kind = PrivateRSA
-		case m.Algorithm == "RSA":
-			m.Kind = PublicRSA
-		case (m.Algorithm == "EC" || m.Kind == Certificate) && bytes.Contains(m.DER, []byte(curveSM2)):
-			m.Algorithm = "SM2"
-		}
-		return
 	}
+	for _, shape := range shapes {
+		if m.Kind == Unknown && strings.Contains(label, shape.label) {
+			m.Kind, m.Form = shape.kind, shape.form
+		}
+	}
+	switch isOther := m.Kind == PrivateOther || m.Kind == PublicOther; {
+	case (isOther || m.Kind == Certificate) && bytes.Contains(m.DER, []byte(curveSM2)):
+		m.Algorithm = "SM2"
+	case m.Form == "SEC 1" || isOther && bytes.Contains(m.DER, []byte(algorithmEC)):
+		m.Algorithm = "EC"
+	}
+	return known
 }
 
 // inspect says what b is, then takes it apart.
@@ -103,14 +81,7 @@ func (b block) inspect() Material {
 		m.Kind = OpenSSH
 		return m
 	}
-	m.recognise()
-	known := m.Kind != Unknown
-	for _, l := range labels {
-		if m.Kind == Unknown && strings.Contains(b.label, l.words) {
-			m.Kind = l.kind
-		}
-	}
-	length := announced(der)
+	known, length := m.recognise(b.label), announced(der)
 	came := min(length, len(der))
 	rest := der[came:]
 	switch {
@@ -122,14 +93,12 @@ func (b block) inspect() Material {
 		return m.defective(cmp.Or(defect, b.defect))
 	case len(der) == 0:
 		return m.defective(defectNothing)
-	case length == 0:
+	case length == 0 || !known:
 		return m.defective(both("it decodes to something that is not the DER of a key or certificate", "解码后不是密钥或证书"))
-	case len(rest) > 0 && announced(rest) == 0:
-		return m.defective(both("%d stray bytes after the end of the DER", "DER 末尾多出 %d 字节", len(rest)))
-	case len(rest) > 0:
+	case announced(rest) > 0:
 		return m.defective(defectConcatenated)
-	case !known:
-		return m.defective(both("its DER is neither a key nor a certificate", "DER 既不是密钥也不是证书"))
+	case len(rest) > 0:
+		return m.defective(both("%d stray bytes after the end of the DER", "DER 末尾多出 %d 字节", len(rest)))
 	}
 	return m.parsed()
 }

@@ -49,15 +49,15 @@ func TestStructuresAreToldApartByHowTheyBegin(t *testing.T) {
 		kind            Kind
 		form, algorithm string
 	}{
-		"PKCS#8":                      {seq(integer(0), rsaID, octets), PrivateRSA, "PKCS#8", "RSA"},
-		"PKCS#8, version 1":           {seq(integer(1), rsaID, octets), PrivateRSA, "PKCS#8", "RSA"},
+		"PKCS#8":                      {seq(integer(0), rsaID, octets), PrivateRSA, "PKCS#8", ""},
+		"PKCS#8, version 1":           {seq(integer(1), rsaID, octets), PrivateRSA, "PKCS#8", ""},
 		"PKCS#8, version 2":           {seq(integer(2), rsaID, octets), Unknown, "", ""},
 		"PKCS#8, EC":                  {seq(integer(0), ecID, octets), PrivateOther, "PKCS#8", "EC"},
 		"PKCS#8, SM2":                 {seq(integer(0), sm2ID, octets), PrivateOther, "PKCS#8", "SM2"},
-		"PKCS#8, Ed25519":             {seq(integer(0), edID, octets), PrivateOther, "PKCS#8", "Ed25519"},
-		"PKCS#8, RSA-PSS":             {seq(integer(0), pssID, octets), PrivateOther, "PKCS#8", "RSA-PSS"},
+		"PKCS#8, Ed25519":             {seq(integer(0), edID, octets), PrivateOther, "PKCS#8", ""},
+		"PKCS#8, RSA-PSS":             {seq(integer(0), pssID, octets), PrivateOther, "PKCS#8", ""},
 		"PKCS#8 of a rare algorithm":  {seq(integer(0), dhID, octets), PrivateOther, "PKCS#8", ""},
-		"PKCS#8 up to its algorithm":  {seq(integer(0), rsaID), PrivateRSA, "PKCS#8", "RSA"},
+		"PKCS#8 up to its algorithm":  {seq(integer(0), rsaID), PrivateRSA, "PKCS#8", ""},
 		"a version and no algorithm":  {seq(integer(0), seq(null)), Unknown, "", ""},
 		"PKCS#12":                     {seq(integer(3), seq(tlv(6, "x"))), OtherFormat, "PKCS#12", ""},
 		"version 4":                   {seq(integer(4), seq(tlv(6, "x"))), Unknown, "", ""},
@@ -69,10 +69,10 @@ func TestStructuresAreToldApartByHowTheyBegin(t *testing.T) {
 		"PKCS#1, public":              {seq(modulus2K, integer(65537)), PublicRSA, "PKCS#1", ""},
 		"PKCS#1, public, 512 bits":    {seq(tlv(2, "\x00"+strings.Repeat("\xff", 64)), integer(65537)), PublicRSA, "PKCS#1", ""},
 		"two short numbers":           {seq(integer(1<<62), integer(3)), Unknown, "", ""},
-		"SPKI":                        {seq(rsaID, bits), PublicRSA, "SPKI", "RSA"},
+		"SPKI":                        {seq(rsaID, bits), PublicRSA, "SPKI", ""},
 		"SPKI, EC":                    {seq(ecID, bits), PublicOther, "SPKI", "EC"},
 		"SPKI, SM2":                   {seq(sm2ID, bits), PublicOther, "SPKI", "SM2"},
-		"SPKI, Ed25519":               {seq(edID, bits), PublicOther, "SPKI", "Ed25519"},
+		"SPKI, Ed25519":               {seq(edID, bits), PublicOther, "SPKI", ""},
 		"SPKI of a rare algorithm":    {seq(dhID, bits), PublicOther, "SPKI", ""},
 		"SPKI without an algorithm":   {seq(seq(null), bits), Unknown, "", ""},
 		"encrypted PKCS#8":            {seq(pbes2, octets), EncryptedPrivate, "PKCS#8", ""},
@@ -83,12 +83,12 @@ func TestStructuresAreToldApartByHowTheyBegin(t *testing.T) {
 		"certificate, version 1":      {seq(seq(integer(7), rsaID, octets)), Certificate, "X.509", ""},
 		"certificate, SM2":            {seq(seq(tlv(0xa0, integer(2)), integer(7), sm2ID, octets)), Certificate, "X.509", "SM2"},
 		"certificate request":         {seq(seq(integer(0), name, octets)), CertificateRequest, "PKCS#10", ""},
-		"SM2 somewhere in an RSA key": {seq(integer(0), rsaID, tlv(4, curveSM2)), PrivateRSA, "PKCS#8", "RSA"},
+		"SM2 somewhere in an RSA key": {seq(integer(0), rsaID, tlv(4, curveSM2)), PrivateRSA, "PKCS#8", ""},
 		"nothing":                     {seq(), Unknown, "", ""},
 		"no SEQUENCE":                 {tlv(0x31, integer(0)+rsaID), Unknown, "", ""},
 	} {
 		m := Material{DER: []byte(tc.der)}
-		m.recognise()
+		m.recognise("")
 		assert.Equal(t, tc.kind, m.Kind, what)
 		assert.Equal(t, tc.form, m.Form, what)
 		assert.Equal(t, tc.algorithm, m.Algorithm, what)
@@ -191,9 +191,10 @@ func TestLabelsAreTheLastResort(t *testing.T) {
 		defective bool
 	}{
 		"OPENSSH PRIVATE KEY": {OpenSSH, "an OpenSSH file", false}, "SSH2 ENCRYPTED PRIVATE KEY": {OpenSSH, "an OpenSSH file", false},
-		"PUBLIC KEY": {PublicOther, "a public key (PEM)", true}, "PRIVATE KEY": {PrivateOther, "a private key (PEM)", true}, "RSA PRIVATE KEY": {PrivateRSA, "an RSA private key (PEM)", true},
-		"RSA PUBLIC KEY": {PublicRSA, "an RSA public key (PEM)", true}, "ENCRYPTED PRIVATE KEY": {EncryptedPrivate, "a private key encrypted with a password (PEM)", true},
-		"CERTIFICATE": {Certificate, "a certificate (PEM)", true}, "CERTIFICATE REQUEST": {CertificateRequest, "a certificate request (PEM)", true},
+		"PUBLIC KEY": {PublicOther, "a public key (SPKI, PEM)", true}, "PRIVATE KEY": {PrivateOther, "a private key (PKCS#8, PEM)", true}, "RSA PRIVATE KEY": {PrivateRSA, "an RSA private key (PKCS#1, PEM)", true},
+		"RSA PUBLIC KEY": {PublicRSA, "an RSA public key (PKCS#1, PEM)", true}, "ENCRYPTED PRIVATE KEY": {EncryptedPrivate, "a private key encrypted with a password (PKCS#8, PEM)", true},
+		"CERTIFICATE": {Certificate, "a certificate (X.509, PEM)", true}, "CERTIFICATE REQUEST": {CertificateRequest, "a certificate request (PKCS#10, PEM)", true},
+		"EC PRIVATE KEY": {PrivateOther, "an EC private key (SEC 1, PEM)", true}, "PKCS12": {OtherFormat, "a PKCS#12 file", true}, "PKCS7": {OtherFormat, "a PKCS#7 file", true},
 		"X509 CRL": {Unknown, "neither a key nor a certificate", true}, "": {Unknown, "neither a key nor a certificate", true},
 	} {
 		m := Inspect(armour(label, broken))

@@ -60,8 +60,8 @@ var none bilingual.Text
 // String under every fmt verb and in JSON, so that no key can get into a log.
 type Material struct {
 	Kind      Kind
-	Form      string          // "PKCS#8", "PKCS#1", "SPKI", "X.509", "SEC 1", "PKCS#10"…, "" where unknown
-	Algorithm string          // "RSA-2048", "RSA" (cut off), "EC", "SM2"…; of a certificate, that of its key; "" where unknown
+	Form      string          // "PKCS#8", "PKCS#1", "SPKI", "X.509", "SEC 1", "PKCS#10"…, "" of what has none
+	Algorithm string          // "RSA-2048", "EC", "SM2"; of a certificate, that of its key; "" where unknown
 	PEM       bool            // came in PEM armour, not as bare base64
 	Private   *rsa.PrivateKey // of PrivateRSA; nil if there is a Defect
 	Public    *rsa.PublicKey  // of the RSA private key, public key or certificate; nil if there is a Defect
@@ -163,10 +163,8 @@ func (m Material) Text() bilingual.Text {
 		return kinds[m.Kind].named.With(m.Form)
 	case m.Kind == OpenSSH || !m.isMaterial():
 		return what
-	case m.Form != "":
-		return both("%s (%s, %s)", "%s（%s、%s）", what, m.Form, armour)
 	}
-	return both("%s (%s)", "%s（%s）", what, armour)
+	return both("%s (%s, %s)", "%s（%s、%s）", what, m.Form, armour)
 }
 
 // String is Text in English.
