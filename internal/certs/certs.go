@@ -21,23 +21,13 @@ import (
 type Certificate struct {
 	Raw          []byte            // DER
 	SN           string            // see Parse
-	RSASignature bool              // signed with an algorithm of PKCS#1 (OID 1.2.840.113549.1.1…)
+	RSASignature bool              // signed with an algorithm of PKCS#1
 	X509         *x509.Certificate // nil where crypto/x509 refuses the certificate, as it does SM2: ErrUnsupported
 }
 
-// The errors. Their texts are safe to show.
-var (
-	ErrUnsupported = errors.New("crypto/x509 cannot read the certificate (an unsupported algorithm such as SM2, or a malformed field)")
-	errNoRSA       = errors.New("no certificate with an RSA signature in the root bundle")
-	errNotX509     = errors.New("not a well-formed X.509 certificate")
-	errNoName      = errors.New("not a well-formed X.500 name")
-	errNoneInText  = errors.New("no certificate in the text")
-	errTooMany     = fmt.Errorf("more than %d certificates in the text", maxCertificates)
-)
-
-// pkcs1Signatures is the encoding of 1.2.840.113549.1.1, the arc of every RSA
-// signature algorithm.
-const pkcs1Signatures = "\x2a\x86\x48\x86\xf7\x0d\x01\x01"
+// ErrUnsupported says why a certificate has no X509. This text, like that of every
+// error here, is safe to show.
+var ErrUnsupported = errors.New("crypto/x509 cannot read the certificate (an unsupported algorithm such as SM2, or a malformed field)")
 
 // maxCertificates bounds the work for a hostile file; real ones hold up to four.
 const maxCertificates = 200
@@ -52,7 +42,7 @@ const maxCertificates = 200
 func Parse(text string) ([]Certificate, error) {
 	all := keys.InspectAll(text)
 	if len(all) > maxCertificates {
-		return nil, errTooMany
+		return nil, fmt.Errorf("more than %d certificates in the text", maxCertificates)
 	}
 	certs := make([]Certificate, len(all))
 	for i, m := range all {
@@ -71,7 +61,7 @@ func Parse(text string) ([]Certificate, error) {
 func read(m keys.Material) (c Certificate, err error) {
 	switch {
 	case m.Kind == keys.Empty:
-		return c, errNoneInText
+		return c, errors.New("no certificate in the text")
 	case m.Defect.EN != "":
 		return c, fmt.Errorf("%s: %s", m, m.Defect.EN)
 	case m.Kind != keys.Certificate:
@@ -86,7 +76,7 @@ func read(m keys.Material) (c Certificate, err error) {
 		Signature asn1.BitString
 	}
 	if _, err := asn1.Unmarshal(m.DER, &cert); err != nil || cert.TBS.Serial.Tag != asn1.TagInteger || len(cert.TBS.Serial.Bytes) == 0 {
-		return c, errNotX509
+		return c, errors.New("not a well-formed X.509 certificate")
 	}
 	issuer, err := IssuerName(cert.TBS.Issuer.FullBytes)
 	if err != nil {
@@ -94,7 +84,9 @@ func read(m keys.Material) (c Certificate, err error) {
 	}
 	var sum [md5.Size]byte
 	fips140.WithoutEnforcement(func() { sum = md5.Sum([]byte(issuer + signed(cert.TBS.Serial.Bytes).String())) }) //nolint:gosec // see import
-	c = Certificate{Raw: m.DER, SN: hex.EncodeToString(sum[:]), RSASignature: strings.HasPrefix(string(cert.Algorithm.ID.Bytes), pkcs1Signatures)}
+	// 1.2.840.113549.1.1 is the arc of every RSA signature algorithm.
+	const pkcs1 = "\x2a\x86\x48\x86\xf7\x0d\x01\x01"
+	c = Certificate{Raw: m.DER, SN: hex.EncodeToString(sum[:]), RSASignature: strings.HasPrefix(string(cert.Algorithm.ID.Bytes), pkcs1)}
 	c.X509, _ = x509.ParseCertificate(m.DER) // its error may quote the certificate
 	return c, nil
 }
@@ -119,7 +111,7 @@ func RootSN(bundle []Certificate) (string, error) {
 		}
 	}
 	if sns == nil {
-		return "", errNoRSA
+		return "", errors.New("no certificate with an RSA signature in the root bundle")
 	}
 	return strings.Join(sns, "_"), nil
 }

@@ -12,24 +12,15 @@ import (
 	"github.com/seed-39a49030/alipay/internal/bilingual"
 )
 
-// ChainResult is what CheckChain found.
-type ChainResult int
-
-// The results.
-const (
-	Foreign   ChainResult = iota // the chain is there, but it does not verify
-	Unchecked                    // the issuer of the leaf is not at hand
-	Verified                     // every signature up to a root verifies
-)
-
 // CheckChain asks crypto/x509 whether leaf leads to one of roots through
 // intermediates: every signature on the way must verify, every intermediate must be
 // a CA in its validity period, and no restriction may forbid the leaf. Neither the
 // leaf's own dates nor the roots' are checked. Certificates without X509 are skipped.
 //
-// Unchecked means that no other certificate with the name of leaf's issuer is among
-// them. For Foreign it also returns the reason, which is safe to show.
-func CheckChain(leaf *x509.Certificate, intermediates, roots []Certificate, now time.Time) (ChainResult, bilingual.Text) {
+// For a chain that does not verify it gives the reason, which is safe to show; and
+// none where no other certificate with the name of leaf's issuer is at hand, so that
+// nothing can be said.
+func CheckChain(leaf *x509.Certificate, intermediates, roots []Certificate, now time.Time) (verified bool, reason bilingual.Text) {
 	options := x509.VerifyOptions{
 		Roots: x509.NewCertPool(), Intermediates: x509.NewCertPool(), CurrentTime: now,
 		// Of a certificate with an extended key usage; serverAuth alone does not sign answers.
@@ -51,16 +42,16 @@ func CheckChain(leaf *x509.Certificate, intermediates, roots []Certificate, now 
 		}
 	}
 	if _, err := always(leaf).Verify(options); err == nil {
-		return Verified, bilingual.Text{}
+		return true, reason
 	}
-	return whyNot([]*x509.Certificate{leaf}, intermediates, roots, now)
+	return false, whyNot([]*x509.Certificate{leaf}, intermediates, roots, now)
 }
 
 // whyNot says what keeps the last certificate of path from the roots. Of several
 // certificates with its issuer's name the first that has signed it counts, or else
 // what is wrong with the first.
-func whyNot(path []*x509.Certificate, intermediates, roots []Certificate, now time.Time) (ChainResult, bilingual.Text) {
-	child, none, reason := path[len(path)-1], bilingual.Text{}, bilingual.Text{}
+func whyNot(path []*x509.Certificate, intermediates, roots []Certificate, now time.Time) (reason bilingual.Text) {
+	child, none := path[len(path)-1], bilingual.Text{}
 	for i, c := range slices.Concat(roots, intermediates) {
 		if c.X509 == nil || !bytes.Equal(c.X509.RawSubject, child.RawIssuer) || slices.ContainsFunc(path, c.X509.Equal) {
 			continue
@@ -74,19 +65,16 @@ func whyNot(path []*x509.Certificate, intermediates, roots []Certificate, now ti
 		case wrong != none:
 			reason = cmp.Or(reason, wrong)
 		case isRoot:
-			return Foreign, bilingual.Of("it, or a certificate above it, has a restriction that forbids this use (critical extension, name constraint or extended key usage)",
+			return bilingual.Of("it, or a certificate above it, has a restriction that forbids this use (critical extension, name constraint or extended key usage)",
 				"它或其上级证书带有禁止此用途的限制（关键扩展、名称约束或扩展密钥用法）")
 		default:
 			return whyNot(append(path, c.X509), intermediates, roots, now)
 		}
 	}
-	switch {
-	case reason != none:
-		return Foreign, reason
-	case len(path) > 1:
-		return Foreign, bilingual.Of("the issuer of its intermediate certificate is not in the root bundle", "中间证书的颁发者不在根证书中")
+	if reason == none && len(path) > 1 {
+		return bilingual.Of("the issuer of its intermediate certificate is not in the root bundle", "中间证书的颁发者不在根证书中")
 	}
-	return Unchecked, none
+	return reason
 }
 
 // unfit says why c cannot be an intermediate with so many more below it.

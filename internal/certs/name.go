@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"encoding/asn1"
 	"encoding/hex"
+	"errors"
 	"slices"
 	"strings"
 )
@@ -13,6 +14,8 @@ var keywords = map[string]string{
 	"2.5.4.3": "CN", "2.5.4.6": "C", "2.5.4.7": "L", "2.5.4.8": "ST", "2.5.4.9": "STREET", "2.5.4.10": "O", "2.5.4.11": "OU",
 	"0.9.2342.19200300.100.1.25": "DC", "0.9.2342.19200300.100.1.1": "UID",
 }
+
+var errNoName = errors.New("not a well-formed X.500 name")
 
 // rdnSET is a list of attributes, each a type and a value. That its name ends in SET
 // tells encoding/asn1 what it is.

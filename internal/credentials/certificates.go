@@ -164,10 +164,11 @@ func (c Config) alipayCerts(r *Credentials, pid string, now time.Time) error {
 		if expired {
 			at = cert.NotAfter
 		}
-		switch result, reason := certs.CheckChain(leaf.X509, r.intermediates, r.roots, at); {
-		case result == certs.Foreign && expired:
+		_, reason = certs.CheckChain(leaf.X509, r.intermediates, r.roots, at)
+		switch {
+		case reason != text{} && expired:
 			continue
-		case result == certs.Foreign:
+		case reason != text{}:
 			return wrong(both("the certificate does not lead to the configured root bundle (支付宝根证书, RootCertContent), or that is another one: %s",
 				"证书链不到配置的支付宝根证书（RootCertContent），或根证书不对：%s", reason))
 		}

@@ -63,10 +63,10 @@ func (c *Credentials) Trust(pem, wantSN string, now time.Time) (sn string, cert 
 	if reason := notValidAt(leaf, now); reason != (text{}) {
 		return refuse("not valid as downloaded: " + reason.EN)
 	}
-	switch result, reason := certs.CheckChain(leaf.X509, append(list, c.intermediates...), c.roots, now); result {
-	case certs.Verified:
+	switch verified, reason := certs.CheckChain(leaf.X509, append(list, c.intermediates...), c.roots, now); {
+	case verified:
 		return leaf.SN, cert, nil
-	case certs.Foreign:
+	case reason != text{}:
 		return refuse("the downloaded certificate does not lead to the configured root bundle (RootCertContent): " + reason.EN)
 	}
 	return refuse("the downloaded certificate's chain cannot be checked: the certificate of its issuer is neither in the download nor in AlipayPublicCertContent")

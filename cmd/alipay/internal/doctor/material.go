@@ -212,10 +212,10 @@ func (r *report) fit(all everything, now time.Time) {
 	ok(slices.ContainsFunc(all.alipayCert.leaves(), valid), "AlipayPublicCertContent", "it is within its dates", "在有效期内")
 	if all.alipayCert.whole(keys.Certificate) && all.roots.whole(keys.Certificate) && slices.ContainsFunc(all.roots.certs, isRoot) {
 		for _, leaf := range all.alipayCert.leaves() {
-			switch result, _ := certs.CheckChain(leaf.X509, all.alipayCert.certs, all.roots.certs, now); result {
-			case certs.Verified:
+			switch verified, reason := certs.CheckChain(leaf.X509, all.alipayCert.certs, all.roots.certs, now); {
+			case verified:
 				r.add(levelOK, "AlipayPublicCertContent", both("%s leads to the root bundle", "%s 的证书链可以追溯到根证书", leaf.SN))
-			case certs.Unchecked:
+			case reason == text{}:
 				r.add(levelNote, "AlipayPublicCertContent", both("%s: its intermediate is not in the file, so the chain to the root bundle cannot be checked; no mistake",
 					"%s：文件中没有它的中间证书，无法校验到根证书的证书链；这不是错误", leaf.SN))
 			}
