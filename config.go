@@ -100,7 +100,7 @@ func (c AlipayConfig) resolve(now time.Time) (*credentials.Credentials, error) {
 // configError makes a *[ConfigError] of what package credentials reports.
 func configError(err error) error {
 	if mistake, ok := err.(*credentials.Error); ok {
-		return &ConfigError{mistake.Field, mistake.Reason}
+		return &ConfigError{mistake.Field, mistake.Reason.EN}
 	}
 	return err
 }

@@ -24,8 +24,7 @@ type keySet struct {
 	verifier protocol.Verifier
 	header   http.Header // what every request carries
 
-	fetched     []fetchedCert // certificates that were downloaded
-	firstExpiry time.Time     // of the configured certificates; zero without any
+	fetched []fetchedCert // certificates that were downloaded
 }
 
 func newKeySet(c *credentials.Credentials, s *settings) *keySet {
@@ -52,9 +51,6 @@ func newKeySet(c *credentials.Credentials, s *settings) *keySet {
 	if c.Cipher != nil {
 		k.header[protocol.HeaderEncryptType] = []string{"AES"}
 		k.header["Content-Type"] = []string{"text/plain"}
-	}
-	if expiries := c.Expiries; len(expiries) > 0 {
-		k.firstExpiry = expiries[0].NotAfter
 	}
 	return k
 }
@@ -177,24 +173,24 @@ func (c *Client) keepFetched(resolved *credentials.Credentials, before *keySet) 
 // certificateExpires returns when the first configured certificate expires, if
 // that is soon, and logs it once a day. Otherwise it returns the zero time.
 func (c *Client) certificateExpires(ctx context.Context) time.Time {
-	keys := c.keys.Load()
-	if keys.firstExpiry.IsZero() {
+	expiries := c.keys.Load().Expiries
+	if len(expiries) == 0 {
 		return time.Time{}
 	}
 	now := c.settings.clock()
-	if (credentials.Expiry{NotAfter: keys.firstExpiry}).Soon(now) {
-		if last := c.warned.Load(); now.Unix()-last >= 24*60*60 && c.warned.CompareAndSwap(last, now.Unix()) {
-			for _, expiry := range keys.Expiries {
-				if expiry.Soon(now) {
-					c.settings.warn(ctx, "alipay: certificate expires",
-						slog.String("app_id", c.appID), slog.String("field", expiry.Field), slog.String("sn", expiry.SN), slog.Time("not_after", expiry.NotAfter),
-						slog.String("advice", "download the next one from the console, and give it to Reload or to the next start"))
-				}
+	if !expiries[0].Soon(now) {
+		return time.Time{}
+	}
+	if last := c.warned.Load(); now.Unix()-last >= 24*60*60 && c.warned.CompareAndSwap(last, now.Unix()) {
+		for _, expiry := range expiries {
+			if expiry.Soon(now) {
+				c.settings.warn(ctx, "alipay: certificate expires",
+					slog.String("app_id", c.appID), slog.String("field", expiry.Field), slog.String("sn", expiry.SN), slog.Time("not_after", expiry.NotAfter),
+					slog.String("advice", "download the next one from the console, and give it to Reload or to the next start"))
 			}
 		}
-		return keys.firstExpiry
 	}
-	return time.Time{}
+	return expiries[0].NotAfter
 }
 
 // downloadMethod is the API of the old gateway that returns a certificate.

@@ -3,7 +3,6 @@ package certs
 import (
 	"bytes"
 	"cmp"
-	"crypto/fips140"
 	"crypto/x509"
 	"errors"
 	"slices"
@@ -105,14 +104,8 @@ func notSigned(path []*x509.Certificate, issuer *x509.Certificate, isRoot bool) 
 	if err == nil {
 		return bilingual.Text{}
 	}
-	var outsideFIPS error
-	fips140.WithoutEnforcement(func() { outsideFIPS = child.CheckSignatureFrom(issuer) })
-	var insecure x509.InsecureAlgorithmError
-	switch {
-	case errors.As(err, &insecure):
+	if errors.As(err, new(x509.InsecureAlgorithmError)) {
 		return bilingual.Of("%s is signed with an algorithm that is no longer safe", "%s的签名算法已不安全", subject)
-	case outsideFIPS == nil:
-		return bilingual.Of("%s is signed with an RSA key that GODEBUG=fips140=only does not allow", "GODEBUG=fips140=only 不允许%s的签名密钥", subject)
 	}
 	return bilingual.Of("%s is not signed by the %s certificate with its issuer's name", "%[1]s的签名与颁发者名下的证书不符", subject, what)
 }

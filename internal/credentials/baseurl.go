@@ -40,7 +40,7 @@ func ParseBaseURL(raw string) (*url.URL, error) {
 	case strings.HasSuffix(strings.ToLower(prefix), "/gateway.do"):
 		return wrong("/gateway.do is the gateway of the old protocol; the v3 protocol has no such path: use "+ProductionURL+", or "+SandboxURL+" for the sandbox (沙箱)",
 			"/gateway.do 是旧协议的网关；v3 没有这个路径：请用 "+ProductionURL+"，沙箱用 "+SandboxURL)
-	case v3Segment.MatchString(prefix):
+	case strings.Contains(prefix+"/", "/v3/"):
 		return wrong("its path contains /v3, which the path of every request has already; leave it off, as in "+ProductionURL, "路径里有 /v3，而每个请求的路径都自带 /v3；请去掉，写法如 "+ProductionURL)
 	case u.RawQuery != "" || u.ForceQuery:
 		return wrong("it contains a query; remove it, parameters belong to each call", "网址里有查询参数；请去掉，参数属于每次调用")
@@ -65,8 +65,6 @@ func NotTheGateway(base *url.URL) text {
 	}
 	return text{}
 }
-
-var v3Segment = regexp.MustCompile(`/v3(/|$)`)
 
 // IsLoopback is true for 127.0.0.0/8, ::1 and localhost, but not for names that
 // merely look like them.

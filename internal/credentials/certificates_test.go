@@ -37,8 +37,8 @@ func TestWhatIsNotTheApplicationsCertificateIsCalledByItsName(t *testing.T) {
 	future := issue(appName, p.appKey, p.class1, testpki.Valid(now.Add(day), now.Add(2*day)))
 	assertEachIsNamed(t, "AppCertContent", []misplaced{
 		{"private key", pkcs8, []string{"found an RSA-2048 private key (PKCS#8, PEM)", belongs}},
-		{"private key, PKCS#1, bare", testpki.Bare(vector("app_private_pkcs1.pem")), []string{"found an RSA-2048 private key (PKCS#1, base64)", belongs}},
-		{"public key", testpki.Bare(vector("app_public.pem")), []string{"found an RSA-2048 public key (SPKI, base64)", belongs}},
+		{"private key, PKCS#1, bare", bare(vector("app_private_pkcs1.pem")), []string{"found an RSA-2048 private key (PKCS#1, base64)", belongs}},
+		{"public key", bare(vector("app_public.pem")), []string{"found an RSA-2048 public key (SPKI, base64)", belongs}},
 		{"of another key", issue(appName, p.nextKey, p.class1).PEM, []string{mismatch}},
 		{"Alipay's certificate", p.alipayFile, []string{mismatch}},
 		{"of an EC key", issue(appName, p.ecKey, p.class1).PEM, []string{mismatch}},
@@ -49,7 +49,7 @@ func TestWhatIsNotTheApplicationsCertificateIsCalledByItsName(t *testing.T) {
 		{"cut short", cutPEM(p.app.PEM), []string{"found a certificate", "cut short", belongs}},
 		{"cut short, bare", cutBare(p.app.PEM), []string{"found a certificate", "cut short", belongs}},
 		{"key and certificate", pkcs8 + p.app.PEM, []string{"2 PEM blocks in one text", belongs}},
-		{"two concatenated, bare", testpki.Bare(p.app.PEM) + testpki.Bare(p.app.PEM), []string{"two keys or certificates concatenated", belongs}},
+		{"two concatenated, bare", bare(p.app.PEM) + bare(p.app.PEM), []string{"two keys or certificates concatenated", belongs}},
 	})
 }
 
@@ -70,7 +70,7 @@ func TestWhatIsNotAlipaysCertificateIsCalledByItsName(t *testing.T) {
 	small := rsaKey("testdata/vectors/rsa1024_private_pkcs8.pem")
 	assertEachIsNamed(t, "AlipayPublicCertContent", []misplaced{
 		{"public key", vector("alipay_public.pem"), []string{"found an RSA-2048 public key (SPKI, PEM)", belongs}},
-		{"private key", testpki.Bare(vector("app_private_pkcs8.pem")), []string{"found an RSA-2048 private key (PKCS#8, base64)", belongs}},
+		{"private key", bare(vector("app_private_pkcs8.pem")), []string{"found an RSA-2048 private key (PKCS#8, base64)", belongs}},
 		{"own certificate", p.app.PEM, []string{"this is the application's own certificate (应用公钥证书)", asDownloaded}},
 		{"own certificate beside Alipay's", p.alipayFile + p.app.PEM, []string{"the application's own certificate", asDownloaded}},
 		{"own public key in another certificate", issue(alipayName, p.appKey, p.class2).PEM, []string{"the application's own certificate", asDownloaded}},

@@ -43,21 +43,19 @@ type Config struct {
 // Format keeps keys and tokens out of every fmt verb.
 func (Config) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "credentials.Config(redacted)") }
 
-// text is what is wrong, and what to do about it.
 type text = bilingual.Text
 
 // Error is a mistake in a Config. It contains none of the configured values.
 type Error struct {
-	Field   string // as in Config
-	Reason  string // what was found, and what to do about it
-	Chinese string // Reason in Chinese
+	Field  string // as in Config
+	Reason text   // what was found, and what to do about it
 }
 
 func both(en, zh string, args ...any) text { return bilingual.Of(en, zh, args...) }
 
-func mistake(field string, reason text) *Error { return &Error{field, reason.EN, reason.ZH} }
+func mistake(field string, reason text) *Error { return &Error{field, reason} }
 
-func (e *Error) Error() string { return e.Field + ": " + e.Reason }
+func (e *Error) Error() string { return e.Field + ": " + e.Reason.EN }
 
 // Credentials is a resolved Config without mistakes. It never changes.
 type Credentials struct {

@@ -36,7 +36,7 @@ func TestAppIDsThatAreNoneAreRefused(t *testing.T) {
 	}
 	c.AppID = ""
 	assertMistake(t, c, "AppID", "it is empty", "copy the APPID")
-	c.AppID = testpki.Bare(c.PrivateKey)
+	c.AppID = bare(c.PrivateKey)
 	assertMistake(t, c, "AppID", "longer than 64 characters", "another value")
 	c.AppID = strings.Repeat("1", 65)
 	assertMistake(t, c, "AppID", "longer than 64 characters")

@@ -26,14 +26,14 @@ func FromEnv(getenv func(string) string) (Config, error) {
 		EncryptKey:              getenv("ALIPAY_ENCRYPT_KEY"),
 		AppAuthToken:            getenv("ALIPAY_APP_AUTH_TOKEN"),
 	}
-	field, missing := "", text{}
-	need := func(name string, variables text, set ...string) {
-		if cmp.Or(set...) == "" {
-			if field == "" {
-				field, missing = name, variables
-			} else {
-				missing = missing.Then(variables)
-			}
+	var missing *Error
+	need := func(field string, variables text, set ...string) {
+		switch {
+		case cmp.Or(set...) != "":
+		case missing == nil:
+			missing = mistake(field, both("not set in the environment: %s", "环境变量未设置：%s", variables))
+		default:
+			missing.Reason = missing.Reason.Then(variables)
 		}
 	}
 	need("AppID", bilingual.Same("ALIPAY_APP_ID"), c.AppID)
@@ -48,8 +48,8 @@ func FromEnv(getenv func(string) string) (Config, error) {
 		need("AlipayPublicCertContent", either("ALIPAY_PUBLIC_CERT"), c.AlipayPublicCertContent, c.AlipayPublicCertPath)
 		need("RootCertContent", either("ALIPAY_ROOT_CERT"), c.RootCertContent, c.RootCertPath)
 	}
-	if field != "" {
-		return c, mistake(field, both("not set in the environment: %s", "环境变量未设置：%s", missing))
+	if missing != nil {
+		return c, missing
 	}
 	return c, nil
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/base64"
 	"encoding/pem"
 	"os"
 	"path/filepath"
@@ -37,8 +38,14 @@ func testKey(name string) *rsa.PrivateKey { return rsaKey("alipaytest/testkeys/"
 
 func rsaKey(file string) *rsa.PrivateKey { return testpki.RSAKey([]byte(fixture(file))) }
 
+// bare is a PEM text without its armour and line ends.
+func bare(text string) string {
+	block, _ := pem.Decode([]byte(text))
+	return base64.StdEncoding.EncodeToString(block.Bytes)
+}
+
 // cutBare and cutPEM lose the end of a text.
-func cutBare(text string) string { return testpki.Bare(text)[:len(testpki.Bare(text))/2] }
+func cutBare(text string) string { return bare(text)[:len(bare(text))/2] }
 func cutPEM(text string) string  { return text[:len(text)*2/3] }
 
 // issue makes a certificate that is valid now.
@@ -162,17 +169,17 @@ func assertError(t *testing.T, err error, c Config, field string, says ...string
 	t.Helper()
 	require.IsType(t, (*Error)(nil), err)
 	mistake := err.(*Error)
-	assert.Equal(t, field, mistake.Field, mistake.Reason)
+	assert.Equal(t, field, mistake.Field, mistake.Reason.EN)
 	for _, words := range says {
-		assert.Contains(t, mistake.Reason, words)
+		assert.Contains(t, mistake.Reason.EN, words)
 	}
-	assert.Equal(t, mistake.Field+": "+mistake.Reason, err.Error())
-	assert.NotContains(t, mistake.Reason, "; ;")
-	assert.NotRegexp(t, `^\s|\s$|  |%!`, mistake.Reason)
-	assertShowsNothingOf(t, mistake.Reason, givenBy(c)...)
-	assert.Regexp(t, `\p{Han}`, mistake.Chinese)
-	assert.NotRegexp(t, english, strings.ReplaceAll(mistake.Chinese, "openssl pkey -in", ""))
-	assertShowsNothingOf(t, mistake.Chinese, givenBy(c)...)
+	assert.Equal(t, mistake.Field+": "+mistake.Reason.EN, err.Error())
+	assert.NotContains(t, mistake.Reason.EN, "; ;")
+	assert.NotRegexp(t, `^\s|\s$|  |%!`, mistake.Reason.EN)
+	assertShowsNothingOf(t, mistake.Reason.EN, givenBy(c)...)
+	assert.Regexp(t, `\p{Han}`, mistake.Reason.ZH)
+	assert.NotRegexp(t, english, strings.ReplaceAll(mistake.Reason.ZH, "openssl pkey -in", ""))
+	assertShowsNothingOf(t, mistake.Reason.ZH, givenBy(c)...)
 }
 
 // english matches words of English prose, which no Chinese sentence has, and

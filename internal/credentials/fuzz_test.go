@@ -62,13 +62,13 @@ func checkStrength(t *testing.T, r *Credentials, cert AlipayCert) {
 
 func checkError(t *testing.T, r *Credentials, err error, text string) {
 	mistake, ok := err.(*Error)
-	if r != nil || !ok || mistake.Field == "" || mistake.Reason == "" || len(mistake.Reason) > 1200 || strings.Contains(mistake.Reason+mistake.Chinese, "%!") || mistake.Chinese == "" {
+	if r != nil || !ok || mistake.Field == "" || mistake.Reason.EN == "" || len(mistake.Reason.EN) > 1200 || strings.Contains(mistake.Reason.EN+mistake.Reason.ZH, "%!") || mistake.Reason.ZH == "" {
 		t.Fatalf("%#v", err)
 	}
 	if !reflect.ValueOf(Config{}).FieldByName(mistake.Field).IsValid() {
 		t.Fatalf("no such field: %s", mistake.Field)
 	}
-	shown := publicWords.Replace(mistake.Reason + mistake.Chinese)
+	shown := publicWords.Replace(mistake.Reason.EN + mistake.Reason.ZH)
 	for i := 0; i+16 <= len(text); i++ {
 		if part := text[i : i+16]; strings.Contains(shown, part) {
 			t.Fatalf("%q is shown in %q", part, shown)

@@ -31,8 +31,9 @@ func (s source) load() (l loaded, err error) {
 		return l, mistake(s.pathField, both("this is the content itself, not the path of a file; put it into %s", "这是内容本身，不是文件路径；请放到 %s", s.field))
 	default:
 		l.field = s.pathField
-		if l.text, err = readFile(strings.TrimSpace(s.path)); err != nil {
-			return l, mistake(s.pathField, whyUnreadable(err, s.field))
+		var reason text
+		if l.text, reason = s.readFile(); reason != (text{}) {
+			return l, mistake(s.pathField, reason)
 		}
 	}
 	switch l.Material = keys.Inspect(l.text); {
@@ -55,49 +56,39 @@ func (l loaded) mistaken(advice text) *Error {
 	return mistake(l.field, what.Then(advice))
 }
 
-const maxFileBytes = 1 << 20
+// readFile reads regular files only: opening a pipe waits for a writer, and
+// reading a device may never end.
+func (s source) readFile() (content string, reason text) {
+	path := strings.TrimSpace(s.path)
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return "", whyUnreadable(err)
+	case info.IsDir():
+		return "", both("this is a directory; name the file in it", "这是目录；请写明其中的文件")
+	case !info.Mode().IsRegular():
+		return "", both("this is a pipe, socket or device; name a regular file, or put its content into %s", "这是管道、套接字或设备；请指定普通文件，或把内容放到 %s", s.field)
+	case info.Size() > 1<<20:
+		return "", both("the file is larger than 1 MiB, so it is no key or certificate; name the right file", "文件超过 1 MiB；密钥和证书没有这么大")
+	}
+	data, err := os.ReadFile(path)
+	switch {
+	case err != nil:
+		return "", whyUnreadable(err)
+	case len(data) > 2 && data[0] == 0x30 && data[1]&0x80 != 0: // a SEQUENCE of some length: binary DER
+		return base64.StdEncoding.EncodeToString(data), text{}
+	}
+	return string(data), text{}
+}
 
-var (
-	errTooLong    = errors.New("file too long")
-	errDirectory  = errors.New("file is a directory")
-	errNotRegular = errors.New("file is a pipe, socket or device")
-)
-
-// whyUnreadable rewords an error of readFile, which quotes the path: the path may
-// be anything, even a misplaced secret.
-func whyUnreadable(err error, field string) text {
+// whyUnreadable rewords an error that quotes the path, which may be anything, even a
+// misplaced secret.
+func whyUnreadable(err error) text {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return both("there is no such file; a relative path starts at the working directory of the process", "没有这个文件；相对路径从进程的工作目录开始")
 	case errors.Is(err, fs.ErrPermission):
 		return both("the process has no permission to read the file; grant it to the user of the process", "进程无权读取文件；请给运行用户读取权限")
-	case errors.Is(err, errDirectory):
-		return both("this is a directory; name the file in it", "这是目录；请写明其中的文件")
-	case errors.Is(err, errNotRegular):
-		return both("this is a pipe, socket or device; name a regular file, or put its content into %s", "这是管道、套接字或设备；请指定普通文件，或把内容放到 %s", field)
-	case errors.Is(err, errTooLong):
-		return both("the file is larger than 1 MiB, so it is no key or certificate; name the right file", "文件超过 1 MiB；密钥和证书没有这么大")
 	}
 	return both("the file cannot be read; check that it is a regular file", "文件无法读取；请确认是普通文件")
-}
-
-// readFile reads regular files only: opening a pipe waits for a writer, and
-// reading a device may never end.
-func readFile(path string) (string, error) {
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return "", err
-	case info.IsDir():
-		return "", errDirectory
-	case !info.Mode().IsRegular():
-		return "", errNotRegular
-	case info.Size() > maxFileBytes:
-		return "", errTooLong
-	}
-	data, err := os.ReadFile(path)
-	if len(data) > 2 && data[0] == 0x30 && data[1]&0x80 != 0 { // a SEQUENCE of some length: binary DER
-		return base64.StdEncoding.EncodeToString(data), err
-	}
-	return string(data), err
 }

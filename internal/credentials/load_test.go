@@ -60,7 +60,7 @@ func TestWhatCannotBeReadIsSaidWithFieldAndAdvice(t *testing.T) {
 			filepath.Join(writeFile(t, "a file"), "child-of-a-file"): "the file cannot be read; check that it is a regular file",
 			"secret\x00path": "the file cannot be read",
 			content:          "this is the content itself, not the path of a file; put it into " + field,
-			strings.ReplaceAll(testpki.Bare(firstPEM(content)), "\n", ""): "this is the content itself, not the path of a file; put it into " + field,
+			strings.ReplaceAll(bare(firstPEM(content)), "\n", ""): "this is the content itself, not the path of a file; put it into " + field,
 		} {
 			assertMistake(t, byPath(path), pathField, says)
 		}
@@ -84,10 +84,9 @@ func TestTheReasonsForAnUnreadableFile(t *testing.T) {
 	for err, says := range map[error]string{
 		fs.ErrPermission: "the process has no permission to read the file; grant it to the user of the process",
 		&fs.PathError{Op: "open", Path: "secret-path", Err: fs.ErrNotExist}: "there is no such file",
-		errNotRegular:                  "this is a pipe, socket or device; name a regular file, or put its content into RootCertContent",
-		errors.New("open secret-path"): "the file cannot be read; check that it is a regular file",
+		errors.New("open secret-path"):                                      "the file cannot be read; check that it is a regular file",
 	} {
-		got := whyUnreadable(err, "RootCertContent").EN
+		got := whyUnreadable(err).EN
 		assert.Contains(t, got, says)
 		assert.NotContains(t, got, "secret")
 	}
@@ -112,7 +111,7 @@ func forms(text string) map[string]string {
 	if strings.Count(text, "-----BEGIN") > 1 {
 		return all
 	}
-	one := testpki.Bare(text)
+	one := bare(text)
 	var lines []string
 	for rest := one; rest != ""; rest = rest[min(64, len(rest)):] {
 		lines = append(lines, rest[:min(64, len(rest))])
@@ -182,7 +181,7 @@ func assertSame(t *testing.T, want, got *Credentials, name string) {
 }
 
 func TestBinaryDERIsToldFromText(t *testing.T) {
-	der, err := base64.StdEncoding.DecodeString(testpki.Bare(vector("alipay_public.pem")))
+	der, err := base64.StdEncoding.DecodeString(bare(vector("alipay_public.pem")))
 	require.NoError(t, err)
 	for content, want := range map[string]string{
 		string(der): base64.StdEncoding.EncodeToString(der),
@@ -190,8 +189,8 @@ func TestBinaryDERIsToldFromText(t *testing.T) {
 		"000": "000", "0123": "0123", "x\x82\x82": "x\x82\x82",
 		"0\x80\x00": "MIAA",
 	} {
-		got, err := readFile(writeFile(t, content))
-		require.NoError(t, err)
+		got, reason := source{path: writeFile(t, content)}.readFile()
+		require.Empty(t, reason)
 		assert.Equal(t, want, got)
 	}
 }

@@ -115,7 +115,7 @@ func InspectAll(text string) []Material {
 		return all
 	}
 	// PEM or base64 in base64 once more, as in the values of a Kubernetes Secret?
-	if inner := InspectAll(string(all[0].DER)); inner[0].isMaterial() {
+	if inner := InspectAll(string(all[0].DER)); inner[0].Kind > PathLike {
 		return inner
 	}
 	if pathShape.MatchString(plain) {
@@ -135,11 +135,8 @@ var pathShape = regexp.MustCompile(`(?i)^(?:` +
 // LooksLikeContent reports whether something given as a file path is really the
 // content of a key or certificate file: of a known kind, PEM, or several lines.
 func LooksLikeContent(path string) bool {
-	return Inspect(path).isMaterial() || strings.Contains(path, "-----BEGIN") || strings.ContainsAny(strings.TrimSpace(path), "\r\n")
+	return Inspect(path).Kind > PathLike || strings.Contains(path, "-----BEGIN") || strings.ContainsAny(strings.TrimSpace(path), "\r\n")
 }
-
-// isMaterial reports whether m is a key, a certificate or a file with one.
-func (m Material) isMaterial() bool { return m.Kind > PathLike }
 
 // defective returns m with a Defect and without the keys, which must not be used
 // then.
@@ -161,7 +158,7 @@ func (m Material) Text() bilingual.Text {
 	switch {
 	case m.Kind == OtherFormat:
 		return kinds[m.Kind].named.With(m.Form)
-	case m.Kind == OpenSSH || !m.isMaterial():
+	case m.Kind == OpenSSH || m.Kind <= PathLike:
 		return what
 	}
 	return both("%s (%s, %s)", "%s（%s、%s）", what, m.Form, armour)

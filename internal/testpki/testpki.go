@@ -1,5 +1,4 @@
-// Package testpki makes keys and certificates for the tests of other packages.
-// It panics on errors, since its arguments are constants.
+// Package testpki makes keys and certificates for tests, and panics on errors.
 package testpki
 
 import (
@@ -10,7 +9,6 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/base64"
 	"encoding/pem"
 	"math/big"
 	"sync/atomic"
@@ -71,8 +69,7 @@ func Name(common string) pkix.Name {
 	return pkix.Name{Country: []string{"CN"}, CommonName: common}
 }
 
-// RSAKey reads an RSA private key from PKCS#8 in PEM, which may have a note
-// above it: generating one takes long.
+// RSAKey reads PKCS#8 in PEM: generating a key takes long.
 func RSAKey(text []byte) *rsa.PrivateKey {
 	block, _ := pem.Decode(text)
 	return Must(x509.ParsePKCS8PrivateKey(block.Bytes)).(*rsa.PrivateKey)
@@ -91,15 +88,8 @@ func Armour(label string, der []byte) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: label, Bytes: der}))
 }
 
-// Bare is a PEM text without its armour and line ends.
-func Bare(text string) string {
-	block, _ := pem.Decode([]byte(text))
-	return base64.StdEncoding.EncodeToString(block.Bytes)
-}
-
-// Edit replaces a stretch of text, for fuzz targets: a seed that is an edit of a
-// known text is short, which keeps the fuzzer from spending its time on making
-// inputs smaller, and an edit goes deeper than a text of the fuzzer's.
+// Edit replaces a stretch of text, for fuzz targets: an edit of a known text is short,
+// and goes deeper than a text of the fuzzer's.
 func Edit(text string, at, remove uint16, insert string) string {
 	from := int(at) % (len(text) + 1)
 	to := min(from+int(remove), len(text))

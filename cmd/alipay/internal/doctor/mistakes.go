@@ -62,7 +62,7 @@ func onlyModes(c alipay.AlipayConfig) credentials.Config {
 
 func asMistake(err error) mistake {
 	e := err.(*credentials.Error) // Resolve returns no other
-	return mistake{e.Field, text{EN: e.Reason, ZH: e.Chinese}}
+	return mistake{e.Field, e.Reason}
 }
 
 // mistakes says what NewClient refuses. envErr is what is missing in the
