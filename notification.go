@@ -199,8 +199,9 @@ func notificationContents(params map[string]string) (contents [][]byte) {
 func (k *keySet) verifyNotification(params map[string]string, now time.Time) error {
 	keys, err := k.verifier.KeysFor("alipay_cert_sn", params["alipay_cert_sn"], now)
 	if err != nil || len(keys) == 0 {
-		return fmt.Errorf("%w (%w)", unverified("its certificate, alipay_cert_sn, is not configured or has expired; any call fetches the new one, Client.Heartbeat for one, "+
-			"and adding the current 支付宝公钥证书 to AlipayPublicCertContent makes it known from the beginning"), ErrUnknownCertificate)
+		return fmt.Errorf("%w (%w)", unverified("its certificate, alipay_cert_sn, is not configured or has expired; "+
+			"any call fetches the new one, Client.Heartbeat for one, and adding the current 支付宝公钥证书 to AlipayPublicCertContent "+
+			"makes it known from the beginning"), ErrUnknownCertificate)
 	}
 	signatures := protocol.Signatures(params["sign"])
 	ok, byKey := protocol.VerifyAny(keys, notificationContents(params), signatures)

@@ -38,7 +38,7 @@ type ZhimaCreditPayafteruseCreditagreement struct {
 // CreditAgreementSignParams holds the parameters of an order string. Printing and
 // logging it shows which are set, and the product code.
 type CreditAgreementSignParams struct {
-	OutAgreementNo  string `json:"out_agreement_no"`            // the merchant's number, 1 to 64 characters, another one for every user; required
+	OutAgreementNo  string `json:"out_agreement_no"`            // the merchant's number, 1 to 64 characters, new for every user; required
 	ZmServiceID     string `json:"zm_service_id"`               // credit service id that Zhima has assigned to the merchant; required
 	CategoryID      string `json:"category_id,omitempty"`       // category of the service
 	ProductCode     string `json:"product_code,omitempty"`      // [ProductCodeZhimaAuth] for identity checks

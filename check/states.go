@@ -126,14 +126,15 @@ func (c *Check) apply(f finding, timing Timing, now time.Time) {
 	c.Note = f.note
 	on := f.event
 	stays := table[c.State][on] == c.State
+	over := stays && !c.Deadline.IsZero() && !f.began.Before(c.Deadline)
 	switch inDoubt := c.Lost || len(c.Sealed) > 0; {
 	case on == kept && c.tooMuchKept():
 		on = sealed
 	case on == refused && inDoubt && c.State == StateAgreed:
 		on = doubt
-	case stays && !c.Deadline.IsZero() && !f.began.Before(c.Deadline) && c.State == StateAgreed && inDoubt:
+	case over && c.State == StateAgreed && inDoubt:
 		on = overdueDoubt
-	case stays && !c.Deadline.IsZero() && !f.began.Before(c.Deadline):
+	case over:
 		on = overdue
 	}
 	switch on {
