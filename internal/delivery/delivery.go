@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"syscall"
 	"time"
 )
 
@@ -73,7 +74,11 @@ const patience = 5 * time.Second
 func NewHTTPTransport() *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
-	dialer := &net.Dialer{Timeout: patience, KeepAlive: 30 * time.Second, ControlContext: onSocket}
+	dialer := &net.Dialer{Timeout: patience, KeepAlive: 30 * time.Second}
+	dialer.ControlContext = func(ctx context.Context, _, addr string, _ syscall.RawConn) error { // the name is resolved
+		reportOf(ctx).reach(StageConnect, addr)
+		return nil
+	}
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		OnProxyConnectResponse: onProxyConnect,
@@ -82,7 +87,7 @@ func NewHTTPTransport() *http.Transport {
 			reportOf(ctx).reach(StageResolve, host)
 			conn, err := dialer.DialContext(ctx, network, addr)
 			if err == nil {
-				reportOf(ctx).connected(addr)
+				reportOf(ctx).reach(StageTLS, addr)
 			}
 			return conn, err
 		},
@@ -155,11 +160,12 @@ func (t *Transport) Send(ctx context.Context, r Request, report *Report) (*http.
 		return nil, report.cause
 	}
 	ctx = report.watch(ctx)
-	resp, err := t.roundTrip(ctx, r, report)
-	for err != nil && report.skipsConnection() {
-		resp, err = t.roundTrip(ctx, r, report)
+	for {
+		resp, err := t.roundTrip(ctx, r, report)
+		if err == nil || !report.tryNext() {
+			return resp, err
+		}
 	}
-	return resp, err
 }
 
 func (t *Transport) roundTrip(ctx context.Context, r Request, report *Report) (*http.Response, error) {
@@ -180,8 +186,7 @@ func (t *Transport) roundTrip(ctx context.Context, r Request, report *Report) (*
 	req.ContentLength = int64(len(r.Body))
 	if len(r.Body) == 0 {
 		req.TransferEncoding = identity
-		switch r.Method {
-		case http.MethodPost, http.MethodPut, http.MethodPatch:
+		if r.Method == http.MethodPost || r.Method == http.MethodPut || r.Method == http.MethodPatch {
 			// Some servers answer 411 without it. net/http leaves it out with this
 			// encoding, and passes on only a spelling that it does not know.
 			req.Header["content-length"] = []string{"0"}

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/seed-39a49030/alipay/internal/redact"
@@ -104,26 +103,6 @@ func (r *Report) reach(stage, with string) {
 	r.stage, r.with = stage, with
 }
 
-// onSocket is told that a name was resolved, and of the address that is tried.
-func onSocket(ctx context.Context, _, addr string, _ syscall.RawConn) error {
-	reportOf(ctx).reach(StageConnect, addr)
-	return nil
-}
-
-// connected is told that there is a connection to addr: the gateway's, or a
-// proxy's.
-func (r *Report) connected(addr string) {
-	switch {
-	case r == nil:
-	case addr != hostPort(r.url):
-		r.reach(StageProxy, addr)
-	case r.url.Scheme == "https":
-		r.reach(StageTLS, addr)
-	default:
-		r.reach(StageSend, addr)
-	}
-}
-
 func hostPort(u *url.URL) string {
 	return net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme]))
 }
@@ -148,6 +127,8 @@ func (r *Report) Failure() Failure {
 		stage, with = StageAnswer, gateway
 	case r.gotConn.Load():
 		stage, with = StageSend, gateway
+	case stage == StageTLS && with != gateway: // TLS with it would have to go through this one
+		stage = StageProxy
 	}
 	e := newTransportError(cause).endedBy(r.call)
 	stage, with = cmp.Or(stage, StageConnect), cmp.Or(with, gateway)

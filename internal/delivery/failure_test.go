@@ -38,7 +38,7 @@ func (e endable) Err() error {
 type hindrance struct {
 	target    string // URL
 	configure func(*http.Transport)
-	endAt     string // stage at which the context ends, "" for none
+	endAt     string // stage that the dialler reaches when the context ends, "" for none
 	cause     error  // why it ends
 
 	stage     string
@@ -173,7 +173,7 @@ var hindrances = map[string]func(t *testing.T) hindrance{
 	},
 	"a proxy that is silent": func(t *testing.T) hindrance {
 		proxy := silence(t)
-		return hindrance{target: "https://gateway.example", configure: through("http://user:secret@" + proxy), endAt: StageProxy, cause: context.DeadlineExceeded, stage: StageProxy,
+		return hindrance{target: "https://gateway.example", configure: through("http://user:secret@" + proxy), endAt: StageTLS, cause: context.DeadlineExceeded, stage: StageProxy,
 			text: "connecting through the proxy " + proxy + ": no answer before the deadline of the caller's context"}
 	},
 	"a SOCKS proxy that wants a password": func(t *testing.T) hindrance {

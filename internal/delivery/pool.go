@@ -59,30 +59,29 @@ func newPool(t *http.Transport) *pool {
 	return &pool{transport: t}
 }
 
-// RoundTrip sends the request of an attempt. When a connection that was idle turns
-// out to be closed, and nothing can have left on it, the next one is tried.
+// RoundTrip sends the request of an attempt. It tells the report when a connection
+// that was idle turns out to be closed, and nothing can have left on it.
 func (p *pool) RoundTrip(req *http.Request) (*http.Response, error) {
-	report := reportOf(req.Context())
+	ctx := req.Context()
+	report := reportOf(ctx)
 	report.hooked.Store(true)
-	for {
-		conn, err := p.lend(req.Context(), req.URL, report)
-		if err != nil {
-			return nil, err
-		}
-		used := conn.expiry != nil
-		report.connReused.Store(used)
-		report.gotConn.Store(true)
-		resp, err := conn.RoundTrip(req)
-		if err == nil {
-			report.lease = conn
-			return resp, nil
-		}
-		conn.drop()
-		if !used || report.bodyRead.Load() || req.Context().Err() != nil {
-			return nil, err
-		}
-		report.gotConn.Store(false)
+	conn, err := p.lend(ctx, req.URL, report)
+	if err != nil {
+		return nil, err
 	}
+	reused := conn.expiry != nil
+	report.connReused.Store(reused)
+	report.gotConn.Store(true)
+	resp, err := conn.RoundTrip(req)
+	if err == nil {
+		report.lease = conn
+		return resp, nil
+	}
+	conn.drop()
+	if reused && !report.bodyRead.Load() && ctx.Err() == nil {
+		report.connIsDead()
+	}
+	return nil, err
 }
 
 // lend returns an idle connection, or else a new one. Dialling ends with ctx.

@@ -29,21 +29,14 @@ func ReadAtMost(r io.Reader, limit, size int64) (data []byte, tooLarge bool, err
 	return data, tooLarge, err
 }
 
-// The bounds of draining: it saves a connection, which is worth only a little of
-// the call's time.
-const (
-	maxDrain     = 256 << 10
-	maxDrainTime = time.Second
-)
-
-// Drain reads the rest of an unwanted body, if it comes soon, so that the
-// connection can be reused. Otherwise it ends the attempt.
+// Drain reads the rest of an unwanted body, so that the connection can be reused. If
+// it is long, or does not come within a little of the call's time, it ends the attempt.
 func (r *Report) Drain(body io.Reader) {
-	limit := maxDrainTime
+	limit := time.Second
 	if deadline, ok := r.call.Deadline(); ok {
 		limit = min(limit, time.Until(deadline)/10)
 	}
 	timer := time.AfterFunc(limit, r.cancel)
 	defer timer.Stop()
-	_, _ = io.CopyN(io.Discard, body, maxDrain)
+	_, _ = io.CopyN(io.Discard, body, 256<<10)
 }

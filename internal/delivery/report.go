@@ -20,20 +20,18 @@ import (
 // ready to use, once.
 //
 // net/http replays a GET without a body when a kept-alive connection breaks: the
-// same nonce and signature, below every wrapper. It does so only while it can
-// repeat the body. So every request gets a body that is empty, at its end and
-// not repeatable. With the transfer encoding "identity" net/http neither reads
-// ahead in such a body nor announces it, so the head that is sent is that of a
-// request without a body. HTTP/1.1 flushes the head before it reads such a body,
-// so "the body was read" means "the head is on the socket".
+// same nonce and signature, below every wrapper, but only while it can repeat the
+// body. So every request has a body that is empty, at its end and not repeatable.
+// With the transfer encoding "identity" the head that is sent is that of a request
+// without a body, and HTTP/1.1 flushes it before it reads the body. So "the body was
+// read" means "the head is on the socket".
 //
-// A caller's RoundTripper may repeat requests itself, one after the other or at
-// the same time, and with bodies it made itself. The httptrace hooks see that.
-// Each attempt may have one connection. When a second one is handed out, the
-// attempt's context is cancelled, and that connection is closed before anything is
-// written to it: on HTTP/1.1 cancelling alone would come too late, and it does not
-// reach a request in another context. A RoundTripper that hides the hooks and
-// brings its own body cannot be stopped.
+// A caller's RoundTripper may repeat requests itself, one after the other or at the
+// same time, and with bodies of its own. The httptrace hooks see that. Each attempt
+// may have one connection: a second one is closed before anything is written to it,
+// and the attempt's context ends. That alone would come too late on HTTP/1.1, and
+// does not reach a request in another context. A RoundTripper that hides the hooks
+// and brings its own body cannot be stopped.
 type Report struct {
 	kind  kind
 	url   *url.URL
@@ -44,7 +42,7 @@ type Report struct {
 	connReused    atomic.Bool // the connection had been used before
 	connIsHTTP1   atomic.Bool // the connection speaks HTTP/1.1
 	connInsecure  atomic.Bool // a connection was refused because of its TLS
-	connDead      atomic.Bool // a connection was handed out that must not be used, and was not
+	connDead      atomic.Bool // a connection was closed already, and nothing can have left on it
 	wroteHeaders  atomic.Bool // the head was written, perhaps only into a buffer
 	bodyRead      atomic.Bool // the body was read while there was a connection
 	bodyReadEarly atomic.Bool // the body was read before there was one: into memory
@@ -159,10 +157,15 @@ func (r *Report) Reused() bool { return r.connReused.Load() }
 // reused connection turned out dead before anything was written to it.
 func (r *Report) DeadConnection() bool { return r.gotConn.Load() && r.connReused.Load() }
 
-// skipsConnection reports, after an error, whether the only connection had been
-// closed because of the previous answer on it. Then the next one may be tried:
-// net/http hands out each such connection once.
-func (r *Report) skipsConnection() bool {
+// connIsDead takes back that a connection was handed out.
+func (r *Report) connIsDead() {
+	r.connDead.Store(true)
+	r.gotConn.Store(false)
+}
+
+// tryNext reports, after an error, whether the only connection was dead. Then the
+// next one may be tried: each dead one is handed out once.
+func (r *Report) tryNext() bool {
 	return r.connDead.Swap(false) && !r.gotConn.Load() && r.call.Err() == nil && !r.MaybeSent()
 }
 
@@ -226,8 +229,7 @@ func (r *Report) onGotConn(info httptrace.GotConnInfo) {
 		return
 	}
 	if isHTTP1 && !second && !r.hold(info.Conn) {
-		r.connDead.Store(true)
-		r.gotConn.Store(false)
+		r.connIsDead()
 		return
 	}
 	r.connIsHTTP1.Store(isHTTP1)

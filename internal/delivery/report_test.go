@@ -187,11 +187,11 @@ func TestADeadConnectionIsKnown(t *testing.T) {
 		assert.True(t, conn.closed)
 		assert.False(t, r.MaybeSent())
 		assert.NoError(t, r.Err(), "another one may follow")
-		assert.True(t, r.skipsConnection())
-		assert.False(t, r.skipsConnection(), "once for each")
+		assert.True(t, r.tryNext())
+		assert.False(t, r.tryNext(), "once for each")
 		getsAgain(conn)(r)
 		gets(over(tls.VersionTLS12, ""))(r)
-		assert.False(t, r.skipsConnection(), "there is another")
+		assert.False(t, r.tryNext(), "there is another")
 		assert.NoError(t, r.Err())
 
 		ctx, cancel := context.WithCancel(t.Context())
@@ -199,7 +199,7 @@ func TestADeadConnectionIsKnown(t *testing.T) {
 		r.watch(ctx)
 		getsAgain(conn)(r)
 		cancel()
-		assert.False(t, r.skipsConnection(), "the call has ended")
+		assert.False(t, r.tryNext(), "the call has ended")
 		time.Sleep(2 * keepRefused)
 	})
 	for name, tt := range map[string]struct {

@@ -60,18 +60,16 @@ func (c Conn) Respond(stream uint32, status int, h http.Header, body string) {
 // Head sends literal header fields (RFC 7541, sections 5 and 6.2.2).
 func (c Conn) Head(stream uint32, status int, h http.Header) {
 	var block []byte
-	text := func(s string) {
-		if len(s) < 127 {
-			block = append(block, byte(len(s)))
-		} else {
-			block = binary.AppendUvarint(append(block, 127), uint64(len(s)-127))
-		}
-		block = append(block, s...)
-	}
 	field := func(name, value string) {
 		block = append(block, 0)
-		text(name)
-		text(value)
+		for _, text := range []string{name, value} {
+			if len(text) < 127 {
+				block = append(block, byte(len(text)))
+			} else {
+				block = binary.AppendUvarint(append(block, 127), uint64(len(text)-127))
+			}
+			block = append(block, text...)
+		}
 	}
 	field(":status", strconv.Itoa(status))
 	for name := range h {
