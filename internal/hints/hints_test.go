@@ -132,6 +132,19 @@ func TestAdviceForUnknownCodeGoesByStatus(t *testing.T) {
 	}
 }
 
+// Other APIs use the same words for something else.
+func TestABusinessCodeIsExplainedForItsOwnAPIOnly(t *testing.T) {
+	const other = "/v3/other"
+	assert.NotEmpty(t, hints.For(hints.JobworthPath, "TOKEN_INVALID", 400))
+	assert.Empty(t, hints.For(other, "TOKEN_INVALID", 400))
+	assert.Equal(t, hints.For("", "", 403), hints.For(other, "TOKEN_INVALID", 403))
+	assert.Equal(t, hints.For(hints.JobworthPath, "invalid-signature", 400), hints.For(other, "invalid-signature", 400), "the gateway's are everybody's")
+	assert.Contains(t, hints.For(other, "SYSTEM_ERROR", 400).EN, "outcome is unknown")
+	for _, code := range []string{"INVALID_PARAMETER", "PARAM_ERROR", "invalid-parameter"} {
+		assert.Contains(t, hints.For(other, code, 400).EN, "manual of this API", code)
+	}
+}
+
 func TestAdviceOfTheCodeGoesBeforeTheStatus(t *testing.T) {
 	require.NotEmpty(t, hints.For(hints.JobworthPath, "TOKEN_INVALID", 400))
 	assert.Equal(t, hints.For(hints.JobworthPath, "TOKEN_INVALID", 400), hints.For(hints.JobworthPath, "TOKEN_INVALID", 404))

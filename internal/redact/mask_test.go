@@ -24,7 +24,7 @@ func maskOf(values ...string) *Mask {
 }
 
 func TestAValueIsReplacedWhereItStands(t *testing.T) {
-	m := maskOf("2f1c/8e=&?", " padded ", "uuid 含空格+plus", `quo"te`, "abc", "0420", "", "张三丰收", "it's <b>", "+8613912345678", "100%25", "张三", "345678901", "9012345")
+	m := maskOf("2f1c/8e=&?", " padded ", "uuid 含空格+plus", `quo"te`, "abc", "0420", "", "张三丰收", "it's <b>", "+8613912345678", "100%25", "张三", "345678901", "9012345", "A-M-Z")
 	for in, want := range map[string]string{
 		"token 2f1c/8e=&? bad": "token *** bad",
 		"padded":               "***",
@@ -39,6 +39,7 @@ func TestAValueIsReplacedWhereItStands(t *testing.T) {
 		"call 8613912345678, +8613912345678": "call ***, +***",
 		"100%25, 100%":                       "***, ***",
 		"[34567890123456]":                   "[***6]",
+		"a-m-z, A-M-Z":                       "***, ***",
 		"nothing here":                       "nothing here",
 		`10%2 a \ and & and %`:               `10%2 a \ and & and %`,
 		"":                                   "",
@@ -201,6 +202,7 @@ func TestOfAValueFullOfEscapesEnoughIsLookedFor(t *testing.T) {
 		"nothing is cut off":  {strings.Repeat(`\u0061`, 681) + strings.Repeat("a", 10), "x***x"},
 		"white space first":   {strings.Repeat(" ", 20<<10) + "aaaa", Masked},
 		"entities with zeros": {strings.Repeat("&amp;#x000061;", 2000), "x***"},
+		"just a KiB":          {strings.Repeat("&amp;#x00000061;", 2000), "x***"},
 		"less than a KiB":     {strings.Repeat("&amp;amp;#x000061;", 2000), Masked},
 	} {
 		assert.Equal(t, tt.want, maskOf(tt.value).Apply("x"+strings.Repeat("a", 4000)+"x", maxText), name)
