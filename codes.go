@@ -38,11 +38,9 @@ func (o Outcome) MarshalText() ([]byte, error) { return []byte(o.String()), nil 
 
 // What may have happened; [OutcomeOf] returns it as an [Outcome].
 var (
-	// ErrOutcomeUnknown: the request may have reached the gateway, and no trustworthy
-	// answer came. It may have spent a once_token.
+	// ErrOutcomeUnknown: a once_token may have been spent.
 	ErrOutcomeUnknown = errors.New("outcome unknown: the request may have reached the gateway and no trustworthy answer came")
-	// ErrNotDelivered: certainly nothing happened. The call may be repeated as it is if it
-	// is [Retryable].
+	// ErrNotDelivered: [Retryable] says whether the call may be repeated as it is.
 	ErrNotDelivered = errors.New("not delivered: nothing happened, the call may be repeated")
 )
 

@@ -28,18 +28,18 @@ var (
 	// answer was changed on its way, in a way that cannot be undone. It satisfies
 	// ErrResponseSignature too. WaitForResult goes on asking, since the next answer may
 	// arrive as it was sent.
-	ErrResponseAltered = protocol.ErrAltered
-	ErrResponseStale   = protocol.ErrStale // its timestamp is missing, or off by more than WithMaxClockSkew
+	ErrResponseAltered    = protocol.ErrAltered
+	ErrUnknownCertificate = protocol.ErrUnknownCertificate // its certificate (alipay-sn) is not configured, or has expired
+	ErrResponseStale      = protocol.ErrStale              // its timestamp is missing, or off by more than WithMaxClockSkew
 	// ErrResponseReplayed: this client has received it before, or it comes from a cache:
 	// it has an Age header, or the RoundTripper shows no sign of having sent the request.
 	ErrResponseReplayed = protocol.ErrReplayed
 	// ErrResponseMismatch: it names another user (user_id, open_id) or agreement than was
 	// asked for. CallError.Answer may be its owner's only copy: see WithoutUserCheck.
-	ErrResponseMismatch   = errors.New("the answer is about another user or agreement than the one asked for, so something between the gateway and here mixes answers up")
-	ErrUnknownCertificate = protocol.ErrUnknownCertificate                                // its certificate (alipay-sn) is not configured, or has expired
-	ErrDecrypt            = errors.New("the answer could not be decrypted")               // with EncryptKey
-	ErrResponseTooLarge   = errors.New("the answer is larger than allowed")               // by WithMaxResponseBytes
-	ErrRedirect           = errors.New("the answer is a redirect, which is not followed") // of the gateway or a proxy
+	ErrResponseMismatch = errors.New("the answer is about another user or agreement than the one asked for, so something between the gateway and here mixes answers up")
+	ErrDecrypt          = errors.New("the answer could not be decrypted")               // with EncryptKey
+	ErrResponseTooLarge = errors.New("the answer is larger than allowed")               // by WithMaxResponseBytes
+	ErrRedirect         = errors.New("the answer is a redirect, which is not followed") // of the gateway or a proxy
 )
 
 // ErrStillWaiting: WaitForResult ended before a final result came.
@@ -146,9 +146,9 @@ func (e APIError) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.Error
 func (e APIError) LogValue() slog.Value { return slog.GroupValue(e.shown()...) }
 
 // MarshalJSON writes the error without Header and Body.
-func (e APIError) MarshalJSON() ([]byte, error) { return e.shown().MarshalJSON() }
+func (e APIError) MarshalJSON() ([]byte, error) { return asJSON(e.shown()) }
 
-func (e *APIError) shown() shownError {
+func (e *APIError) shown() []slog.Attr {
 	at := new(CallError)
 	at.like(e)
 	return at.show(e, slog.String("code", e.printedCode()), slog.String("message", redact.Printable(e.Message, maxShownMessage)),
@@ -296,9 +296,9 @@ func (e CallError) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.Erro
 func (e CallError) LogValue() slog.Value { return slog.GroupValue(e.shown()...) }
 
 // MarshalJSON writes the same members as [APIError].
-func (e CallError) MarshalJSON() ([]byte, error) { return e.shown().MarshalJSON() }
+func (e CallError) MarshalJSON() ([]byte, error) { return asJSON(e.shown()) }
 
-func (e *CallError) shown() shownError {
+func (e *CallError) shown() []slog.Attr {
 	if refused, ok := errors.AsType[*APIError](e); ok { // among the causes
 		shown := refused.shown()
 		shown[0], shown[1] = slog.String("error", e.Error()), slog.String("outcome", OutcomeOf(e).String())
@@ -307,24 +307,23 @@ func (e *CallError) shown() shownError {
 	return e.show(e)
 }
 
-// shownError is what logs and JSON show of an error, in this order.
-type shownError []slog.Attr
-
-// show shows an error of the call and attempt that e names, without what is empty.
-func (e *CallError) show(err error, answered ...slog.Attr) shownError {
-	shown := append(shownError{slog.String("error", err.Error()), slog.String("outcome", OutcomeOf(err).String()), slog.Int("status", e.StatusCode)}, answered...)
-	shown = append(shown, slog.String("trace_id", redact.Printable(e.TraceID, maxShownID)), slog.String("request_id", redact.Printable(e.RequestID, maxShownID)),
-		slog.Int("attempts", e.Attempts), slog.String("method", e.Method), slog.String("host", e.Host), slog.String("path", e.Path), slog.String("stage", string(e.Stage)))
+// show is what logs and JSON show, in this order and without what is empty, of an error
+// of the call and attempt that e names.
+func (e *CallError) show(err error, answered ...slog.Attr) []slog.Attr {
+	shown := []slog.Attr{slog.String("error", err.Error()), slog.String("outcome", OutcomeOf(err).String()), slog.Int("status", e.StatusCode)}
+	shown = append(append(shown, answered...),
+		slog.String("trace_id", redact.Printable(e.TraceID, maxShownID)), slog.String("request_id", redact.Printable(e.RequestID, maxShownID)),
+		slog.Int("attempts", e.Attempts), slog.String("method", e.Method), slog.String("host", e.Host), slog.String("path", e.Path),
+		slog.String("stage", string(e.Stage)))
 	return slices.DeleteFunc(shown, func(a slog.Attr) bool {
 		links, isLinks := a.Value.Any().([]ErrorLink)
 		return a.Value.Equal(slog.StringValue("")) || a.Value.Equal(slog.IntValue(0)) || isLinks && len(links) == 0
 	})
 }
 
-// MarshalJSON writes an object.
-func (s shownError) MarshalJSON() ([]byte, error) {
-	members := make([][]byte, len(s))
-	for i, a := range s {
+func asJSON(attrs []slog.Attr) ([]byte, error) {
+	members := make([][]byte, len(attrs))
+	for i, a := range attrs {
 		member, _ := json.Marshal(map[string]any{a.Key: a.Value.Any()}) // a string, a number or links
 		members[i] = member[1 : len(member)-1]
 	}

@@ -1,6 +1,7 @@
 package alipay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,18 +12,17 @@ import (
 )
 
 // Observer receives every call and every attempt, for metrics and traces. It changes
-// nothing but the context, through CallStart. Each function may be nil, must be safe
-// for concurrent use, and is called on the goroutine of the call, so it should be
-// quick. A call that is refused for its arguments never begins, and is not observed.
+// nothing but the context: the one that CallStart returns, unless nil, is the call's
+// and that of the other two. Each function may be nil, must be safe for concurrent use,
+// and is called on the goroutine of the call, so it should be quick. A call that is
+// refused for its arguments never begins, and is not observed.
 //
 // It gets nothing personal and nothing secret: no query, header or body. The errors
 // are those of the call, without [APIError].Header and Body and [CallError].Answer.
 type Observer struct {
-	// CallStart is called when a call begins. The context that it returns, unless nil,
-	// is the call's, and is given to the other two.
-	CallStart   func(ctx context.Context, call CallInfo) context.Context
-	AttemptDone func(ctx context.Context, attempt AttemptInfo) // an attempt has ended
-	CallDone    func(ctx context.Context, call CallResult)     // a call has ended
+	CallStart   func(ctx context.Context, call CallInfo) context.Context // a call begins
+	AttemptDone func(ctx context.Context, attempt AttemptInfo)           // an attempt has ended
+	CallDone    func(ctx context.Context, call CallResult)               // a call has ended
 }
 
 // CallInfo says which application calls what.
@@ -52,16 +52,13 @@ type AttemptInfo struct {
 // CallResult is a call that has ended.
 type CallResult struct {
 	CallInfo
-	Attempts   int           // how many were made
-	Outcome    Outcome       // what the call means
-	Code       ErrorCode     // of the last answer, "" without one
-	StatusCode int           // HTTP status of the last answer, 0 without one
-	Duration   time.Duration // how long it took, pauses included
-	Err        error         // nil for a success
-
-	// CertificateExpires is when the first configured certificate expires, if that is
-	// within 30 days, else zero.
-	CertificateExpires time.Time
+	Attempts           int           // how many were made
+	Outcome            Outcome       // what the call means
+	Code               ErrorCode     // of the last answer, "" without one
+	StatusCode         int           // HTTP status of the last answer, 0 without one
+	Duration           time.Duration // how long it took, pauses included
+	Err                error         // nil for a success
+	CertificateExpires time.Time     // the first configured one, if within 30 days; else zero
 }
 
 // guard calls foreign code: an Observer, or a log handler. A panic of it must not
@@ -77,15 +74,11 @@ func (s *settings) guard(ctx context.Context, foreign func()) {
 	foreign()
 }
 
-// callStart and the next two call the observers in the order in which the options
-// gave them.
 func (s *settings) callStart(ctx context.Context, call CallInfo) context.Context {
 	for _, o := range s.observers {
 		if o.CallStart != nil {
 			s.guard(ctx, func() {
-				if own := o.CallStart(ctx, call); own != nil {
-					ctx = own
-				}
+				ctx = cmp.Or(o.CallStart(ctx, call), ctx)
 			})
 		}
 	}

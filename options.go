@@ -107,12 +107,9 @@ func checked(name string, allowed bool, mistake string, how func(*settings)) Opt
 // written to it. A RoundTripper that repeats a request is stopped, and the outcome is
 // unknown; one that sends a GET in another context cannot be stopped. An answer for
 // which nothing was sent, from a cache or a fake RoundTripper, is refused with
-// [ErrResponseReplayed]: test against a server, such as alipaytest's.
-//
-// The transport bounds the header of an answer (MaxResponseHeaderBytes; 256 KiB in
-// the library's own, else 10 MB), and a handshake that goes on after the call has
-// ended (TLSHandshakeTimeout). net/http writes the first bytes that a server sends
-// after an answer to the standard logger.
+// [ErrResponseReplayed]: test against a server, such as alipaytest's. The header of an
+// answer is bounded by the transport (MaxResponseHeaderBytes; 256 KiB in the library's
+// own, else 10 MB).
 func WithHTTPClient(client *http.Client) Option {
 	return set(func(s *settings) {
 		s.httpClient = nil
@@ -136,11 +133,9 @@ func WithTimeout(timeout time.Duration) Option {
 // connection_reused, and where they apply status, trace_id, code, pause, stage and
 // error. The names are fixed. Nothing of a query, header, body or answer is logged.
 //
-// It also logs at Warn when a certificate was downloaded ("alipay: new
-// certificate"), and once a day when a configured one expires within 30 days
-// ("alipay: certificate expires"); and at Info, once for each kind, what had been done
-// to an answer on its way and was undone ("alipay: an answer was changed on its way").
-// By default nothing is logged.
+// It also logs at Warn when a certificate was downloaded, and once a day when a
+// configured one expires within 30 days; and at Info, once for each kind, what had been
+// done to an answer on its way and was undone. By default nothing is logged.
 func WithLogger(logger *slog.Logger) Option { return set(func(s *settings) { s.logger = logger }) }
 
 // WithObserver reports every call and every attempt to an observer. Several
@@ -151,9 +146,10 @@ func WithObserver(observer Observer) Option {
 
 // WithRetryPolicy sets how attempts that certainly had no effect are retried.
 func WithRetryPolicy(policy RetryPolicy) Option {
-	allowed := policy.MaxAttempts >= 0 && policy.BaseDelay >= 0 && policy.MaxDelay >= 0 && policy.TokenRatio >= 0 && !math.IsNaN(policy.MaxTokens)
-	return checked("WithRetryPolicy", allowed, "a member of the policy other than MaxTokens is negative, or one is not a number; the zero value of each means its default",
-		func(s *settings) { s.retry = policy })
+	allowed := policy.MaxAttempts >= 0 && policy.BaseDelay >= 0 && policy.MaxDelay >= 0 &&
+		policy.TokenRatio >= 0 && !math.IsNaN(policy.MaxTokens)
+	const mistake = "a member of the policy other than MaxTokens is negative, or one is not a number; the zero value of each means its default"
+	return checked("WithRetryPolicy", allowed, mistake, func(s *settings) { s.retry = policy })
 }
 
 // WithMaxResponseBytes bounds the body of an answer, counted after decompression;
