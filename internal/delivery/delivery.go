@@ -49,10 +49,9 @@ func NewTransport(client *http.Client) (*Transport, error) {
 		return nil, ErrNilTransport
 	}
 	// Clone waits for the first request of another client, which changes t.
-	if conf := t.Clone().TLSClientConfig; conf != nil {
-		if conf.MinVersion != 0 && conf.MinVersion < tls.VersionTLS12 || conf.MaxVersion != 0 && conf.MaxVersion < tls.VersionTLS12 {
-			return nil, ErrOldTLS
-		}
+	old := func(version uint16) bool { return version != 0 && version < tls.VersionTLS12 }
+	if conf := t.Clone().TLSClientConfig; conf != nil && (old(conf.MinVersion) || old(conf.MaxVersion)) {
+		return nil, ErrOldTLS
 	}
 	return &Transport{t, netHTTP}, nil
 }
@@ -105,22 +104,21 @@ func NewHTTPTransport() *http.Transport {
 // connection that does not show its TLS counts as having none, version 0. QUIC has
 // TLS 1.3 built in.
 func tlsOf(ctx context.Context, conn net.Conn) (version uint16, protocol string) {
-	for conn != nil {
-		if handshaker, ok := conn.(interface{ HandshakeContext(context.Context) error }); ok && handshaker.HandshakeContext(ctx) != nil {
-			return 0, ""
-		}
-		if secured, ok := conn.(interface{ ConnectionState() tls.ConnectionState }); ok {
-			state := secured.ConnectionState()
-			return state.Version, state.NegotiatedProtocol
-		}
-		if addr := conn.RemoteAddr(); addr != nil && addr.Network() == "udp" {
-			return tls.VersionTLS13, "h3"
-		}
-		wrapper, ok := conn.(interface{ NetConn() net.Conn })
-		if !ok {
-			return 0, ""
-		}
-		conn = wrapper.NetConn()
+	if conn == nil {
+		return 0, ""
+	}
+	if handshaker, ok := conn.(interface{ HandshakeContext(context.Context) error }); ok && handshaker.HandshakeContext(ctx) != nil {
+		return 0, ""
+	}
+	if secured, ok := conn.(interface{ ConnectionState() tls.ConnectionState }); ok {
+		state := secured.ConnectionState()
+		return state.Version, state.NegotiatedProtocol
+	}
+	if addr := conn.RemoteAddr(); addr != nil && addr.Network() == "udp" {
+		return tls.VersionTLS13, "h3"
+	}
+	if wrapper, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		return tlsOf(ctx, wrapper.NetConn())
 	}
 	return 0, ""
 }

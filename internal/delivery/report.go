@@ -147,8 +147,10 @@ func (r *Report) hold(conn net.Conn) bool {
 // OnTheWire reports, after an answer, whether there is any evidence that its
 // request was sent: a cache answers without sending it.
 func (r *Report) OnTheWire() bool {
-	return r.hooked.Load() || r.bodyRead.Load() || r.bodyReadEarly.Load()
+	return r.hooked.Load() || r.wasRead()
 }
+
+func (r *Report) wasRead() bool { return r.bodyRead.Load() || r.bodyReadEarly.Load() }
 
 // Reused reports whether the connection had been used before.
 func (r *Report) Reused() bool { return r.connReused.Load() }
@@ -274,7 +276,6 @@ func refusedByHTTP2(err error) bool {
 type watchedBody struct {
 	report *Report
 	rest   []byte
-	ended  atomic.Bool
 	closed atomic.Bool // at its end
 }
 
@@ -293,12 +294,10 @@ func (b *watchedBody) take(n int) ([]byte, error) {
 		r.bodyReadEarly.Store(true)
 	}
 	if len(b.rest) == 0 {
-		b.ended.Store(true)
 		return nil, io.EOF
 	}
 	part := b.rest[:min(n, len(b.rest))]
 	b.rest = b.rest[len(part):]
-	b.ended.Store(len(b.rest) == 0)
 	return part, nil
 }
 
@@ -321,6 +320,6 @@ func (b *watchedBody) WriteTo(w io.Writer) (int64, error) {
 }
 
 func (b *watchedBody) Close() error {
-	b.closed.Store(b.ended.Load())
+	b.closed.Store(len(b.rest) == 0 && b.report.wasRead())
 	return nil
 }
