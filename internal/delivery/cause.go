@@ -45,10 +45,11 @@ type transportError struct {
 	timeout bool
 
 	// What else was found in the tree of the error.
-	op          net.OpError   // the outermost
-	refusal     *connectError // of a proxy
-	name        string        // that does not resolve
-	certificate error         // why it was not accepted
+	op            net.OpError   // the outermost
+	refusal       *connectError // of a proxy
+	name          string        // that does not resolve
+	certificate   error         // why it was not accepted
+	streamRefused bool          // by an HTTP/2 server
 }
 
 func (e *transportError) Error() string   { return e.text }
@@ -81,6 +82,14 @@ var safeTexts = regexp.MustCompile(`` +
 	`|graceful shutdown GOAWAY|server sent GOAWAY and closed the connection|client connection (?:lost|force closed)` +
 	`|gzip: invalid (?:header|checksum)`)
 
+// streamRefused is how net/http and golang.org/x/net/http2 say that the server
+// did not process a stream (RFC 9113, sections 6.8 and 8.7) when the request
+// cannot be repeated. The error behind it is not reachable. Should the text
+// change, such an error counts as outcome unknown.
+var streamRefused = regexp.MustCompile(`^http2: Transport: cannot retry err \[(` +
+	`stream error: stream ID \d+; REFUSED_STREAM(; received from peer)?` +
+	`|http2: Transport received Server's graceful shutdown GOAWAY)\] after Request\.Body was written`)
+
 // newTransportError rebuilds err from what is known to be safe to show.
 func newTransportError(err error) *transportError {
 	e := &transportError{text: "the transport failed"}
@@ -98,6 +107,7 @@ func newTransportError(err error) *transportError {
 	add := func(text string, cause error) { known, e.causes = cmp.Or(known, text), append(e.causes, cause) }
 	walk(err, func(inner error) {
 		quoted = cmp.Or(quoted, safeTexts.FindString(inner.Error()))
+		e.streamRefused = e.streamRefused || streamRefused.MatchString(inner.Error())
 		switch inner := inner.(type) {
 		case *net.OpError:
 			if e.op.Op == "" {

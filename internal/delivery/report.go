@@ -10,7 +10,6 @@ import (
 	"net/textproto"
 	"net/url"
 	"reflect"
-	"regexp"
 	"sync"
 	"sync/atomic"
 )
@@ -174,15 +173,15 @@ func (r *Report) tryNext() bool {
 // MaybeSent reports, after Send failed, whether a complete request may have
 // reached the gateway. No evidence counts as sent.
 func (r *Report) MaybeSent() bool {
-	op, _ := errors.AsType[*net.OpError](r.cause)
-	streamRefused := !r.repeatStopped.Load() && !r.earlyAnswer.Load() && refusedByHTTP2(r.cause)
+	cause := newTransportError(r.cause)
+	streamRefused := cause.streamRefused && !r.repeatStopped.Load() && !r.earlyAnswer.Load()
 	switch {
 	case r.call == nil: // the base transport never saw it
 		return false
 	case r.bodyRead.Load(): // the head is on the socket; a refused HTTP/2 stream is not processed
 		return !streamRefused
 	case !r.hooked.Load(): // a RoundTripper that hides the hooks, and perhaps read the body into memory
-		return r.kind != own && (r.bodyReadEarly.Load() || op == nil || op.Op != "dial")
+		return r.kind != own && (r.bodyReadEarly.Load() || cause.op.Op != "dial")
 	case !r.gotConn.Load(): // no connection that could carry it
 		return r.bodyReadEarly.Load() && !r.connInsecure.Load()
 	case r.call.Err() != nil: // a cancelled round trip returns while its writer may still write
@@ -252,22 +251,6 @@ func (r *Report) onWroteHeaders() {
 func (r *Report) onEarlyAnswer(int, textproto.MIMEHeader) error {
 	r.earlyAnswer.Store(true)
 	return nil
-}
-
-// streamRefused is how net/http and golang.org/x/net/http2 say that the server
-// did not process a stream (RFC 9113, sections 6.8 and 8.7) when the request
-// cannot be repeated. The error behind it is not reachable. Should the text
-// change, such an error counts as outcome unknown.
-var streamRefused = regexp.MustCompile(`^http2: Transport: cannot retry err \[(` +
-	`stream error: stream ID \d+; REFUSED_STREAM(; received from peer)?` +
-	`|http2: Transport received Server's graceful shutdown GOAWAY)\] after Request\.Body was written`)
-
-func refusedByHTTP2(err error) bool {
-	found := false
-	walk(err, func(e error) {
-		found = found || streamRefused.MatchString(e.Error())
-	})
-	return found
 }
 
 // watchedBody is the body of one attempt. It cannot be repeated, and notifies the
