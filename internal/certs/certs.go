@@ -32,9 +32,8 @@ var ErrUnsupported = errors.New("crypto/x509 cannot read the certificate (an uns
 // maxCertificates bounds the work for a hostile file; real ones hold up to four.
 const maxCertificates = 200
 
-// Parse returns every certificate of text, in file order, in the damaged forms too
-// that package keys repairs. Anything that is not a certificate, or a damaged one, is
-// an error.
+// Parse returns every certificate of text, in file order. Anything else, or a damaged
+// certificate that package keys does not repair, is an error.
 //
 // The SN, by which the platform names a certificate (v3 protocol, certificate mode),
 // is the lower-case hex MD5 of the issuer's name in RFC 2253 form and the serial

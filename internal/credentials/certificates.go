@@ -52,11 +52,7 @@ func (c Config) resolveCertificates(r *Credentials, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	if err := c.alipayCerts(r, pid, now); err != nil {
-		return err
-	}
-	slices.SortStableFunc(r.Expiries, func(a, b Expiry) int { return a.NotAfter.Compare(b.NotAfter) })
-	return nil
+	return c.alipayCerts(r, pid, now)
 }
 
 func (s source) certificates(belongs text) (list []certs.Certificate, field string, err error) {
@@ -100,8 +96,7 @@ var (
 	alipaySubject = regexp.MustCompile(`(?:^|\D)(2088\d{12})$`)
 )
 
-// appCert finds the application's certificate: the one of its private key. It returns
-// the PID in its name, "" where there is none.
+// appCert finds the certificate of the application's private key, and the PID in its name.
 func (c Config) appCert(r *Credentials, now time.Time) (pid string, err error) {
 	list, field, err := source{"AppCertContent", c.AppCertContent, "AppCertPath", c.AppCertPath}.certificates(
 		both("the application's certificate (应用公钥证书, appCertPublicKey_….crt) belongs here", "这里要填应用公钥证书（appCertPublicKey_….crt）"))
@@ -109,12 +104,11 @@ func (c Config) appCert(r *Credentials, now time.Time) (pid string, err error) {
 		return "", err
 	}
 	i := slices.IndexFunc(list, func(c certs.Certificate) bool { return belongsTo(r.PublicKey, c) })
-	switch {
-	case i >= 0:
-	case slices.ContainsFunc(list, func(c certs.Certificate) bool { return c.X509 != nil && !certs.IsCA(c.X509) }):
+	if i < 0 && slices.ContainsFunc(list, func(c certs.Certificate) bool { return c.X509 != nil && !certs.IsCA(c.X509) }) {
 		return "", mistake(field, both("the certificate does not match the application's private key; use the 应用公钥证书 that was issued for this key, or the key that belongs to the certificate",
 			"证书与应用私钥不配套；请使用为这把私钥签发的应用公钥证书，或证书对应的私钥"))
-	default:
+	}
+	if i < 0 {
 		return "", mistake(field, both("it contains CA certificates only; the application's certificate (应用公钥证书, appCertPublicKey_….crt) belongs here",
 			"其中只有 CA 证书；这里要填应用公钥证书（appCertPublicKey_….crt）"))
 	}
@@ -180,6 +174,7 @@ func (c Config) alipayCerts(r *Credentials, pid string, now time.Time) error {
 	if !slices.ContainsFunc(leaves, func(c certs.Certificate) bool { return notValidAt(c, now) == text{} }) {
 		return wrong(notValidAt(leaves[0], now))
 	}
+	slices.SortStableFunc(r.Expiries, func(a, b Expiry) int { return a.NotAfter.Compare(b.NotAfter) })
 	return nil
 }
 
@@ -223,8 +218,7 @@ func isIssuer(cert, other *x509.Certificate) bool {
 	return other != nil && bytes.Equal(other.RawIssuer, cert.RawSubject) && !bytes.Equal(other.RawSubject, other.RawIssuer)
 }
 
-// signerOf says why the key of a certificate cannot be Alipay's, whatever the dates
-// and the chain.
+// signerOf says why a key cannot be Alipay's, whatever the dates and the chain.
 func signerOf(leaf certs.Certificate) (cert AlipayCert, reason text) {
 	key, isRSA := leaf.X509.PublicKey.(*rsa.PublicKey)
 	switch {

@@ -97,16 +97,7 @@ func Resolve(c Config, now time.Time) (*Credentials, error) {
 		return nil, err
 	}
 	r := &Credentials{Base: base, AppID: c.AppID, Signer: signer, PublicKey: own, AppAuthToken: c.AppAuthToken}
-	certificates, err := c.usesCertificates()
-	if err != nil {
-		return nil, err
-	}
-	if certificates {
-		err = c.resolveCertificates(r, now)
-	} else {
-		r.AlipayKey, err = c.alipayKey(own)
-	}
-	if err != nil {
+	if err := c.resolveMode(r, now); err != nil {
 		return nil, err
 	}
 	if c.EncryptKey != "" {
@@ -142,21 +133,21 @@ func isVisibleASCII(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r <= 0x20 || r >= 0x7f })
 }
 
-// usesCertificates reports whether certificate mode is configured; it is an error
-// when both modes are, or neither.
-func (c Config) usesCertificates() (bool, error) {
+// resolveMode resolves the keys of the one mode that is configured.
+func (c Config) resolveMode(r *Credentials, now time.Time) (err error) {
 	publicKey := cmp.Or(c.AlipayPublicKey, c.AlipayPublicKeyPath)
 	app, alipay, root := cmp.Or(c.AppCertContent, c.AppCertPath), cmp.Or(c.AlipayPublicCertContent, c.AlipayPublicCertPath), cmp.Or(c.RootCertContent, c.RootCertPath)
 	missing := ""
 	switch certificates := cmp.Or(app, alipay, root); {
 	case publicKey != "" && certificates != "":
-		return false, mistake("AlipayPublicKey", both(
+		return mistake("AlipayPublicKey", both(
 			"both modes are configured; leave it empty for certificate mode (证书模式), or leave the certificates empty for public-key mode (公钥模式), whichever the console shows under 接口加签方式",
 			"两种加签方式都配置了；证书模式请留空此项，公钥模式请留空证书，以控制台的接口加签方式为准"))
 	case publicKey != "":
-		return false, nil
+		r.AlipayKey, err = c.alipayKey(r.PublicKey)
+		return err
 	case certificates == "":
-		return false, mistake("AlipayPublicKey", both(
+		return mistake("AlipayPublicKey", both(
 			"neither mode is configured; give AlipayPublicKey (支付宝公钥, public-key mode) or the three certificates (certificate mode), whichever the console shows under 接口加签方式",
 			"两种加签方式都没有配置；请填写支付宝公钥（公钥模式）或三个证书（证书模式），以控制台的接口加签方式为准"))
 	case app == "":
@@ -166,9 +157,9 @@ func (c Config) usesCertificates() (bool, error) {
 	case root == "":
 		missing = "RootCertContent"
 	default:
-		return true, nil
+		return c.resolveCertificates(r, now)
 	}
-	return false, mistake(missing, both(
+	return mistake(missing, both(
 		"it is missing; certificate mode (证书模式) needs all three: AppCertContent (应用公钥证书), AlipayPublicCertContent (支付宝公钥证书) and RootCertContent (支付宝根证书), or their …Path variants",
 		"缺少此项；证书模式需要三个证书：AppCertContent（应用公钥证书）、AlipayPublicCertContent（支付宝公钥证书）、RootCertContent（支付宝根证书），或对应的 …Path"))
 }

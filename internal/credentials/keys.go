@@ -43,9 +43,9 @@ func (c Config) signer() (crypto.Signer, *rsa.PublicKey, error) {
 			"没有填写；请填写应用私钥，或用 PrivateKeyPath 指定文件，或提供 Signer"))
 	case key.Defect != (text{}):
 		advice = both("copy the application's private key (应用私钥) again, whole", "请重新完整复制应用私钥")
-	case key.Kind == keys.PrivateRSA && weak(key.Public) != text{}:
+	case key.Private != nil && weak(key.Public) != text{}:
 		return nil, nil, mistake(key.field, weak(key.Public))
-	case key.Kind == keys.PrivateRSA:
+	case key.Private != nil:
 		if fips140.Enforced() {
 			if _, err := key.Private.Sign(rand.Reader, make([]byte, sha256.Size), crypto.SHA256); err != nil {
 				return nil, nil, mistake(key.field, forbidden)
@@ -55,13 +55,13 @@ func (c Config) signer() (crypto.Signer, *rsa.PublicKey, error) {
 	case key.Kind == keys.EncryptedPrivate:
 		advice = both("decrypt it first, for example with: openssl pkey -in encrypted.pem -out app_private_key.pem",
 			"请先解密，例如：openssl pkey -in encrypted.pem -out app_private_key.pem")
-	case key.Kind == keys.PublicRSA || key.Kind == keys.PublicOther:
+	case key.Kind == keys.Public:
 		advice = both("the application's private key (应用私钥) belongs here, which the key tool (密钥工具) made along with the public one",
 			"这里要填应用私钥，它和公钥一起由密钥工具生成")
 	case key.Kind == keys.Certificate:
 		advice = both("the application's private key (应用私钥) belongs here; a certificate goes into AppCertContent (应用公钥证书) or AlipayPublicCertContent (支付宝公钥证书)",
 			"这里要填应用私钥；证书应填到 AppCertContent（应用公钥证书）或 AlipayPublicCertContent（支付宝公钥证书）")
-	case key.Kind == keys.PrivateOther:
+	case key.Kind == keys.Private:
 		advice = both("the v3 protocol signs with RSA only: make an RSA2 key of 2048 bits", "v3 协议只用 RSA 签名：请生成 2048 位的 RSA2 密钥")
 	default:
 		advice = both("the application's private key (应用私钥) belongs here, as PKCS#8 or PKCS#1, PEM or bare base64",
@@ -106,12 +106,12 @@ func (c Config) alipayKey(own *rsa.PublicKey) (*rsa.PublicKey, error) {
 	switch isOwn := key.Public != nil && own.Equal(key.Public); {
 	case key.Defect != (text{}):
 		advice = both("copy Alipay's public key (支付宝公钥) again from the console, whole", "请从控制台重新完整复制支付宝公钥")
-	case key.Kind == keys.PublicRSA && isOwn:
+	case key.Kind == keys.Public && isOwn:
 		return nil, mistake(key.field, both("this is the application's own public key (应用公钥); copy Alipay's (支付宝公钥) from the console instead: it is shown there once the application's own has been uploaded",
 			"这是应用自己的公钥（应用公钥）；请从控制台复制支付宝公钥：上传应用公钥之后，控制台才会显示它"))
-	case key.Kind == keys.PublicRSA && weak(key.Public) != text{}:
+	case key.Kind == keys.Public && key.Public != nil && weak(key.Public) != text{}:
 		return nil, mistake(key.field, weak(key.Public))
-	case key.Kind == keys.PublicRSA:
+	case key.Kind == keys.Public && key.Public != nil:
 		return key.Public, nil
 	case key.Kind == keys.Certificate && isOwn:
 		advice = both("it is the application's own and belongs in AppCertContent (certificate mode); for public-key mode copy Alipay's public key (支付宝公钥) from the console",
@@ -119,7 +119,7 @@ func (c Config) alipayKey(own *rsa.PublicKey) (*rsa.PublicKey, error) {
 	case key.Kind == keys.Certificate:
 		advice = both("put it into AlipayPublicCertContent (certificate mode), or copy Alipay's public key (支付宝公钥) from the console",
 			"请填到 AlipayPublicCertContent（证书模式），或从控制台复制支付宝公钥")
-	case key.Kind == keys.PrivateRSA || key.Kind == keys.PrivateOther || key.Kind == keys.EncryptedPrivate:
+	case key.Kind == keys.Private || key.Kind == keys.EncryptedPrivate:
 		advice = both("Alipay's public key (支付宝公钥) belongs here; a private key goes into PrivateKey only, and nowhere else",
 			"这里要填支付宝公钥；私钥只能填到 PrivateKey，不能放在别处")
 	default:

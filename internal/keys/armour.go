@@ -78,8 +78,7 @@ func Visible(text string) string {
 	}, text)
 }
 
-// unquote strips blanks and quotes around text, and what a byte order mark of UTF-16
-// becomes.
+// unquote strips blanks and quotes around text, and UTF-16's byte order mark.
 func unquote(text string) string {
 	return strings.TrimFunc(text, func(r rune) bool {
 		return unicode.IsSpace(r) || r == utf8.RuneError || strings.ContainsRune("\"'`“”‘’", r)

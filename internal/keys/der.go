@@ -3,34 +3,34 @@ package keys
 import (
 	"bytes"
 	"cmp"
-	"crypto/ecdsa"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/hex"
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/seed-39a49030/alipay/internal/bilingual"
 )
 
-// shapes tells what a DER is by how it begins, so that a text which was cut short
-// has a name too, or as the last resort by the label of its PEM armour. crypto/x509
-// then reads what is whole.
-var shapes = []struct {
+type shape struct {
 	kind        Kind
 	form, label string
 	begins      *regexp.Regexp
-}{
-	{PrivateRSA, "PKCS#1", "RSA PRIVATE KEY", begins("SEQ 02010[01] 02(?:[4-7]|8[123])")},
-	{PrivateRSA, "PKCS#8", "RSA PRIVATE KEY", begins("SEQ 02010[01] SEQ RSA")},
+}
+
+// shapes tells what a DER is by how it begins, so that a text which was cut short
+// has a name too, or as the last resort by the label of its PEM armour. crypto/x509
+// then reads what is whole.
+var shapes = []shape{
+	{Private, "PKCS#1", "RSA PRIVATE KEY", begins("SEQ 02010[01] 02(?:[4-7]|8[123])")},
 	{EncryptedPrivate, "PKCS#8", "ENCRYPTED PRIVATE KEY", begins("SEQ SEQ 06..2a864886f70d01(?:05|0c01)")}, // PBES2, and what came before it
-	{PrivateOther, "SEC 1", "EC PRIVATE KEY", begins("SEQ 020101 04")},
-	{PrivateOther, "PKCS#8", "PRIVATE KEY", begins("SEQ 02010[01] SEQ 06")},
-	{PublicRSA, "PKCS#1", "RSA PUBLIC KEY", begins("SEQ 02(?:[4-7]|8[123])")},
-	{PublicRSA, "SPKI", "RSA PUBLIC KEY", begins("SEQ SEQ RSA")},
-	{PublicOther, "SPKI", "PUBLIC KEY", begins("SEQ SEQ 06")},
+	{Private, "SEC 1", "EC PRIVATE KEY", begins("SEQ 020101 04")},
+	{Private, "PKCS#8", "PRIVATE KEY", begins("SEQ 02010[01] SEQ 06")},
+	{Public, "PKCS#1", "RSA PUBLIC KEY", begins("SEQ 02(?:[4-7]|8[123])")},
+	{Public, "SPKI", "PUBLIC KEY", begins("SEQ SEQ 06")},
 	{OtherFormat, "PKCS#12", "PKCS12", begins("SEQ 020103 SEQ")},
 	{OtherFormat, "PKCS#7", "PKCS7", begins("SEQ 06092a864886f70d0107")},
 	{CertificateRequest, "PKCS#10", "CERTIFICATE REQUEST", begins("SEQ SEQ 020100")},
@@ -39,32 +39,33 @@ var shapes = []struct {
 
 // begins makes a pattern over hexadecimal digits.
 func begins(with string) *regexp.Regexp {
-	return regexp.MustCompile("^" + strings.NewReplacer(" ", "", "SEQ", "30(?:[0-7].|81..|82.{4}|83.{6})", "RSA", "06092a864886f70d010101").Replace(with))
+	return regexp.MustCompile("^" + strings.NewReplacer(" ", "", "SEQ", "30(?:[0-7].|81..|82.{4}|83.{6})").Replace(with))
 }
 
 const (
-	algorithmEC = "\x06\x07\x2a\x86\x48\xce\x3d\x02\x01"
-	curveSM2    = "\x06\x08\x2a\x81\x1c\xcf\x55\x01\x82\x2d"
+	algorithmRSA = "\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01"
+	algorithmEC  = "\x06\x07\x2a\x86\x48\xce\x3d\x02\x01"
+	curveSM2     = "\x06\x08\x2a\x81\x1c\xcf\x55\x01\x82\x2d"
 )
 
 // recognise fills in Kind, Form and Algorithm; known says that the DER has told.
 func (m *Material) recognise(label string) (known bool) {
-	head := hex.EncodeToString(m.DER[:min(len(m.DER), 64)])
-	for _, shape := range shapes {
-		if known = shape.begins.MatchString(head); known {
-			m.Kind, m.Form = shape.kind, shape.form
-			break
-		}
+	head := hex.EncodeToString(m.DER[:min(len(m.DER), 32)])
+	i := slices.IndexFunc(shapes, func(s shape) bool { return s.begins.MatchString(head) })
+	if known = i >= 0; !known {
+		i = slices.IndexFunc(shapes, func(s shape) bool { return strings.Contains(label, s.label) })
 	}
-	for _, shape := range shapes {
-		if m.Kind == Unknown && strings.Contains(label, shape.label) {
-			m.Kind, m.Form = shape.kind, shape.form
-		}
+	if i >= 0 {
+		m.Kind, m.Form = shapes[i].kind, shapes[i].form
 	}
-	switch isOther := m.Kind == PrivateOther || m.Kind == PublicOther; {
-	case (isOther || m.Kind == Certificate) && bytes.Contains(m.DER, []byte(curveSM2)):
+	has := func(id string) bool { return bytes.Contains(m.DER, []byte(id)) }
+	switch isKey := m.Kind == Private || m.Kind == Public; {
+	case m.Form == "PKCS#1", isKey && has(algorithmRSA):
+		m.Algorithm = "RSA"
+	case !isKey && m.Kind != Certificate:
+	case has(curveSM2):
 		m.Algorithm = "SM2"
-	case m.Form == "SEC 1" || isOther && bytes.Contains(m.DER, []byte(algorithmEC)):
+	case m.Form == "SEC 1", has(algorithmEC):
 		m.Algorithm = "EC"
 	}
 	return known
@@ -104,7 +105,7 @@ func (b block) inspect() Material {
 }
 
 // announced is the length of the whole DER, as the head of its SEQUENCE announces
-// it; 0 for anything else, and for more than a text can have.
+// it; 0 for anything else.
 func announced(der []byte) int {
 	if len(der) < 2 || der[0] != 0x30 {
 		return 0
@@ -119,9 +120,6 @@ func announced(der []byte) int {
 			size = size<<8 | int(c)
 		}
 	}
-	if size > maxText {
-		return 0
-	}
 	return head + size
 }
 
@@ -135,21 +133,23 @@ var (
 func (m Material) parsed() Material {
 	var key any
 	var err error
-	switch isRSA := m.Kind == PrivateRSA || m.Kind == PublicRSA; {
-	case isRSA && len(m.DER) > maxBits:
-		return m.defective(defectHuge)
-	case m.Kind == PrivateRSA && m.Form == "PKCS#8":
-		key, err = x509.ParsePKCS8PrivateKey(m.DER)
-	case m.Kind == PrivateRSA:
-		key, err = x509.ParsePKCS1PrivateKey(m.DER)
-	case m.Kind == PublicRSA && m.Form == "SPKI":
-		key, err = x509.ParsePKIXPublicKey(m.DER)
-	case m.Kind == PublicRSA:
-		key, err = x509.ParsePKCS1PublicKey(m.DER)
+	switch {
 	case m.Kind == Certificate:
 		if c, err := x509.ParseCertificate(m.DER); err == nil { // it refuses SM2
 			key = c.PublicKey
 		}
+	case m.Algorithm != "RSA":
+		return m
+	case len(m.DER) > maxBits:
+		return m.defective(defectHuge)
+	case m.Form == "PKCS#8":
+		key, err = x509.ParsePKCS8PrivateKey(m.DER)
+	case m.Form == "SPKI":
+		key, err = x509.ParsePKIXPublicKey(m.DER)
+	case m.Kind == Private:
+		key, err = x509.ParsePKCS1PrivateKey(m.DER)
+	default:
+		key, err = x509.ParsePKCS1PublicKey(m.DER)
 	}
 	if err != nil {
 		return m.defective(defectCorrupt)
@@ -159,10 +159,7 @@ func (m Material) parsed() Material {
 		m.Private, m.Public = key, &key.PublicKey
 	case *rsa.PublicKey:
 		m.Public = key
-	case *ecdsa.PublicKey:
-		m.Algorithm = "EC"
-	}
-	if m.Public == nil {
+	default:
 		return m
 	}
 	m.Algorithm = fmt.Sprintf("RSA-%d", m.Public.N.BitLen())
@@ -177,9 +174,8 @@ func (m Material) parsed() Material {
 const maxBits = 16384
 
 // Defect says why key is not usable as an RSA public key, in fixed words that are
-// safe to show; nothing if it is usable. It is for the key of a Signer, which Inspect has
-// not checked: with an exponent of 1 anyone can make a signature, and arithmetic
-// with a huge modulus takes seconds.
+// safe to show; nothing if it is usable. With an exponent of 1, for example, anyone can
+// make a signature.
 func Defect(key *rsa.PublicKey) bilingual.Text {
 	switch {
 	case key.N.Sign() <= 0 || key.N.Bit(0) == 0 || key.E < 3 || key.E&1 == 0 || key.E > math.MaxInt32:

@@ -31,8 +31,8 @@ var (
 
 func TestTheLengthIsTheAnnouncedOne(t *testing.T) {
 	for in, want := range map[string]int{
-		"30 00": 2, "30 7f": 129, "30 81 80": 131, "30 82 01 02 ff": 262, "30 83 01 00 00": 65541, "30 83 10 00 00": maxText + 5,
-		"": 0, "30": 0, "31 00": 0, "30 80 00 00": 0, "30 82 01": 0, "30 83 10 00 01": 0, "30 84 00 00 00 01": 0, "30 ff": 0,
+		"30 00": 2, "30 7f": 129, "30 81 80": 131, "30 82 01 02 ff": 262, "30 83 01 00 00": 65541, "30 83 10 00 00": maxText + 5, "30 83 ff ff ff": 1<<24 + 4,
+		"": 0, "30": 0, "31 00": 0, "30 80 00 00": 0, "30 82 01": 0, "30 84 00 00 00 01": 0, "30 ff": 0,
 	} {
 		assert.Equal(t, want, announced(unhex(in)), in)
 	}
@@ -49,31 +49,31 @@ func TestStructuresAreToldApartByHowTheyBegin(t *testing.T) {
 		kind            Kind
 		form, algorithm string
 	}{
-		"PKCS#8":                      {seq(integer(0), rsaID, octets), PrivateRSA, "PKCS#8", ""},
-		"PKCS#8, version 1":           {seq(integer(1), rsaID, octets), PrivateRSA, "PKCS#8", ""},
+		"PKCS#8":                      {seq(integer(0), rsaID, octets), Private, "PKCS#8", "RSA"},
+		"PKCS#8, version 1":           {seq(integer(1), rsaID, octets), Private, "PKCS#8", "RSA"},
 		"PKCS#8, version 2":           {seq(integer(2), rsaID, octets), Unknown, "", ""},
-		"PKCS#8, EC":                  {seq(integer(0), ecID, octets), PrivateOther, "PKCS#8", "EC"},
-		"PKCS#8, SM2":                 {seq(integer(0), sm2ID, octets), PrivateOther, "PKCS#8", "SM2"},
-		"PKCS#8, Ed25519":             {seq(integer(0), edID, octets), PrivateOther, "PKCS#8", ""},
-		"PKCS#8, RSA-PSS":             {seq(integer(0), pssID, octets), PrivateOther, "PKCS#8", ""},
-		"PKCS#8 of a rare algorithm":  {seq(integer(0), dhID, octets), PrivateOther, "PKCS#8", ""},
-		"PKCS#8 up to its algorithm":  {seq(integer(0), rsaID), PrivateRSA, "PKCS#8", ""},
+		"PKCS#8, EC":                  {seq(integer(0), ecID, octets), Private, "PKCS#8", "EC"},
+		"PKCS#8, SM2":                 {seq(integer(0), sm2ID, octets), Private, "PKCS#8", "SM2"},
+		"PKCS#8, Ed25519":             {seq(integer(0), edID, octets), Private, "PKCS#8", ""},
+		"PKCS#8, RSA-PSS":             {seq(integer(0), pssID, octets), Private, "PKCS#8", ""},
+		"PKCS#8 of a rare algorithm":  {seq(integer(0), dhID, octets), Private, "PKCS#8", ""},
+		"PKCS#8 up to its algorithm":  {seq(integer(0), rsaID), Private, "PKCS#8", "RSA"},
 		"a version and no algorithm":  {seq(integer(0), seq(null)), Unknown, "", ""},
 		"PKCS#12":                     {seq(integer(3), seq(tlv(6, "x"))), OtherFormat, "PKCS#12", ""},
 		"version 4":                   {seq(integer(4), seq(tlv(6, "x"))), Unknown, "", ""},
-		"SEC 1":                       {seq(integer(1), octets), PrivateOther, "SEC 1", "EC"},
-		"SEC 1, SM2":                  {seq(integer(1), octets, tlv(0xa0, curveSM2)), PrivateOther, "SEC 1", "SM2"},
+		"SEC 1":                       {seq(integer(1), octets), Private, "SEC 1", "EC"},
+		"SEC 1, SM2":                  {seq(integer(1), octets, tlv(0xa0, curveSM2)), Private, "SEC 1", "SM2"},
 		"SEC 1, version 0":            {seq(integer(0), octets), Unknown, "", ""},
-		"PKCS#1, private":             {seq(integer(0), modulus2K, integer(65537)), PrivateRSA, "PKCS#1", ""},
-		"PKCS#1, private, 512 bits":   {seq(integer(0), tlv(2, "\x00"+strings.Repeat("\xff", 64)), integer(65537)), PrivateRSA, "PKCS#1", ""},
-		"PKCS#1, public":              {seq(modulus2K, integer(65537)), PublicRSA, "PKCS#1", ""},
-		"PKCS#1, public, 512 bits":    {seq(tlv(2, "\x00"+strings.Repeat("\xff", 64)), integer(65537)), PublicRSA, "PKCS#1", ""},
+		"PKCS#1, private":             {seq(integer(0), modulus2K, integer(65537)), Private, "PKCS#1", "RSA"},
+		"PKCS#1, private, 512 bits":   {seq(integer(0), tlv(2, "\x00"+strings.Repeat("\xff", 64)), integer(65537)), Private, "PKCS#1", "RSA"},
+		"PKCS#1, public":              {seq(modulus2K, integer(65537)), Public, "PKCS#1", "RSA"},
+		"PKCS#1, public, 512 bits":    {seq(tlv(2, "\x00"+strings.Repeat("\xff", 64)), integer(65537)), Public, "PKCS#1", "RSA"},
 		"two short numbers":           {seq(integer(1<<62), integer(3)), Unknown, "", ""},
-		"SPKI":                        {seq(rsaID, bits), PublicRSA, "SPKI", ""},
-		"SPKI, EC":                    {seq(ecID, bits), PublicOther, "SPKI", "EC"},
-		"SPKI, SM2":                   {seq(sm2ID, bits), PublicOther, "SPKI", "SM2"},
-		"SPKI, Ed25519":               {seq(edID, bits), PublicOther, "SPKI", ""},
-		"SPKI of a rare algorithm":    {seq(dhID, bits), PublicOther, "SPKI", ""},
+		"SPKI":                        {seq(rsaID, bits), Public, "SPKI", "RSA"},
+		"SPKI, EC":                    {seq(ecID, bits), Public, "SPKI", "EC"},
+		"SPKI, SM2":                   {seq(sm2ID, bits), Public, "SPKI", "SM2"},
+		"SPKI, Ed25519":               {seq(edID, bits), Public, "SPKI", ""},
+		"SPKI of a rare algorithm":    {seq(dhID, bits), Public, "SPKI", ""},
 		"SPKI without an algorithm":   {seq(seq(null), bits), Unknown, "", ""},
 		"encrypted PKCS#8":            {seq(pbes2, octets), EncryptedPrivate, "PKCS#8", ""},
 		"encrypted PKCS#8, older":     {seq(pbe, octets), EncryptedPrivate, "PKCS#8", ""},
@@ -83,7 +83,7 @@ func TestStructuresAreToldApartByHowTheyBegin(t *testing.T) {
 		"certificate, version 1":      {seq(seq(integer(7), rsaID, octets)), Certificate, "X.509", ""},
 		"certificate, SM2":            {seq(seq(tlv(0xa0, integer(2)), integer(7), sm2ID, octets)), Certificate, "X.509", "SM2"},
 		"certificate request":         {seq(seq(integer(0), name, octets)), CertificateRequest, "PKCS#10", ""},
-		"SM2 somewhere in an RSA key": {seq(integer(0), rsaID, tlv(4, curveSM2)), PrivateRSA, "PKCS#8", ""},
+		"SM2 somewhere in an RSA key": {seq(integer(0), rsaID, tlv(4, curveSM2)), Private, "PKCS#8", "RSA"},
 		"nothing":                     {seq(), Unknown, "", ""},
 		"no SEQUENCE":                 {tlv(0x31, integer(0)+rsaID), Unknown, "", ""},
 	} {
@@ -191,10 +191,10 @@ func TestLabelsAreTheLastResort(t *testing.T) {
 		defective bool
 	}{
 		"OPENSSH PRIVATE KEY": {OpenSSH, "an OpenSSH file", false}, "SSH2 ENCRYPTED PRIVATE KEY": {OpenSSH, "an OpenSSH file", false},
-		"PUBLIC KEY": {PublicOther, "a public key (SPKI, PEM)", true}, "PRIVATE KEY": {PrivateOther, "a private key (PKCS#8, PEM)", true}, "RSA PRIVATE KEY": {PrivateRSA, "an RSA private key (PKCS#1, PEM)", true},
-		"RSA PUBLIC KEY": {PublicRSA, "an RSA public key (PKCS#1, PEM)", true}, "ENCRYPTED PRIVATE KEY": {EncryptedPrivate, "a private key encrypted with a password (PKCS#8, PEM)", true},
+		"PUBLIC KEY": {Public, "a public key (SPKI, PEM)", true}, "PRIVATE KEY": {Private, "a private key (PKCS#8, PEM)", true}, "RSA PRIVATE KEY": {Private, "an RSA private key (PKCS#1, PEM)", true},
+		"RSA PUBLIC KEY": {Public, "an RSA public key (PKCS#1, PEM)", true}, "ENCRYPTED PRIVATE KEY": {EncryptedPrivate, "a private key encrypted with a password (PKCS#8, PEM)", true},
 		"CERTIFICATE": {Certificate, "a certificate (X.509, PEM)", true}, "CERTIFICATE REQUEST": {CertificateRequest, "a certificate request (PKCS#10, PEM)", true},
-		"EC PRIVATE KEY": {PrivateOther, "an EC private key (SEC 1, PEM)", true}, "PKCS12": {OtherFormat, "a PKCS#12 file", true}, "PKCS7": {OtherFormat, "a PKCS#7 file", true},
+		"EC PRIVATE KEY": {Private, "an EC private key (SEC 1, PEM)", true}, "PKCS12": {OtherFormat, "a PKCS#12 file", true}, "PKCS7": {OtherFormat, "a PKCS#7 file", true},
 		"X509 CRL": {Unknown, "neither a key nor a certificate", true}, "": {Unknown, "neither a key nor a certificate", true},
 	} {
 		m := Inspect(armour(label, broken))
@@ -213,14 +213,14 @@ func TestTheArmourIsReadWithItsHeadersAndWithinBounds(t *testing.T) {
 		text, defect string
 		kind         Kind
 	}{
-		"a label of 63 characters":         {labelled(strings.Repeat("X", 63), public), "", PublicRSA},
+		"a label of 63 characters":         {labelled(strings.Repeat("X", 63), public), "", Public},
 		"a label of 64 characters":         {labelled(strings.Repeat("X", 64), public), defectNoBegin.EN, Unknown},
 		"encrypted":                        {labelled("EC PRIVATE KEY", "Proc-Type: 4,ENCRYPTED\n\n"+public), "", EncryptedPrivate},
 		"a header outside of armour":       {"Comment: x\n" + public, defectAlphabet.EN, Unknown},
-		"no END line and nothing inside":   {"-----BEGIN PUBLIC KEY-----\n", defectNoEnd.EN, PublicOther},
-		"no END line, and another mistake": {"-----BEGIN PUBLIC KEY-----\n*", defectAlphabet.EN, PublicOther},
+		"no END line and nothing inside":   {"-----BEGIN PUBLIC KEY-----\n", defectNoEnd.EN, Public},
+		"no END line, and another mistake": {"-----BEGIN PUBLIC KEY-----\n*", defectAlphabet.EN, Public},
 		"BEGIN without its dashes":         {"BEGIN PUBLIC KEY\n" + public, defectNoBegin.EN, Unknown},
-		"END alone":                        {public + "\n-----END PUBLIC KEY-----", defectNoBegin.EN, PublicRSA},
+		"END alone":                        {public + "\n-----END PUBLIC KEY-----", defectNoBegin.EN, Public},
 	} {
 		m := Inspect(tc.text)
 		assert.Equal(t, tc.defect, m.Defect.EN, what)

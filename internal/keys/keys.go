@@ -19,16 +19,13 @@ import (
 // Kind is what a text turned out to be.
 type Kind int
 
-// The kinds. Only PrivateRSA, PublicRSA and Certificate are of use to the v3
-// protocol; the others exist to name a mistake.
+// The kinds. All but RSA keys and certificates exist to name a mistake.
 const (
 	Unknown            Kind = iota // none of those below
 	Empty                          // nothing, or white space only
 	PathLike                       // the path of a file where its content belongs
-	PrivateRSA                     // PKCS#8 or PKCS#1
-	PublicRSA                      // SPKI or PKCS#1
-	PrivateOther                   // a private key of another algorithm, or cut off before it
-	PublicOther                    // the same of a public key
+	Private                        // a private key of any algorithm
+	Public                         // a public key of any algorithm
 	EncryptedPrivate               // a private key under a password
 	Certificate                    // one or several X.509 certificates, whatever their keys
 	CertificateRequest             // PKCS#10
@@ -41,10 +38,8 @@ var kinds = [...]struct{ plain, named bilingual.Text }{
 	Unknown:            {plain: both("neither a key nor a certificate", "既不是密钥也不是证书的内容")},
 	Empty:              {plain: both("nothing at all", "空内容")},
 	PathLike:           {plain: both("a file path instead of a file's content", "文件路径，而不是文件内容")},
-	PrivateRSA:         {both("an RSA private key", "RSA 私钥"), both("an %s private key", "%s 私钥")},
-	PublicRSA:          {both("an RSA public key", "RSA 公钥"), both("an %s public key", "%s 公钥")},
-	PrivateOther:       {both("a private key", "私钥"), both("an %s private key", "%s 私钥")},
-	PublicOther:        {both("a public key", "公钥"), both("an %s public key", "%s 公钥")},
+	Private:            {both("a private key", "私钥"), both("an %s private key", "%s 私钥")},
+	Public:             {both("a public key", "公钥"), both("an %s public key", "%s 公钥")},
 	EncryptedPrivate:   {plain: both("a private key encrypted with a password", "带密码的私钥")},
 	Certificate:        {both("a certificate", "证书"), both("a certificate with an %s key", "证书，密钥为 %s")},
 	CertificateRequest: {plain: both("a certificate request", "证书请求（CSR）")},
@@ -61,9 +56,9 @@ var none bilingual.Text
 type Material struct {
 	Kind      Kind
 	Form      string          // "PKCS#8", "PKCS#1", "SPKI", "X.509", "SEC 1", "PKCS#10"…, "" of what has none
-	Algorithm string          // "RSA-2048", "EC", "SM2"; of a certificate, that of its key; "" where unknown
+	Algorithm string          // "RSA-2048", "RSA" of a cut one, "EC", "SM2"; of a certificate, that of its key; "" where unknown
 	PEM       bool            // came in PEM armour, not as bare base64
-	Private   *rsa.PrivateKey // of PrivateRSA; nil if there is a Defect
+	Private   *rsa.PrivateKey // nil if it is no RSA private key, or there is a Defect
 	Public    *rsa.PublicKey  // of the RSA private key, public key or certificate; nil if there is a Defect
 	DER       []byte          // as far as it could be decoded
 
@@ -124,9 +119,8 @@ func InspectAll(text string) []Material {
 	return all
 }
 
-// pathShape matches one line that begins as paths do, or ends in an extension
-// keys are kept under. An AES key may begin with a slash but then ends in '=', which
-// the names of files do not.
+// pathShape matches one line that begins as paths do, or ends as the names of key files
+// do. An AES key may begin with a slash, but then ends in '='.
 var pathShape = regexp.MustCompile(`(?i)^(?:` +
 	`(?:/|~[\w.-]*/|~\\|\.{1,2}[/\\]|[a-z]:[/\\]|\\\\|file:|\$\{?[a-z_]\w*\}?[/\\]|%\w+%[/\\])[^\x00-\x1f]*[^=\x00-\x1f]` +
 	`|[^\x00-\x1f]*[^\s/\\]\.(?:pem|key|crt|cert|cer|der|txt|pub|p8|pk8|p12|pfx|p7b|csr|jks)` +
@@ -138,8 +132,7 @@ func LooksLikeContent(path string) bool {
 	return Inspect(path).Kind > PathLike || strings.Contains(path, "-----BEGIN") || strings.ContainsAny(strings.TrimSpace(path), "\r\n")
 }
 
-// defective returns m with a Defect and without the keys, which must not be used
-// then.
+// defective returns m with a Defect and without the keys.
 func (m Material) defective(why bilingual.Text) Material {
 	m.Defect, m.Private, m.Public = why, nil, nil
 	return m

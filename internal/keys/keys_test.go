@@ -171,10 +171,10 @@ func TestInspectAcceptsEveryFormOfAnRSAKey(t *testing.T) {
 		pem, form, says string
 		kind            Kind
 	}{
-		"PKCS#8":        {read(t, vectors+"app_private_pkcs8.pem"), "PKCS#8", "an RSA-2048 private key (PKCS#8, %s)", PrivateRSA},
-		"PKCS#1":        {read(t, vectors+"app_private_pkcs1.pem"), "PKCS#1", "an RSA-2048 private key (PKCS#1, %s)", PrivateRSA},
-		"SPKI":          {read(t, vectors+"app_public.pem"), "SPKI", "an RSA-2048 public key (SPKI, %s)", PublicRSA},
-		"PKCS#1 public": {armour("RSA PUBLIC KEY", x509.MarshalPKCS1PublicKey(&app.PublicKey)), "PKCS#1", "an RSA-2048 public key (PKCS#1, %s)", PublicRSA},
+		"PKCS#8":        {read(t, vectors+"app_private_pkcs8.pem"), "PKCS#8", "an RSA-2048 private key (PKCS#8, %s)", Private},
+		"PKCS#1":        {read(t, vectors+"app_private_pkcs1.pem"), "PKCS#1", "an RSA-2048 private key (PKCS#1, %s)", Private},
+		"SPKI":          {read(t, vectors+"app_public.pem"), "SPKI", "an RSA-2048 public key (SPKI, %s)", Public},
+		"PKCS#1 public": {armour("RSA PUBLIC KEY", x509.MarshalPKCS1PublicKey(&app.PublicKey)), "PKCS#1", "an RSA-2048 public key (PKCS#1, %s)", Public},
 		"X.509":         {read(t, vectors+"app_public_cert.crt"), "X.509", "a certificate with an RSA-2048 key (X.509, %s)", Certificate},
 	} {
 		for form, text := range forms(t, tc.pem) {
@@ -188,7 +188,7 @@ func TestInspectAcceptsEveryFormOfAnRSAKey(t *testing.T) {
 				assert.Equal(t, derOf(t, tc.pem), m.DER)
 				require.NotNil(t, m.Public)
 				assert.True(t, m.Public.Equal(&app.PublicKey))
-				if tc.kind == PrivateRSA {
+				if tc.kind == Private {
 					require.NotNil(t, m.Private)
 					assert.True(t, m.Private.Equal(app))
 				} else {
@@ -225,7 +225,7 @@ func TestSmallRSAKeysShowTheirSize(t *testing.T) {
 
 	const pkcs1 = "testdata/rsa512_private_pkcs1.pem"
 	m = Inspect(read(t, pkcs1))
-	assert.Equal(t, PrivateRSA, m.Kind)
+	assert.Equal(t, Private, m.Kind)
 	assert.Equal(t, "RSA-512", m.Algorithm)
 	key := must(x509.ParsePKCS1PrivateKey(derOf(t, read(t, pkcs1))))
 	for name, der := range map[string][]byte{
@@ -269,16 +269,16 @@ func TestInspectCallsOtherMaterialByItsName(t *testing.T) {
 		kind Kind
 		says string
 	}{
-		"EC, SEC 1":           {read(t, vectors+"ec_private.pem"), PrivateOther, "an EC private key (SEC 1, PEM)"},
-		"EC, PKCS#8":          {base64Of(must(x509.MarshalPKCS8PrivateKey(ec))), PrivateOther, "an EC private key (PKCS#8, base64)"},
-		"EC, SPKI":            {base64Of(must(x509.MarshalPKIXPublicKey(&ec.PublicKey))), PublicOther, "an EC public key (SPKI, base64)"},
-		"Ed25519":             {armour("PRIVATE KEY", must(x509.MarshalPKCS8PrivateKey(ed))), PrivateOther, "a private key (PKCS#8, PEM)"},
-		"Ed25519, public":     {base64Of(must(x509.MarshalPKIXPublicKey(edPublic))), PublicOther, "a public key (SPKI, base64)"},
-		"X25519":              {base64Of(x), PrivateOther, "a private key (PKCS#8, base64)"},
-		"SM2":                 {base64Of(sm2(t, true)), PrivateOther, "an SM2 private key (PKCS#8, base64)"},
-		"SM2, public":         {base64Of(sm2(t, false)), PublicOther, "an SM2 public key (SPKI, base64)"},
-		"DSA, public":         {read(t, "testdata/dsa_public.pem"), PublicOther, "a public key (SPKI, PEM)"},
-		"RSA-PSS":             {read(t, "testdata/rsapss_private.pem"), PrivateOther, "a private key (PKCS#8, PEM)"},
+		"EC, SEC 1":           {read(t, vectors+"ec_private.pem"), Private, "an EC private key (SEC 1, PEM)"},
+		"EC, PKCS#8":          {base64Of(must(x509.MarshalPKCS8PrivateKey(ec))), Private, "an EC private key (PKCS#8, base64)"},
+		"EC, SPKI":            {base64Of(must(x509.MarshalPKIXPublicKey(&ec.PublicKey))), Public, "an EC public key (SPKI, base64)"},
+		"Ed25519":             {armour("PRIVATE KEY", must(x509.MarshalPKCS8PrivateKey(ed))), Private, "a private key (PKCS#8, PEM)"},
+		"Ed25519, public":     {base64Of(must(x509.MarshalPKIXPublicKey(edPublic))), Public, "a public key (SPKI, base64)"},
+		"X25519":              {base64Of(x), Private, "a private key (PKCS#8, base64)"},
+		"SM2":                 {base64Of(sm2(t, true)), Private, "an SM2 private key (PKCS#8, base64)"},
+		"SM2, public":         {base64Of(sm2(t, false)), Public, "an SM2 public key (SPKI, base64)"},
+		"DSA, public":         {read(t, "testdata/dsa_public.pem"), Public, "a public key (SPKI, PEM)"},
+		"RSA-PSS":             {read(t, "testdata/rsapss_private.pem"), Private, "a private key (PKCS#8, PEM)"},
 		"encrypted, PKCS#8":   {read(t, "testdata/encrypted_pkcs8.pem"), EncryptedPrivate, "a private key encrypted with a password (PKCS#8, PEM)"},
 		"encrypted, bare":     {base64Of(derOf(t, read(t, "testdata/encrypted_pkcs8.pem"))), EncryptedPrivate, "a private key encrypted with a password (PKCS#8, base64)"},
 		"encrypted, PKCS#1":   {read(t, "testdata/encrypted_pkcs1.pem"), EncryptedPrivate, "a private key encrypted with a password (PKCS#1, PEM)"},
@@ -336,61 +336,61 @@ func TestInspectSaysWhatIsWrong(t *testing.T) {
 		kind   Kind
 		defect string
 	}{
-		"bare, cut short":               {bare[:400], PrivateRSA, "base64 cut short: the DER announces 1217 bytes, 300 came"},
-		"bare, cut at a lone character": {bare[:401], PrivateRSA, "base64 cut short: the DER announces 1217 bytes, 300 came"},
-		"bare, last character lost":     {bare[:len(bare)-5], PrivateRSA, "base64 cut short: the DER announces 1217 bytes, 12"},
-		"PKCS#1, cut short":             {base64Of(derOf(t, read(t, vectors+"app_private_pkcs1.pem"))[:200]), PrivateRSA, "base64 cut short"},
-		"PKCS#1, cut inside modulus":    {base64Of(derOf(t, read(t, vectors+"app_private_pkcs1.pem"))[:100]), PrivateRSA, "base64 cut short"},
-		"SPKI, cut short":               {barePublic[:200], PublicRSA, "base64 cut short: the DER announces 294 bytes, 150 came"},
+		"bare, cut short":               {bare[:400], Private, "base64 cut short: the DER announces 1217 bytes, 300 came"},
+		"bare, cut at a lone character": {bare[:401], Private, "base64 cut short: the DER announces 1217 bytes, 300 came"},
+		"bare, last character lost":     {bare[:len(bare)-5], Private, "base64 cut short: the DER announces 1217 bytes, 12"},
+		"PKCS#1, cut short":             {base64Of(derOf(t, read(t, vectors+"app_private_pkcs1.pem"))[:200]), Private, "base64 cut short"},
+		"PKCS#1, cut inside modulus":    {base64Of(derOf(t, read(t, vectors+"app_private_pkcs1.pem"))[:100]), Private, "base64 cut short"},
+		"SPKI, cut short":               {barePublic[:200], Public, "base64 cut short: the DER announces 294 bytes, 150 came"},
 		"certificate, cut short":        {base64Of(certDER[:len(certDER)-10]), Certificate, "base64 cut short"},
-		"PEM, cut short":                {private[:800], PrivateRSA, "base64 cut short: the DER announces 1217 bytes"},
-		"PEM, END line missing":         {noEnd, PrivateRSA, "END line is missing"},
-		"PEM, BEGIN line missing":       {private[strings.Index(private, "\n"):], PrivateRSA, "BEGIN line is missing"},
+		"PEM, cut short":                {private[:800], Private, "base64 cut short: the DER announces 1217 bytes"},
+		"PEM, END line missing":         {noEnd, Private, "END line is missing"},
+		"PEM, BEGIN line missing":       {private[strings.Index(private, "\n"):], Private, "BEGIN line is missing"},
 		"PEM, BEGIN line lost a dash":   {private[1:], Unknown, "BEGIN line is missing or damaged"},
 		"PEM, BEGIN line unfinished":    {strings.Replace(private, "KEY-----", "KEY", 1), Unknown, "BEGIN line is missing or damaged"},
-		"PEM, nothing inside":           {"-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----", PrivateOther, "nothing between"},
-		"one extra character":           {strings.TrimRight(barePublic, "=") + "A", PublicRSA, "base64 cut short: one character is left over"},
+		"PEM, nothing inside":           {"-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----", Private, "nothing between"},
+		"one extra character":           {strings.TrimRight(barePublic, "=") + "A", Public, "base64 cut short: one character is left over"},
 
-		"two PEM keys":                              {private + public, PrivateRSA, "2 PEM blocks in one text, and one belongs here: an RSA-2048 private key (PKCS#8, PEM) and an RSA-2048 public key (SPKI, PEM)"},
-		"two PEM keys, no line end":                 {strings.TrimSpace(private) + public, PrivateRSA, "2 PEM blocks in one text"},
-		"the same key twice":                        {private + private, PrivateRSA, "2 PEM blocks in one text"},
-		"three keys":                                {private + public + private, PrivateRSA, "3 PEM blocks in one text"},
-		"key and certificate":                       {private + cert, PrivateRSA, "2 PEM blocks in one text, and one belongs here: an RSA-2048 private key (PKCS#8, PEM) and a certificate with an RSA-2048 key (X.509, PEM)"},
+		"two PEM keys":                              {private + public, Private, "2 PEM blocks in one text, and one belongs here: an RSA-2048 private key (PKCS#8, PEM) and an RSA-2048 public key (SPKI, PEM)"},
+		"two PEM keys, no line end":                 {strings.TrimSpace(private) + public, Private, "2 PEM blocks in one text"},
+		"the same key twice":                        {private + private, Private, "2 PEM blocks in one text"},
+		"three keys":                                {private + public + private, Private, "3 PEM blocks in one text"},
+		"key and certificate":                       {private + cert, Private, "2 PEM blocks in one text, and one belongs here: an RSA-2048 private key (PKCS#8, PEM) and a certificate with an RSA-2048 key (X.509, PEM)"},
 		"certificate and key":                       {cert + private, Certificate, "2 PEM blocks in one text"},
-		"five of them":                              {strings.Repeat(private+cert, 3), PrivateRSA, "6 PEM blocks in one text"},
-		"two bare keys, padding":                    {bare + "\n" + barePublic, PrivateRSA, "two keys or certificates concatenated in one base64 text"},
-		"two bare keys, no padding":                 {unaligned, PublicRSA, "two keys or certificates concatenated in one base64 text"},
-		"two keys in one PEM":                       {armour("PUBLIC KEY", append(append([]byte(nil), publicDER...), publicDER...)), PublicRSA, "two keys or certificates concatenated in one base64 text"},
+		"five of them":                              {strings.Repeat(private+cert, 3), Private, "6 PEM blocks in one text"},
+		"two bare keys, padding":                    {bare + "\n" + barePublic, Private, "two keys or certificates concatenated in one base64 text"},
+		"two bare keys, no padding":                 {unaligned, Public, "two keys or certificates concatenated in one base64 text"},
+		"two keys in one PEM":                       {armour("PUBLIC KEY", append(append([]byte(nil), publicDER...), publicDER...)), Public, "two keys or certificates concatenated in one base64 text"},
 		"two bare certificates":                     {base64Of(append(append([]byte(nil), certDER...), certDER...)), Certificate, "two keys or certificates concatenated"},
 		"second certificate cut":                    {cert + cert[:500], Certificate, "certificate 2 of 2: base64 cut short"},
-		"padding in the middle":                     {barePublic[:100] + "==" + barePublic[100:], PublicRSA, "'=' in the middle"},
-		"stray bytes":                               {base64Of(append(append([]byte(nil), publicDER...), 0, 0)), PublicRSA, "2 stray bytes after the end"},
-		"illegal character":                         {barePublic[:120] + "*" + barePublic[120:], PublicRSA, "not base64"},
-		"illegal character in PEM":                  {strings.Replace(public, "M", "é", 2), PublicOther, "not base64"},
-		"ellipsis":                                  {barePublic[:60] + "..." + barePublic[300:], PublicRSA, "not base64"},
+		"padding in the middle":                     {barePublic[:100] + "==" + barePublic[100:], Public, "'=' in the middle"},
+		"stray bytes":                               {base64Of(append(append([]byte(nil), publicDER...), 0, 0)), Public, "2 stray bytes after the end"},
+		"illegal character":                         {barePublic[:120] + "*" + barePublic[120:], Public, "not base64"},
+		"illegal character in PEM":                  {strings.Replace(public, "M", "é", 2), Public, "not base64"},
+		"ellipsis":                                  {barePublic[:60] + "..." + barePublic[300:], Public, "not base64"},
 		"prose":                                     {"please put the key here!", Unknown, "not base64"},
 		"words that are base64":                     {"changeme", Unknown, "not the DER of a key"},
 		"AES key":                                   {"AAECAwQFBgcICQoLDA0ODw==", Unknown, "not the DER of a key"},
 		"DER of something else":                     {base64Of([]byte{0x30, 3, 2, 1, 5}), Unknown, "not the DER of a key"},
 		"indefinite length":                         {base64Of([]byte{0x30, 0x80, 2, 1, 5, 0, 0}), Unknown, "not the DER of a key"},
-		"corrupt, labelled RSA PRIVATE KEY":         {armour("RSA PRIVATE KEY", []byte("not DER at all")), PrivateRSA, "not the DER of a key"},
-		"other DER, labelled RSA PRIVATE KEY":       {armour("RSA PRIVATE KEY", []byte{0x30, 3, 2, 1, 5}), PrivateRSA, "not the DER of a key"},
-		"corrupt, labelled EC PRIVATE KEY":          {armour("EC PRIVATE KEY", []byte("not DER at all")), PrivateOther, "not the DER of a key"},
-		"other DER, labelled EC PRIVATE KEY":        {armour("EC PRIVATE KEY", []byte{0x30, 3, 2, 1, 5}), PrivateOther, "not the DER of a key"},
+		"corrupt, labelled RSA PRIVATE KEY":         {armour("RSA PRIVATE KEY", []byte("not DER at all")), Private, "not the DER of a key"},
+		"other DER, labelled RSA PRIVATE KEY":       {armour("RSA PRIVATE KEY", []byte{0x30, 3, 2, 1, 5}), Private, "not the DER of a key"},
+		"corrupt, labelled EC PRIVATE KEY":          {armour("EC PRIVATE KEY", []byte("not DER at all")), Private, "not the DER of a key"},
+		"other DER, labelled EC PRIVATE KEY":        {armour("EC PRIVATE KEY", []byte{0x30, 3, 2, 1, 5}), Private, "not the DER of a key"},
 		"corrupt, labelled ENCRYPTED PRIVATE KEY":   {armour("ENCRYPTED PRIVATE KEY", []byte("not DER at all")), EncryptedPrivate, "not the DER of a key"},
 		"other DER, labelled ENCRYPTED PRIVATE KEY": {armour("ENCRYPTED PRIVATE KEY", []byte{0x30, 3, 2, 1, 5}), EncryptedPrivate, "not the DER of a key"},
-		"corrupt, labelled RSA PUBLIC KEY":          {armour("RSA PUBLIC KEY", []byte("not DER at all")), PublicRSA, "not the DER of a key"},
-		"other DER, labelled RSA PUBLIC KEY":        {armour("RSA PUBLIC KEY", []byte{0x30, 3, 2, 1, 5}), PublicRSA, "not the DER of a key"},
-		"corrupt, labelled PUBLIC KEY":              {armour("PUBLIC KEY", []byte("not DER at all")), PublicOther, "not the DER of a key"},
-		"other DER, labelled PUBLIC KEY":            {armour("PUBLIC KEY", []byte{0x30, 3, 2, 1, 5}), PublicOther, "not the DER of a key"},
+		"corrupt, labelled RSA PUBLIC KEY":          {armour("RSA PUBLIC KEY", []byte("not DER at all")), Public, "not the DER of a key"},
+		"other DER, labelled RSA PUBLIC KEY":        {armour("RSA PUBLIC KEY", []byte{0x30, 3, 2, 1, 5}), Public, "not the DER of a key"},
+		"corrupt, labelled PUBLIC KEY":              {armour("PUBLIC KEY", []byte("not DER at all")), Public, "not the DER of a key"},
+		"other DER, labelled PUBLIC KEY":            {armour("PUBLIC KEY", []byte{0x30, 3, 2, 1, 5}), Public, "not the DER of a key"},
 		"corrupt, labelled CERTIFICATE REQUEST":     {armour("CERTIFICATE REQUEST", []byte("not DER at all")), CertificateRequest, "not the DER of a key"},
 		"other DER, labelled CERTIFICATE REQUEST":   {armour("CERTIFICATE REQUEST", []byte{0x30, 3, 2, 1, 5}), CertificateRequest, "not the DER of a key"},
 		"corrupt, labelled CERTIFICATE":             {armour("CERTIFICATE", []byte("not DER at all")), Certificate, "not the DER of a key"},
 		"other DER, labelled CERTIFICATE":           {armour("CERTIFICATE", []byte{0x30, 3, 2, 1, 5}), Certificate, "not the DER of a key"},
-		"private exponent damaged":                  {patched(der, 600, der[600]^1), PrivateRSA, defectCorrupt.EN},
-		"private, inner DER damaged":                {patched(der, 26, 0x31), PrivateRSA, "corrupt"},
-		"modulus even":                              {patched(publicDER, len(publicDER)-6, 0), PublicRSA, "not possible"},
-		"exponent even":                             {patched(publicDER, len(publicDER)-1, 0), PublicRSA, "not possible"},
+		"private exponent damaged":                  {patched(der, 600, der[600]^1), Private, defectCorrupt.EN},
+		"private, inner DER damaged":                {patched(der, 26, 0x31), Private, "corrupt"},
+		"modulus even":                              {patched(publicDER, len(publicDER)-6, 0), Public, "not possible"},
+		"exponent even":                             {patched(publicDER, len(publicDER)-1, 0), Public, "not possible"},
 		"far too long":                              {strings.Repeat("M", maxText+1), Unknown, "longer than 1 MiB"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -412,7 +412,7 @@ func TestHugeModulusIsRefusedBeforeAnyArithmetic(t *testing.T) {
 		E int
 	}{n, 65537}))
 	m := Inspect(base64Of(der))
-	assert.Equal(t, PublicRSA, m.Kind)
+	assert.Equal(t, Public, m.Kind)
 	assert.Contains(t, m.Defect.EN, "larger than any real")
 	assert.Nil(t, m.Public)
 }
@@ -455,7 +455,7 @@ func TestBase64IsDecodedAgainOnlyWhereAKeyIsInside(t *testing.T) {
 		assert.False(t, LooksLikeContent(text), name)
 	}
 	assert.Equal(t, "the -----END line is missing: the text was cut short", Inspect(base64Of([]byte(public[:strings.Index(public, "-----END")]))).Defect.EN)
-	assert.Equal(t, PublicRSA, Inspect(base64Of([]byte("subject=x\n"+public))).Kind)
+	assert.Equal(t, Public, Inspect(base64Of([]byte("subject=x\n"+public))).Kind)
 	both := Inspect(base64Of([]byte(public + public)))
 	assert.Contains(t, both.Defect.EN, "2 PEM blocks in one text")
 }
@@ -553,12 +553,12 @@ func FuzzInspect(f *testing.F) {
 			switch m.Kind {
 			case Unknown:
 				t.Fatal("nothing is said about what it is")
-			case PrivateRSA:
-				if m.Private == nil || m.Public == nil || fingerprint(m) == "" {
+			case Private:
+				if strings.HasPrefix(m.Algorithm, "RSA") && (m.Private == nil || m.Public == nil || fingerprint(m) == "") {
 					t.Fatal("an RSA private key without the key")
 				}
-			case PublicRSA:
-				if m.Private != nil || m.Public == nil || fingerprint(m) == "" {
+			case Public:
+				if m.Private != nil || strings.HasPrefix(m.Algorithm, "RSA") && (m.Public == nil || fingerprint(m) == "") {
 					t.Fatal("an RSA public key without the key")
 				}
 			}

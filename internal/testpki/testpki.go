@@ -10,8 +10,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"math/big"
-	"sync/atomic"
 	"time"
 )
 
@@ -30,18 +28,15 @@ type Issued struct {
 	Key  crypto.Signer
 }
 
-var serialNumbers atomic.Int64
-
 // Issue makes a certificate for the public half of key; without a parent a
 // self-signed one. Unless changed it is a leaf for signatures, valid from a day
 // before at until a hundred days after.
 func Issue(subject pkix.Name, key crypto.Signer, parent *Issued, at time.Time, change ...func(*x509.Certificate)) *Issued {
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1000 + serialNumbers.Add(1)),
-		Subject:      subject,
-		NotBefore:    at.AddDate(0, 0, -1),
-		NotAfter:     at.AddDate(0, 0, 100),
-		KeyUsage:     x509.KeyUsageDigitalSignature,
+		Subject:   subject,
+		NotBefore: at.AddDate(0, 0, -1),
+		NotAfter:  at.AddDate(0, 0, 100),
+		KeyUsage:  x509.KeyUsageDigitalSignature,
 	}
 	for _, f := range change {
 		f(template)

@@ -194,12 +194,12 @@ func (r *report) fit(all everything, now time.Time) {
 		}
 	}
 	own := ""
-	if all.private.whole(keys.PrivateRSA) {
+	if all.private.whole(keys.Private) {
 		own = fingerprint(all.private.Public)
 	}
 	isOwn := func(c certs.Certificate) bool { return certFingerprint(c) == own }
 	valid := func(c certs.Certificate) bool { return validAt(c, now) }
-	if own != "" && all.alipayKey.whole(keys.PublicRSA) {
+	if own != "" && all.alipayKey.whole(keys.Public) {
 		ok(fingerprint(all.alipayKey.Public) != own, "AlipayPublicKey", "it is not the application's own public key", "不是应用自己的公钥")
 	}
 	if own != "" && all.appCert.whole(keys.Certificate) {

@@ -128,7 +128,7 @@ func (p pair) swap(c alipay.AlipayConfig, found []mistake, now time.Time) ([]mis
 	left := collect(c, now)
 	if p.a == "PrivateKey" {
 		m := read(p.b, *contentB, *pathB)
-		if m == nil || m.Kind != keys.PublicRSA || wrong(left, p.a) {
+		if m == nil || m.Kind != keys.Public || wrong(left, p.a) {
 			return nil, false
 		}
 	} else if wrong(left, p.a) || wrong(left, p.b) {
