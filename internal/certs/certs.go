@@ -115,9 +115,8 @@ func RootSN(bundle []Certificate) (string, error) {
 	return strings.Join(sns, "_"), nil
 }
 
-// IsSelfSigned reports whether c was signed with its own key. That says what a
-// configured certificate is and trusts nothing, so SHA-1, which old roots have, is
-// outside FIPS enforcement.
+// IsSelfSigned reports whether c was signed with its own key. That trusts nothing, so
+// SHA-1, which old roots have, is outside FIPS enforcement.
 func IsSelfSigned(c *x509.Certificate) (signed bool) {
 	if c == nil || !bytes.Equal(c.RawIssuer, c.RawSubject) {
 		return false

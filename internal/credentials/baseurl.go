@@ -66,8 +66,7 @@ func NotTheGateway(base *url.URL) text {
 	return text{}
 }
 
-// IsLoopback is true for 127.0.0.0/8, ::1 and localhost, but not for names that
-// merely look like them.
+// IsLoopback is true for 127.0.0.0/8, ::1 and localhost, not for names that look alike.
 func IsLoopback(host string) bool {
 	if strings.EqualFold(host, "localhost") {
 		return true

@@ -136,7 +136,9 @@ func isVisibleASCII(s string) bool {
 // resolveMode resolves the keys of the one mode that is configured.
 func (c Config) resolveMode(r *Credentials, now time.Time) (err error) {
 	publicKey := cmp.Or(c.AlipayPublicKey, c.AlipayPublicKeyPath)
-	app, alipay, root := cmp.Or(c.AppCertContent, c.AppCertPath), cmp.Or(c.AlipayPublicCertContent, c.AlipayPublicCertPath), cmp.Or(c.RootCertContent, c.RootCertPath)
+	app := cmp.Or(c.AppCertContent, c.AppCertPath)
+	alipay := cmp.Or(c.AlipayPublicCertContent, c.AlipayPublicCertPath)
+	root := cmp.Or(c.RootCertContent, c.RootCertPath)
 	missing := ""
 	switch certificates := cmp.Or(app, alipay, root); {
 	case publicKey != "" && certificates != "":
