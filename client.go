@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"reflect"
 	"sync/atomic"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/seed-39a49030/alipay/internal/credentials"
 	"github.com/seed-39a49030/alipay/internal/delivery"
 	"github.com/seed-39a49030/alipay/internal/download"
+	"github.com/seed-39a49030/alipay/internal/protocol"
 	"github.com/seed-39a49030/alipay/internal/replay"
 )
 
@@ -30,7 +32,8 @@ type Client struct {
 	// step of an identity check.
 	ZhimaCreditPayafteruseCreditagreement *ZhimaCreditPayafteruseCreditagreement
 
-	transport *signingTransport
+	transport *delivery.Transport
+	origin    *url.URL // scheme, host, and the path prefix of a reverse proxy, which the signature leaves out
 	settings  settings
 	appID     string
 	keys      *atomic.Pointer[keySet] // replaced as a whole
@@ -57,7 +60,8 @@ func NewClient(config AlipayConfig, opts ...Option) (*Client, error) {
 		return nil, &ConfigError{"WithHTTPClient", err.Error()}
 	}
 	c := &Client{
-		transport: &signingTransport{delivery: transport, origin: resolved.Base},
+		transport: transport,
+		origin:    resolved.Base,
 		settings:  s,
 		appID:     resolved.AppID,
 		keys:      new(atomic.Pointer[keySet]),
@@ -80,24 +84,23 @@ func NewClient(config AlipayConfig, opts ...Option) (*Client, error) {
 
 // Format implements [fmt.Formatter]: every verb prints the application and the
 // gateway.
-func (c Client) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.shown()) }
-
-func (c Client) shown() string {
-	if c.transport == nil {
-		return "alipay.Client{}"
+func (c Client) Format(f fmt.State, _ rune) {
+	text := "alipay.Client{"
+	if c.origin != nil {
+		text += c.appID + " " + c.origin.Scheme + "://" + c.origin.Host
 	}
-	return "alipay.Client{" + c.appID + " " + c.transport.origin.Scheme + "://" + c.transport.origin.Host + "}"
+	_, _ = io.WriteString(f, text+"}")
 }
 
 // LogValue implements [slog.LogValuer] with what Format prints.
-func (c Client) LogValue() slog.Value { return slog.StringValue(c.shown()) }
+func (c Client) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }
 
 // CloseIdleConnections closes the connections that no call is using, also those
 // of a caller's RoundTripper that has this method. The library's own transport
 // closes each connection after 15 s without use.
 func (c *Client) CloseIdleConnections() {
 	if c != nil && c.transport != nil {
-		c.transport.delivery.CloseIdleConnections()
+		c.transport.CloseIdleConnections()
 	}
 }
 
@@ -173,15 +176,12 @@ func (c *Client) check(ctx context.Context, out any) error {
 
 // doCall makes attempts until one is answered, or the call may not be repeated.
 func (c *Client) doCall(ctx context.Context, began time.Time, timeout time.Duration, call *call, out any) (*Response, error) {
-	deadline := began.Add(timeout)
-	sendCtx, cancel := context.WithDeadlineCause(ctx, deadline, delivery.ClientTimeout(timeout))
+	sendCtx, cancel := context.WithDeadlineCause(ctx, began.Add(timeout), delivery.ClientTimeout(timeout))
 	defer cancel()
-	if earlier, ok := ctx.Deadline(); ok && earlier.Before(deadline) {
-		deadline = earlier
-	}
+	deadline, _ := sendCtx.Deadline()
 	for number := 1; ; number++ {
 		began := time.Now()
-		x := c.newExchange(sendCtx, call, number)
+		x := &exchange{client: c, ctx: sendCtx, call: call, keys: c.keys.Load(), number: number, requestID: cmp.Or(call.requestID, protocol.NewID())}
 		resp, err := x.do(out)
 		c.settings.tellUnusual(ctx, &call.CallInfo, &x.answer)
 		if err == nil {
@@ -191,19 +191,22 @@ func (c *Client) doCall(ctx context.Context, began time.Time, timeout time.Durat
 		}
 		again, pause := decide(report{
 			number: number, policy: c.settings.retry, jitter: rand.Float64(),
-			now: c.settings.clock(), left: time.Until(deadline), cancelled: errors.Is(sendCtx.Err(), context.Canceled),
+			now: c.settings.clock(), left: time.Until(deadline), ended: sendCtx.Err() != nil,
 			dead: x.answer.status == 0 && x.report.DeadConnection(),
 		}, err)
 		if again && pause > 0 && !c.budget.Failed() {
 			again, pause = false, 0
 		}
 		c.settings.attemptDone(ctx, x, began, again, pause, err)
-		if again && !backoff.Sleep(sendCtx, pause) {
-			again, err = false, x.endedBeforeRetry(err)
+		if again && backoff.Sleep(sendCtx, pause) {
+			continue
 		}
-		if !again {
-			return nil, markEnded(ctx, err)
+		if again {
+			ended := &CallError{what: "time ran out before the next attempt", reasons: []error{err, sendCtx.Err()}, outcome: OutcomeNotDelivered}
+			ended.like(err)
+			err = ended
 		}
+		return nil, markEnded(ctx, err)
 	}
 }
 
@@ -239,8 +242,7 @@ func (p RetryPolicy) withDefaults() RetryPolicy {
 // markEnded marks the error of a call whose context, the caller's own, has ended:
 // repeating the call under it cannot help.
 func markEnded(ctx context.Context, err error) error {
-	var failed *CallError
-	if ctx.Err() != nil && errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*CallError](err); ok && ctx.Err() != nil {
 		failed.permanent = true
 	}
 	return err
@@ -248,13 +250,13 @@ func markEnded(ctx context.Context, err error) error {
 
 // report is what decide knows of an attempt, beside its error.
 type report struct {
-	number    int // of the attempt, from 1
-	policy    RetryPolicy
-	jitter    float64 // from 0 to 1
-	now       time.Time
-	left      time.Duration // until the deadline
-	dead      bool          // the connection had been used before, and was dead before anything was written
-	cancelled bool          // the caller gave up, which says nothing about the gateway
+	number int // of the attempt, from 1
+	policy RetryPolicy
+	jitter float64 // from 0 to 1
+	now    time.Time
+	left   time.Duration // until the deadline
+	ended  bool          // the context has: the caller gave up, which says nothing about the gateway
+	dead   bool          // the connection had been used before, and was dead before anything was written
 }
 
 // decide says whether a call is tried again after an attempt that ended with err,
@@ -264,7 +266,7 @@ type report struct {
 func decide(r report, err error) (again bool, pause time.Duration) {
 	var failed *CallError
 	switch {
-	case OutcomeOf(err) != OutcomeNotDelivered, r.cancelled, r.left <= 0, errors.As(err, &failed) && failed.permanent:
+	case OutcomeOf(err) != OutcomeNotDelivered, r.ended, r.left <= 0, errors.As(err, &failed) && failed.permanent:
 		return false, 0
 	case r.number >= r.policy.MaxAttempts:
 		return false, 0

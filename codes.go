@@ -167,7 +167,10 @@ func newRefusal(body []byte, unread error) *APIError {
 // newUnsignedRefusal reads an answer that nobody has signed, decrypted for its code
 // where that can be done. unread is why there may be more of it.
 func newUnsignedRefusal(a *answer, unread error, sets ...*keySet) *APIError {
-	body := a.old.content(a.raw)
+	body := a.raw
+	if a.old != nil && a.old.err == nil {
+		body = a.old.Content()
+	}
 	for _, keys := range sets {
 		if plain, err := keys.decrypt(body); err == nil && lenient.StartsObject(plain) {
 			body = plain

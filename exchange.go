@@ -9,9 +9,7 @@ import (
 	"reflect"
 	"strconv"
 	"time"
-	"unicode/utf8"
 
-	"github.com/seed-39a49030/alipay/internal/aescbc"
 	"github.com/seed-39a49030/alipay/internal/delivery"
 	"github.com/seed-39a49030/alipay/internal/lenient"
 	"github.com/seed-39a49030/alipay/internal/protocol"
@@ -36,14 +34,6 @@ type exchange struct {
 	mask     *redact.Mask // made when the first text has to be shown
 }
 
-func (c *Client) newExchange(ctx context.Context, call *call, number int) *exchange {
-	x := &exchange{client: c, ctx: ctx, call: call, keys: c.keys.Load(), number: number, requestID: call.requestID, answer: answer{old: call.order.answer()}}
-	if x.requestID == "" {
-		x.requestID = protocol.NewID()
-	}
-	return x
-}
-
 // do sends the call once and turns what comes back into an answer or an error.
 func (x *exchange) do(out any) (*Response, error) {
 	defer x.report.Close()
@@ -51,8 +41,7 @@ func (x *exchange) do(out any) (*Response, error) {
 	if err != nil {
 		return nil, x.notAnswered(err)
 	}
-	err = x.read(resp)
-	if err == nil {
+	if err = x.read(resp); err == nil {
 		err = x.verify()
 	}
 	if err == nil {
@@ -67,8 +56,10 @@ func (x *exchange) do(out any) (*Response, error) {
 // send builds the request of this exchange, signs it and puts it on the wire.
 func (x *exchange) send() (resp *http.Response, err error) {
 	x.call.build(x.keys, x.requestID, &x.request)
-	resp, x.signed, err = x.client.transport.send(x.ctx, &x.keys.signer, &x.request, &x.report)
-	return resp, err
+	if x.signed, err = x.keys.signRequest(x.ctx, &x.request); err != nil {
+		return nil, err
+	}
+	return x.client.transport.Send(x.ctx, x.request.Request, &x.report)
 }
 
 // read reads the answer. An error answer without a signature is a refusal, as far
@@ -80,7 +71,7 @@ func (x *exchange) read(resp *http.Response) error {
 	if a.status < 200 { // after 101 no context ends a read of the body
 		return errNoSuccess
 	}
-	if isRedirect(a.status) && !protocol.IsSigned(a.header) && a.old == nil {
+	if isRedirect(a.status) && !protocol.IsSigned(a.header) && x.call.order == nil {
 		x.report.Drain(resp.Body)
 		return ErrRedirect
 	}
@@ -93,7 +84,7 @@ func (x *exchange) read(resp *http.Response) error {
 	case err != nil:
 		err = delivery.BrokenOff(x.ctx, err)
 	}
-	a.old.read(a.raw, x.client.settings.maxResponseBytes)
+	a.takeApart(x.call.api, x.client.settings.maxResponseBytes)
 	switch {
 	case a.status >= 400 && !a.isSigned():
 		return newUnsignedRefusal(a, err, x.client.keys.Load(), x.keys)
@@ -114,12 +105,14 @@ func (x *exchange) verify() error {
 	if age := x.answer.header.Get("Age"); x.answer.isSigned() && (age != "" && age != "0" || !x.report.OnTheWire()) {
 		return protocol.ErrFromCache
 	}
-	err := x.answer.verify(x.client.keys.Load(), x.keys)
-	if err == nil || x.client.settings.noDownload {
+	if o := x.call.order; o != nil && o.download {
+		body, err := x.answer.old.content()
+		x.answer.body = body
 		return err
 	}
-	var unknown *protocol.UnknownCertificate // declared here, since it is allocated on the heap
-	if !errors.As(err, &unknown) || unknown.SN == "" {
+	err := x.answer.verify(x.client.keys.Load(), x.keys)
+	unknown, ok := errors.AsType[*protocol.UnknownCertificate](err)
+	if !ok || unknown.SN == "" || x.client.settings.noDownload {
 		return err
 	}
 	x.report.Refuse() // frees those that wait for the connection; the download may be one
@@ -147,7 +140,7 @@ func (x *exchange) notAnswered(err error) error {
 	e := x.callError("")
 	var signing *signerError
 	switch failure := x.report.Failure(); {
-	case errors.As(err, &signing), err == errForeignOrigin:
+	case errors.As(err, &signing):
 		e.permanent, e.reasons = true, []error{err}
 	case failure.Err == nil: // signing took too long
 		e.reasons = []error{x.ctx.Err()}
@@ -157,20 +150,6 @@ func (x *exchange) notAnswered(err error) error {
 	e.outcome = OutcomeNotDelivered
 	if x.report.MaybeSent() {
 		e.outcome = OutcomeUnknown
-	}
-	return e
-}
-
-// endedBeforeRetry is the error of a call whose time ran out before a failed
-// attempt could be repeated.
-func (x *exchange) endedBeforeRetry(err error) error {
-	e := x.callError("time ran out before the next attempt")
-	e.outcome, e.reasons = OutcomeNotDelivered, []error{err}
-	if failed, ok := errors.AsType[*CallError](err); ok {
-		e.Stage = failed.Stage
-	}
-	if ended := x.ctx.Err(); !errors.Is(err, ended) {
-		e.reasons = append(e.reasons, ended)
 	}
 	return e
 }
@@ -215,7 +194,7 @@ func (x *exchange) refused(e *APIError) error {
 	}
 	e.of(&x.call.CallInfo, a, x.requestID, x.number).TraceID = x.shownTraceID()
 	if e.Code.bare() == CodeInvalidSignature {
-		e.cause = x.keys.signer.diagnose(x.signed)
+		e.cause = x.signed.diagnose(x.keys.Signer)
 	}
 	if e.Code == "" && e.cause == nil && !a.isSigned() {
 		e.cause = errors.New(x.masked(delivery.DescribeUnsigned(a.header, a.isForeign()), maxMessage))
@@ -266,17 +245,35 @@ type answer struct {
 	status    int // 0 before an answer
 	header    http.Header
 	raw       []byte     // the body as received
-	old       *oldAnswer // the same, taken apart; nil for v3
+	old       *oldAnswer // the same, of the old gateway and taken apart; nil for v3
 	received  time.Time  // by the clock of the client
 	brokenOff error      // why there may be less of the body than was sent
 	body      []byte     // what was signed, once it is verified; then decrypted
 	damage    string     // what had been done to it, and was undone
-	notUTF8   bool       // the body is in another charset
 }
 
-func (a *answer) traceID() string { return a.old.traceID(a.header) }
+// takeApart reads the body of an answer to that method of the old gateway, "" for v3.
+func (a *answer) takeApart(method string, most int64) {
+	if method != "" {
+		a.old = new(oldAnswer)
+		a.old.OldAnswer, a.old.err = protocol.ReadOldAnswer(method, a.raw, most)
+	}
+}
 
-func (a *answer) isSigned() bool { return a.old.isSigned(a.header) }
+func (a *answer) traceID() string {
+	id := protocol.HeaderValue(a.header, protocol.HeaderTraceID)
+	if id == "" && a.old != nil {
+		id = protocol.HeaderValue(a.header, protocol.HeaderOldTraceID)
+	}
+	return id
+}
+
+func (a *answer) isSigned() bool {
+	if a.old != nil {
+		return a.old.Sign != ""
+	}
+	return protocol.IsSigned(a.header)
+}
 
 // isForeign reports whether an answer is not the gateway's, but one of a proxy. The
 // gateway's own may still follow on the same connection.
@@ -298,7 +295,7 @@ func (a *answer) verify(sets ...*keySet) error {
 		if i > 0 && keys == sets[0] {
 			continue
 		}
-		original, damage, err := a.old.recover(a, keys)
+		original, damage, err := a.recover(keys)
 		if err == nil {
 			a.body, a.damage = original, damage
 			return nil
@@ -310,6 +307,15 @@ func (a *answer) verify(sets ...*keySet) error {
 	return first
 }
 
+// recover checks the answer under these keys, and returns what was signed and what
+// had been done to it.
+func (a *answer) recover(keys *keySet) (signed []byte, damage string, err error) {
+	if a.old != nil {
+		return a.old.recover(a, keys)
+	}
+	return keys.verifier.Recover(a.header, a.raw, a.received)
+}
+
 // decrypt decrypts the body under the first of the key sets that can. A plain
 // object is a valid answer to an encrypted call, since it is signed. What cannot be
 // decrypted is left as it is, and the error is that of the first set.
@@ -317,14 +323,11 @@ func (a *answer) decrypt(sets ...*keySet) error {
 	var first error
 	for i, keys := range sets {
 		plain, err := keys.decrypt(a.body)
-		switch {
-		case lenient.StartsObject(plain):
+		if lenient.StartsObject(plain) {
 			a.body = plain
 			return nil
-		case i > 0:
-		case err == nil && aescbc.LooksEncrypted(plain):
-			first = errNoEncryptKey
-		default:
+		}
+		if i == 0 {
 			first = err
 		}
 	}
@@ -341,9 +344,9 @@ func (a *answer) decode(target *target, by acceptor, out any, sets ...*keySet) e
 	sealed := a.decrypt(sets...)
 	object, err := lenient.Object(a.body)
 	_, typed := answerTypes[reflect.TypeOf(out)]
-	err = a.old.check(a, object, cmp.Or(sealed, err), typed, by)
-	if err == nil && !utf8.Valid(a.body) {
-		a.notUTF8 = true
+	err = cmp.Or(sealed, err)
+	if err == nil && a.old != nil {
+		err = a.old.check(a, object, typed, by)
 	}
 	switch {
 	case err != nil && a.old != nil:
@@ -352,8 +355,6 @@ func (a *answer) decode(target *target, by acceptor, out any, sets ...*keySet) e
 		return a.refuse(by, nil, errNoSuccess)
 	case a.status >= 400:
 		return a.refuse(by, sealed, nil)
-	case sealed != nil:
-		return sealed
 	case err != nil:
 		return err
 	case typed && a.status >= 200 && a.status < 300:

@@ -3,6 +3,7 @@ package alipay
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"html"
@@ -11,13 +12,13 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/seed-39a49030/alipay/internal/delivery"
 	"github.com/seed-39a49030/alipay/internal/identity"
-	"github.com/seed-39a49030/alipay/internal/lenient"
 	"github.com/seed-39a49030/alipay/internal/protocol"
 )
 
@@ -79,22 +80,23 @@ func (c *Client) PageExecute(ctx context.Context, method string, req *ExecuteReq
 	if err != nil {
 		return "", err
 	}
-	origin := c.transport.origin
-	page := origin.Scheme + "://" + origin.Host + origin.RawPath + protocol.OldGatewayPath + "?"
 	if method == http.MethodGet {
-		return page + protocol.OrderString(params, sign), nil
+		return c.urlOf(protocol.OldGatewayPath, protocol.OldGatewayPath, protocol.OrderString(params, sign)).String(), nil
 	}
-	bizContent := params["biz_content"]
-	delete(params, "biz_content")
-	var form strings.Builder
-	form.WriteString("<!DOCTYPE html>\n" + `<meta charset="utf-8">` + "\n<title>Alipay</title>\n" +
-		`<form name="alipay_submit" method="post" accept-charset="utf-8" action="` + escapeHTML(page+protocol.OrderString(params, sign)) + `">` + "\n")
-	if bizContent != "" {
-		form.WriteString(`<input type="hidden" name="biz_content" value="` + escapeHTML(bizContent) + `">` + "\n")
+	input := ""
+	if bizContent := params["biz_content"]; bizContent != "" {
+		input = `<input type="hidden" name="biz_content" value="` + escapeHTML(bizContent) + `">` + "\n"
+		delete(params, "biz_content")
 	}
-	form.WriteString(`<noscript><input type="submit" value="` + escapeHTML("继续 / Continue") + `"></noscript>` + "\n</form>\n" +
-		`<script>document.forms["alipay_submit"].submit();</script>` + "\n")
-	return form.String(), nil
+	page := c.urlOf(protocol.OldGatewayPath, protocol.OldGatewayPath, protocol.OrderString(params, sign)).String()
+	return `<!DOCTYPE html>
+<meta charset="utf-8">
+<title>Alipay</title>
+<form name="alipay_submit" method="post" accept-charset="utf-8" action="` + escapeHTML(page) + `">
+` + input + `<noscript><input type="submit" value="` + escapeHTML("继续 / Continue") + `"></noscript>
+</form>
+<script>document.forms["alipay_submit"].submit();</script>
+`, nil
 }
 
 // escapeHTML escapes a value for HTML in ASCII, which every charset has.
@@ -120,13 +122,14 @@ func (c *Client) signOrder(ctx context.Context, req *ExecuteRequest) (params map
 		return nil, "", err
 	}
 	keys := c.keys.Load()
-	params = keys.orderParams(call.order, call.merchant(keys), c.settings.clock())
+	params = keys.orderParams(call.order, call.merchant(keys))
 	ctx, cancel := context.WithTimeout(ctx, c.settings.timeout)
 	defer cancel()
-	if sign, err = keys.sign(ctx, protocol.OldContent(params, "sign")); err != nil {
+	signature, err := keys.sign(ctx, protocol.OldContent(params, "sign"))
+	if err != nil {
 		return nil, "", &CallError{what: "signing " + req.Method, appID: c.appID, reasons: []error{err}, permanent: ctx.Err() == nil, outcome: OutcomeNotDelivered}
 	}
-	return params, sign, nil
+	return params, base64.StdEncoding.EncodeToString(signature), nil
 }
 
 // Execute calls a method of the old gateway (gateway.do), for an API that v3 has not
@@ -145,31 +148,42 @@ func (c *Client) Execute(ctx context.Context, req *ExecuteRequest, out any, opts
 
 // encodeOrder turns an ExecuteRequest into what is signed, or sent by every attempt.
 func (c *Client) encodeOrder(req *ExecuteRequest, defaults, opts []RequestOption) (*call, error) {
-	order, err := newOrder(req)
+	switch {
+	case req == nil:
+		return nil, errArgument("ExecuteRequest", "the request is nil")
+	case req.Method == "" || !isVisibleASCII(req.Method):
+		return nil, errArgument("ExecuteRequest.Method", "the method is empty, or holds a space, a control character or one beyond ASCII")
+	case !isVisibleASCII(req.AppAuthToken):
+		return nil, errArgument("ExecuteRequest.AppAuthToken", "the token holds a space, a control character or one beyond ASCII")
+	case req.NotifyURL != "" && !isLink(req.NotifyURL, false):
+		return nil, errArgument("ExecuteRequest.NotifyURL", "it is not an absolute URL with http or https, or holds a control character")
+	case req.ReturnURL != "" && !isLink(req.ReturnURL, true):
+		return nil, errArgument("ExecuteRequest.ReturnURL", "it is not an absolute URL with http, https or an app's own scheme, or holds a control character")
+	}
+	bizContent, err := encodeBizContent(req.BizContent)
 	if err != nil {
 		return nil, err
 	}
-	call := &call{order: order}
-	if err := call.apply(defaults); err != nil {
-		return nil, err
-	}
-	if req.AppAuthToken != "" {
-		call.otherMerchant, call.appAuthToken = true, req.AppAuthToken
-	}
-	if err := call.apply(opts); err != nil {
-		return nil, err
-	}
-	for _, p := range call.extraQuery {
-		if err := order.add("WithQueryParam", p[0], p[1]); err != nil {
+	o := &order{method: req.Method, bizContent: bizContent, params: map[string]string{"notify_url": req.NotifyURL, "return_url": req.ReturnURL}}
+	for name, value := range req.Params {
+		if err := o.add("ExecuteRequest.Params", name, value); err != nil {
 			return nil, err
 		}
 	}
-	origin := c.transport.origin
-	call.url = &url.URL{
-		Scheme: origin.Scheme, Host: origin.Host,
-		Path: origin.Path + protocol.OldGatewayPath, RawPath: origin.RawPath + protocol.OldGatewayPath,
+	if req.AppAuthToken != "" {
+		defaults = append(slices.Clip(defaults), WithAppAuthToken(req.AppAuthToken))
 	}
-	call.target = target{CallInfo{AppID: c.appID, Host: origin.Host, Method: http.MethodPost, Path: protocol.OldGatewayPath}, req.Method, identity.Ask(identity.Of(order.bizContent))}
+	call := &call{order: o}
+	if err := call.apply(defaults, opts); err != nil {
+		return nil, err
+	}
+	for _, p := range call.extraQuery {
+		if err := o.add("WithQueryParam", p[0], p[1]); err != nil {
+			return nil, err
+		}
+	}
+	call.url = c.urlOf(protocol.OldGatewayPath, protocol.OldGatewayPath, "") // the query comes with the signature
+	call.target = target{CallInfo{AppID: c.appID, Host: c.origin.Host, Method: http.MethodPost, Path: protocol.OldGatewayPath}, req.Method, identity.Ask(identity.Of(bizContent))}
 	return call, nil
 }
 
@@ -187,34 +201,6 @@ type order struct {
 	bizContent []byte            // before encryption; nil for none
 	params     map[string]string // notify_url, return_url and the further ones
 	download   bool              // of a certificate: never encrypted, and checked by what it brings
-}
-
-func newOrder(req *ExecuteRequest) (*order, error) {
-	switch {
-	case req == nil:
-		return nil, errArgument("ExecuteRequest", "the request is nil")
-	case req.Method == "" || !isVisibleASCII(req.Method):
-		return nil, errArgument("ExecuteRequest.Method", "the method is empty, or holds a space, a control character or one beyond ASCII")
-	case !isVisibleASCII(req.AppAuthToken):
-		return nil, errArgument("ExecuteRequest.AppAuthToken", "the token holds a space, a control character or one beyond ASCII")
-	}
-	bizContent, err := encodeBizContent(req.BizContent)
-	if err != nil {
-		return nil, err
-	}
-	o := &order{method: req.Method, bizContent: bizContent, params: make(map[string]string, len(req.Params)+2)}
-	for name, value := range req.Params {
-		if err := o.add("ExecuteRequest.Params", name, value); err != nil {
-			return nil, err
-		}
-	}
-	if o.params["notify_url"] = req.NotifyURL; req.NotifyURL != "" && !isLink(req.NotifyURL, false) {
-		return nil, errArgument("ExecuteRequest.NotifyURL", "it is not an absolute URL with http or https, or holds a control character")
-	}
-	if o.params["return_url"] = req.ReturnURL; req.ReturnURL != "" && !isLink(req.ReturnURL, true) {
-		return nil, errArgument("ExecuteRequest.ReturnURL", "it is not an absolute URL with http, https or an app's own scheme, or holds a control character")
-	}
-	return o, nil
 }
 
 // add adds a further parameter.
@@ -238,7 +224,7 @@ func (o *order) add(argument, name, value string) error {
 // build is what [call.build] does for a call of the old gateway. Its own parameters
 // stand in the URL, and what is the caller's in the body, which proxies do not log.
 func (o *order) build(c *call, keys *keySet, requestID string, r *outgoing) {
-	params := keys.orderParams(o, c.merchant(keys), keys.signer.clock())
+	params := keys.orderParams(o, c.merchant(keys))
 	r.content, r.query = protocol.OldContent(params, "sign"), make(map[string]string, len(params))
 	form := url.Values{}
 	for name, value := range params {
@@ -254,83 +240,44 @@ func (o *order) build(c *call, keys *keySet, requestID string, r *outgoing) {
 		header[name] = keys.header[name]
 	}
 	maps.Copy(header, c.header)
-	target := *c.url // whose query is filled in by the signing transport
+	target := *c.url // whose query is filled in by signRequest
 	r.Request = delivery.Request{Method: c.Method, URL: &target, Header: header, Body: []byte(form.Encode())}
 }
 
-// oldAnswer is an answer of the old gateway, taken apart as far as it can be read. It
-// is nil for one of v3, and each of its methods then does what v3 asks for.
+// oldAnswer is an answer of the old gateway, taken apart as far as it can be read.
 type oldAnswer struct {
 	protocol.OldAnswer
-	method  string
-	trusted bool  // whoever asked checks what came
-	err     error // why it cannot be read
+	err error // why it cannot be read
 }
 
-// answer is what an answer to the order is read into.
-func (o *order) answer() *oldAnswer {
-	if o == nil || o.method == "" {
-		return nil
+// content is what may be encrypted of the answer.
+func (o *oldAnswer) content() ([]byte, error) {
+	if o.err != nil {
+		return nil, o.err
 	}
-	return &oldAnswer{method: o.method, trusted: o.download}
-}
-
-func (o *oldAnswer) read(raw []byte, most int64) {
-	if o != nil {
-		o.OldAnswer, o.err = protocol.ReadOldAnswer(o.method, raw, most)
-	}
-}
-
-func (o *oldAnswer) traceID(h http.Header) string {
-	id := protocol.HeaderValue(h, protocol.HeaderTraceID)
-	if id == "" && o != nil {
-		id = protocol.HeaderValue(h, protocol.HeaderOldTraceID)
-	}
-	return id
-}
-
-func (o *oldAnswer) isSigned(h http.Header) bool {
-	if o != nil {
-		return o.Sign != ""
-	}
-	return protocol.IsSigned(h)
-}
-
-// content is what may be encrypted of an answer with that body.
-func (o *oldAnswer) content(raw []byte) []byte {
-	if o == nil || o.err != nil {
-		return raw
-	}
-	return o.Content()
+	return o.Content(), nil
 }
 
 // recover checks an answer under these keys, and returns what was signed and what had
 // been done to it. Without a signature it is a refusal at most.
 func (o *oldAnswer) recover(a *answer, keys *keySet) (signed []byte, damage string, err error) {
+	signed, err = o.content()
 	switch {
-	case o == nil:
-		return keys.verifier.Recover(a.header, a.raw, a.received)
-	case o.trusted:
-		err = o.err
-	case o.Sign == "":
-		err = ErrResponseUnsigned
-		if e := newUnsignedRefusal(a, nil, keys); o.err == nil && a.status == http.StatusOK && e.Code != "" && e.gateway != oldSuccess {
-			err = e
-		}
-	case o.err != nil:
-		err = o.err
-	default:
+	case o.Sign != "" && err == nil:
 		err = o.Verify(&keys.verifier, a.received)
+	case o.Sign == "":
+		refused := newUnsignedRefusal(a, nil, keys)
+		if err != nil || a.status != http.StatusOK || refused.Code == "" || refused.gateway == oldSuccess {
+			return nil, "", ErrResponseUnsigned
+		}
+		err = refused
 	}
-	return o.content(nil), o.Damage, err
+	return signed, o.Damage, err
 }
 
 // check returns nil for a success. The status is not signed, so it makes none; and a
-// success stands under the method's own name. unread is why there is no object.
-func (o *oldAnswer) check(a *answer, object []byte, unread error, typed bool, by acceptor) error {
-	if o == nil || unread != nil {
-		return unread
-	}
+// success stands under the method's own name.
+func (o *oldAnswer) check(a *answer, object []byte, typed bool, by acceptor) error {
 	e := newRefusal(a.body, nil)
 	e.old, e.Verified = true, true
 	switch {
@@ -343,7 +290,7 @@ func (o *oldAnswer) check(a *answer, object []byte, unread error, typed bool, by
 		return e
 	case !o.Own:
 		return protocol.ErrNoNode
-	case e.Code == "" && !hasOwnMembers(object):
+	case e.Code == "" && !saysMore(object):
 		return errNoResult
 	}
 	return nil
@@ -359,11 +306,6 @@ func isCommon(name []byte) bool {
 	return false
 }
 
-func hasOwnMembers(object []byte) (has bool) {
-	_ = lenient.EachMember(object, func(name, _ []byte) error { has = has || !isCommon(name); return nil })
-	return has
-}
-
 // isBlank reports whether s is empty or only white space.
 func isBlank(s string) bool { return strings.TrimSpace(s) == "" }
 
@@ -375,9 +317,7 @@ func encodeBizContent(content any) ([]byte, error) {
 	if object == nil || err != nil {
 		return nil, err
 	}
-	var compact bytes.Buffer
-	_ = json.Compact(&compact, object)
-	object = compact.Bytes()
+	object, _ = encodeJSON(json.RawMessage(object)) // which is compact
 	if bytes.ContainsFunc(object, unicode.IsControl) {
 		for r := rune(0x7f); r <= 0x9f; r++ {
 			object = bytes.ReplaceAll(object, []byte(string(r)), fmt.Appendf(nil, `\u%04X`, r))

@@ -4,10 +4,7 @@ import (
 	"crypto/x509"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
-	"net/url"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 	"unicode"
@@ -29,7 +26,7 @@ func TrustForTest(c *Client, pool *x509.CertPool) {
 func ConfigureOwnForTest(c *Client, configure func(own *http.Transport)) {
 	own := NewTransport()
 	configure(own)
-	*c.transport.delivery = *delivery.Own(own)
+	*c.transport = *delivery.Own(own)
 }
 
 // DefaultTimeout and DownloadTimeout are what they are without tests.
@@ -41,32 +38,6 @@ func BePatient() { defaultTimeout, downloadTimeout = PatientTimeout, PatientTime
 
 // PatientTimeout is that of BePatient.
 const PatientTimeout = 2 * time.Minute
-
-// TestSignerSignsForItsOriginOnly also stands for a mistake inside the library: a
-// request for anywhere else is neither signed nor sent.
-func TestSignerSignsForItsOriginOnly(t *testing.T) {
-	var requests atomic.Int64
-	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))
-	defer server.Close()
-	origin, err := url.Parse(server.URL)
-	require.NoError(t, err)
-	base, err := delivery.NewTransport(nil)
-	require.NoError(t, err)
-	transport := &signingTransport{delivery: base, origin: origin}
-	for _, elsewhere := range []string{
-		"https://" + origin.Host + "/v3/x", "http://localhost:" + origin.Port() + "/v3/x", "http://127.0.0.1:1/v3/x", "http://127.0.0.1.example.com:" + origin.Port() + "/v3/x",
-	} {
-		target, err := url.Parse(elsewhere)
-		require.NoError(t, err)
-		var report delivery.Report
-		request := &outgoing{Request: delivery.Request{Method: http.MethodGet, URL: target, Header: http.Header{}}}
-		_, _, err = transport.send(t.Context(), nil, request, &report) // a nil signer: signing would panic
-		require.ErrorIs(t, err, errForeignOrigin)
-		assert.False(t, report.MaybeSent())
-		assert.Empty(t, request.Header)
-	}
-	assert.Zero(t, requests.Load())
-}
 
 func TestZeroMeansTheDefault(t *testing.T) {
 	want, err := newSettings(nil)
@@ -121,7 +92,7 @@ func TestDecide(t *testing.T) {
 		"the outcome is unknown":              {nil, ErrOutcomeUnknown, false, 0},
 		"refused":                             {nil, CodeTokenInvalid, false, 0},
 		"nothing can help":                    {nil, &CallError{outcome: OutcomeNotDelivered, permanent: true}, false, 0},
-		"the caller gave up":                  {func(r *report) { r.cancelled = true }, throttled, false, 0},
+		"the caller gave up":                  {func(r *report) { r.ended = true }, throttled, false, 0},
 		"the time is over":                    {func(r *report) { r.left = 0 }, refused, false, 0},
 		"no time for the pause":               {func(r *report) { r.left = 100 * time.Millisecond }, refused, false, 0},
 		"just time for the pause":             {func(r *report) { r.left = 100*time.Millisecond + 1 }, refused, true, 100 * time.Millisecond},

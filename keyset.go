@@ -8,10 +8,10 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
+	"github.com/seed-39a49030/alipay/internal/aescbc"
 	"github.com/seed-39a49030/alipay/internal/credentials"
 	"github.com/seed-39a49030/alipay/internal/lenient"
 	"github.com/seed-39a49030/alipay/internal/protocol"
@@ -20,17 +20,16 @@ import (
 // keySet is what requests need of one config. It never changes.
 type keySet struct {
 	*credentials.Credentials
-	signer   signer
+	clock    func() time.Time
 	verifier protocol.Verifier
 	header   http.Header // what every request carries
 
-	fetched []fetchedCert // certificates that were downloaded
 }
 
 func newKeySet(c *credentials.Credentials, s *settings) *keySet {
 	k := &keySet{
 		Credentials: c,
-		signer:      signer{appID: c.AppID, appCertSN: c.AppCertSN, key: c.Signer, clock: s.clock},
+		clock:       s.clock,
 		verifier:    protocol.Verifier{Key: c.AlipayKey, MaxSkew: s.maxClockSkew, MaxBytes: s.maxResponseBytes},
 		header: http.Header{
 			"Accept":                  {"application/json"},
@@ -56,7 +55,12 @@ func newKeySet(c *credentials.Credentials, s *settings) *keySet {
 }
 
 func (k *keySet) decrypt(raw []byte) ([]byte, error) {
-	if k.Cipher == nil || len(raw) == 0 || lenient.StartsObject(raw) {
+	switch {
+	case len(raw) == 0 || lenient.StartsObject(raw):
+		return raw, nil
+	case k.Cipher == nil && aescbc.LooksEncrypted(raw):
+		return nil, errNoEncryptKey
+	case k.Cipher == nil:
 		return raw, nil
 	}
 	plain, err := k.Cipher.Decrypt(raw)
@@ -66,25 +70,25 @@ func (k *keySet) decrypt(raw []byte) ([]byte, error) {
 	return plain, nil
 }
 
-// sign signs a text. Its error is safe to show.
-func (k *keySet) sign(ctx context.Context, content []byte) (string, error) {
+// sign signs a text. Its error is the context's, or is safe to show.
+func (k *keySet) sign(ctx context.Context, content []byte) ([]byte, error) {
 	signature, err := protocol.SignContext(ctx, k.Signer, content)
-	if ended := ctx.Err(); ended != nil {
-		return "", ended
+	if ended := ctx.Err(); ended != nil { // signing may have taken too long
+		return nil, ended
 	}
 	if err != nil {
-		return "", &signerError{err}
+		return nil, &signerError{err}
 	}
-	return base64.StdEncoding.EncodeToString(signature), nil
+	return signature, nil
 }
 
 // orderParams returns the parameters of a request to the old gateway. Those that are
 // empty are neither signed nor sent.
-func (k *keySet) orderParams(o *order, appAuthToken string, at time.Time) map[string]string {
+func (k *keySet) orderParams(o *order, appAuthToken string) map[string]string {
 	params := map[string]string{
 		"method":              o.method,
 		"app_id":              k.AppID,
-		"timestamp":           protocol.FormatOldTime(at),
+		"timestamp":           protocol.FormatOldTime(k.clock()),
 		"format":              "json",
 		"version":             "1.0",
 		"alipay_sdk":          "alipay-go-" + Version,
@@ -133,7 +137,7 @@ func (c *Client) Reload(config AlipayConfig) error {
 		return err
 	case resolved.AppID != c.appID:
 		return &ConfigError{"AppID", "it differs from the client's; make another client for another application"}
-	case !sameGateway(resolved.Base, c.transport.origin):
+	case !sameGateway(resolved.Base, c.origin):
 		return &ConfigError{"BaseURL", "it differs from the client's; make another client for another gateway"}
 	}
 	for {
@@ -156,18 +160,15 @@ func sameGateway(a, b *url.URL) bool {
 // keepFetched returns the keys of a new config, plus those of the certificates
 // downloaded before that this config trusts too.
 func (c *Client) keepFetched(resolved *credentials.Credentials, before *keySet) *keySet {
-	var fetched []fetchedCert
-	for _, l := range before.fetched {
-		if _, configured := resolved.AlipayCerts[l.sn]; configured {
+	for sn, cert := range before.AlipayCerts {
+		if _, configured := resolved.AlipayCerts[sn]; configured || cert.PEM == "" {
 			continue
 		}
-		if sn, cert, err := resolved.Trust(l.pem, l.sn, c.settings.clock()); err == nil {
-			resolved, fetched = resolved.With(sn, cert), append(fetched, l)
+		if _, trusted, err := resolved.Trust(cert.PEM, sn, c.settings.clock()); err == nil {
+			resolved = resolved.With(sn, trusted)
 		}
 	}
-	keys := newKeySet(resolved, &c.settings)
-	keys.fetched = fetched
-	return keys
+	return newKeySet(resolved, &c.settings)
 }
 
 // certificateExpires returns when the first configured certificate expires, if
@@ -199,24 +200,16 @@ const downloadMethod = "alipay.open.app.alipaycert.download"
 // downloadError is why a certificate cannot be had. It leads to the causes of the
 // download's error and not to the error itself, whose outcome is not that of the
 // call that waits.
-type downloadError struct {
-	text   string
-	causes []error
-}
+type downloadError struct{ failed error }
 
-func newDownloadError(err error) *downloadError {
-	e := &downloadError{text: briefly(err)}
-	if failed, ok := errors.AsType[*CallError](err); ok {
-		e.causes = failed.reasons
+func (e *downloadError) Error() string { return briefly(e.failed) }
+
+func (e *downloadError) Unwrap() []error {
+	if failed, ok := e.failed.(*CallError); ok {
+		return failed.reasons
 	}
-	return e
+	return nil
 }
-
-func (e *downloadError) Error() string   { return e.text }
-func (e *downloadError) Unwrap() []error { return e.causes }
-
-// fetchedCert is a downloaded and trusted certificate of Alipay's.
-type fetchedCert struct{ sn, pem string }
 
 // fetchCertificate returns keys that include the certificate with that SN. They
 // are the client's present keys, or were a moment ago. Its error says why the
@@ -236,7 +229,6 @@ func (c *Client) fetchCertificate(ctx context.Context, sn string) (*keySet, erro
 				return nil, true, refused
 			}
 			keys = newKeySet(before.With(sn, cert), &c.settings)
-			keys.fetched = append(slices.Clip(before.fetched), fetchedCert{sn, pem})
 			if c.keys.CompareAndSwap(before, keys) { // else Reload came first, and its keys may not trust it
 				c.settings.warn(ctx, "alipay: new certificate",
 					slog.String("app_id", c.appID), slog.String("sn", sn), slog.Time("not_after", cert.NotAfter),
@@ -262,7 +254,7 @@ func (c *Client) downloadCertificate(ctx context.Context, sn string) (pem string
 		Content string `json:"alipay_cert_content"`
 	}
 	if _, err = c.observed(ctx, downloadTimeout, call, &answer); err != nil {
-		return "", newDownloadError(err)
+		return "", &downloadError{err}
 	}
 	content, err := base64.StdEncoding.DecodeString(strings.TrimSpace(answer.Content)) // it ignores line ends inside
 	if err != nil || len(content) == 0 {

@@ -328,10 +328,11 @@ func (c *Client) answerCheck(ctx context.Context, n *Notification) (string, erro
 	keys := c.keys.Load()
 	public, _ := x509.MarshalPKIXPublicKey(keys.Signer.Public()) // it is an RSA key, which can be encoded
 	content := "<success>true</success><biz_content>" + base64.StdEncoding.EncodeToString(public) + "</biz_content>"
-	sign, err := keys.sign(ctx, []byte(content))
+	signature, err := keys.sign(ctx, []byte(content))
 	if err != nil {
 		return "", err
 	}
+	sign := base64.StdEncoding.EncodeToString(signature)
 	return `<?xml version="1.0" encoding="UTF-8"?><alipay><response>` + content + "</response><sign>" + sign + "</sign><sign_type>RSA2</sign_type></alipay>", nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+	"unicode/utf8"
 
 	"github.com/seed-39a49030/alipay/internal/redact"
 )
@@ -196,7 +197,7 @@ func (s *settings) warn(ctx context.Context, message string, attrs ...slog.Attr)
 // tellUnusual logs what is unusual about an answer that is used all the same, once
 // for each kind.
 func (s *settings) tellUnusual(ctx context.Context, call *CallInfo, a *answer) {
-	if s.logger == nil || a.damage == "" && !a.notUTF8 {
+	if s.logger == nil || a.damage == "" && utf8.Valid(a.body) {
 		return
 	}
 	tell := func(kind, message, advice string) {
@@ -208,7 +209,7 @@ func (s *settings) tellUnusual(ctx context.Context, call *CallInfo, a *answer) {
 		}
 	}
 	tell(a.damage, "alipay: an answer was changed on its way", "the signature proves what Alipay sent, and that was used; look at the proxies in between")
-	if a.notUTF8 {
+	if !utf8.Valid(a.body) {
 		tell("another charset than UTF-8", "alipay: an answer is not in UTF-8", "characters beyond ASCII were not read, and members that have them were not compared")
 	}
 }

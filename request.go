@@ -124,7 +124,7 @@ func (c *Client) encode(req *Request, opts []RequestOption) (*call, error) {
 	if call.url, err = c.encodeURL(req.Path, call.query); err != nil {
 		return nil, err
 	}
-	call.uri = strings.TrimPrefix(call.url.RequestURI(), c.transport.origin.RawPath)
+	call.uri = strings.TrimPrefix(call.url.RequestURI(), c.origin.RawPath)
 	call.target = target{CallInfo: CallInfo{AppID: c.appID, Host: call.url.Host, Method: method, Path: req.Path}, asked: identity.Ask(identity.Named(call.query.Get))}
 	return call, nil
 }
@@ -223,19 +223,17 @@ func (c *Client) encodeURL(path string, values url.Values) (*url.URL, error) {
 	case hasControl(path):
 		return nil, errArgument("Request.Path", "the path holds a control character")
 	}
-	origin := c.transport.origin
 	escaped := escapeRest(path)
 	plain, err := url.PathUnescape(escaped)
 	if err != nil {
 		return nil, errArgument("Request.Path", "the path is not validly escaped")
 	}
-	return &url.URL{
-		Scheme:   origin.Scheme,
-		Host:     origin.Host,
-		Path:     origin.Path + plain,
-		RawPath:  origin.RawPath + escaped,
-		RawQuery: strings.ReplaceAll(values.Encode(), "+", "%20"),
-	}, nil
+	return c.urlOf(plain, escaped, strings.ReplaceAll(values.Encode(), "+", "%20")), nil
+}
+
+// urlOf is an address behind the base URL. Nothing is sent anywhere else.
+func (c *Client) urlOf(path, escaped, query string) *url.URL {
+	return &url.URL{Scheme: c.origin.Scheme, Host: c.origin.Host, Path: c.origin.Path + path, RawPath: c.origin.RawPath + escaped, RawQuery: query}
 }
 
 // escapeRest escapes the bytes that a path may not contain, and keeps the escapes
@@ -299,7 +297,7 @@ func (c *call) build(keys *keySet, requestID string, r *outgoing) {
 	maps.Copy(header, c.header)
 	r.requestID[0] = requestID
 	header[protocol.HeaderRequestID] = r.requestID[:]
-	header["Authorization"] = r.authorization[:] // filled in by the signing transport
+	header["Authorization"] = r.authorization[:] // filled in by signRequest
 	if r.appAuthToken = c.merchant(keys); r.appAuthToken != "" {
 		header[protocol.HeaderAppAuthToken] = []string{r.appAuthToken}
 	}

@@ -174,8 +174,7 @@ func (c *Client) Open(answer *SealedAnswer, out any, opts ...OpenOption) (*Respo
 		}
 	}
 	a, target, keys := kept.restored(), kept.target, c.keys.Load()
-	a.old = (&order{method: target.api}).answer()
-	a.old.read(a.raw, c.settings.maxResponseBytes)
+	a.takeApart(target.api, c.settings.maxResponseBytes)
 	known, typed := answerTypes[reflect.TypeOf(out)]
 	if o.anyUser {
 		target.AppID, target.asked = c.appID, identity.Asked{}

@@ -8,11 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
-	"net/url"
-	"time"
 
-	"github.com/seed-39a49030/alipay/internal/delivery"
 	"github.com/seed-39a49030/alipay/internal/protocol"
 )
 
@@ -20,14 +16,6 @@ import (
 // reached over a network, in a KMS or HSM. When AlipayConfig.Signer is one, its
 // SignContext is called with the context and the deadline of the call.
 type ContextSigner = protocol.ContextSigner
-
-// signer makes the Authorization header of one attempt.
-type signer struct {
-	appID     string
-	appCertSN string // certificate mode only
-	key       crypto.Signer
-	clock     func() time.Time
-}
 
 // signedRequest is a signature and what it covers. It is kept until the attempt
 // ends, to find out why the gateway did not accept it.
@@ -38,16 +26,16 @@ type signedRequest struct {
 
 func (s signedRequest) base64() string { return base64.StdEncoding.EncodeToString(s.signature) }
 
-// sign signs a request as it will be on the wire. Nonce and timestamp are new
+// signRequest signs a request as it will be on the wire. Nonce and timestamp are new
 // each time.
-func (s *signer) sign(ctx context.Context, r *outgoing) (signed signedRequest, err error) {
+func (k *keySet) signRequest(ctx context.Context, r *outgoing) (signed signedRequest, err error) {
 	authString := ""
 	if signed.content = r.content; r.query == nil {
-		authString = protocol.AuthString(s.appID, s.appCertSN, protocol.NewID(), s.clock().UnixMilli())
+		authString = protocol.AuthString(k.AppID, k.AppCertSN, protocol.NewID(), k.clock().UnixMilli())
 		signed.content = protocol.StringToSign(authString, r.Method, r.uri, r.signedBody, r.appAuthToken)
 	}
-	if signed.signature, err = protocol.SignContext(ctx, s.key, signed.content); err != nil {
-		return signedRequest{}, err
+	if signed.signature, err = k.sign(ctx, signed.content); err != nil {
+		return signed, err
 	}
 	if r.query == nil {
 		r.authorization[0] = protocol.Authorization(authString, signed.signature)
@@ -63,42 +51,12 @@ var (
 )
 
 // diagnose finds out which side is wrong when the gateway says invalid-signature.
-func (s *signer) diagnose(signed signedRequest) error {
-	key, ok := s.key.Public().(*rsa.PublicKey)
-	if ok && protocol.Verify(key, signed.content, signed.base64()) != nil {
+func (s signedRequest) diagnose(key crypto.Signer) error {
+	public, ok := key.Public().(*rsa.PublicKey)
+	if ok && protocol.Verify(public, s.content, s.base64()) != nil {
 		return errSignerMethod
 	}
 	return errOtherKeyOnFile
-}
-
-// signingTransport signs each attempt and hands it to delivery. It is bound to
-// one origin: a request for any other scheme, host or port is neither signed nor
-// sent.
-type signingTransport struct {
-	delivery *delivery.Transport
-	origin   *url.URL // scheme, host, and the path prefix that the signature leaves out
-}
-
-var (
-	errForeignOrigin = errors.New("the request is for another origin than the client's base URL; it was neither signed nor sent")
-	errSigner        = errors.New("the private key or Signer failed to sign")
-)
-
-// send signs r and sends it once. After an error, report knows whether the request
-// may have been delivered.
-func (t *signingTransport) send(ctx context.Context, s *signer, r *outgoing, report *delivery.Report) (*http.Response, signedRequest, error) {
-	if r.URL.Scheme != t.origin.Scheme || r.URL.Host != t.origin.Host {
-		return nil, signedRequest{}, errForeignOrigin
-	}
-	signed, err := s.sign(ctx, r)
-	if err != nil && ctx.Err() == nil {
-		return nil, signed, &signerError{err}
-	}
-	if err := ctx.Err(); err != nil { // signing may have taken too long
-		return nil, signed, err
-	}
-	resp, err := t.delivery.Send(ctx, r.Request, report)
-	return resp, signed, err
 }
 
 // signerError makes the error of a caller's Signer reachable by errors.Is and
@@ -106,7 +64,7 @@ func (t *signingTransport) send(ctx context.Context, s *signer, r *outgoing, rep
 type signerError struct{ cause error }
 
 func (e *signerError) Error() string {
-	return errSigner.Error() + fmt.Sprintf(" (%T; errors.As reaches it)", e.cause)
+	return fmt.Sprintf("the private key or Signer failed to sign (%T; errors.As reaches it)", e.cause)
 }
 func (e *signerError) Is(target error) bool { return errors.Is(e.cause, target) }
 func (e *signerError) As(target any) bool   { return errors.As(e.cause, target) }

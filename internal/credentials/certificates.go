@@ -15,8 +15,8 @@ import (
 // AlipayCert is a certificate of Alipay's that may sign answers.
 type AlipayCert struct {
 	*x509.Certificate
-	Key        *rsa.PublicKey
-	Downloaded bool // trusted by Trust, not configured
+	Key *rsa.PublicKey
+	PEM string // as downloaded and trusted by Trust; empty for a configured one
 }
 
 // Expiry says until when a configured certificate is valid.

@@ -134,7 +134,7 @@ func TestCertificateModeIsReadAsTheVectorsHaveIt(t *testing.T) {
 	require.Len(t, r.AlipayCerts, 1, "the intermediate is no signer")
 	cert := r.AlipayCerts["ff979bd96125ad97131ce31255eac671"]
 	leaf := testpki.Must(certs.Parse(vector("alipay_public_cert.crt")))[0].X509
-	assert.Equal(t, AlipayCert{leaf, &rsaKey("testdata/vectors/alipay_private_pkcs8.pem").PublicKey, false}, cert)
+	assert.Equal(t, AlipayCert{leaf, &rsaKey("testdata/vectors/alipay_private_pkcs8.pem").PublicKey, ""}, cert)
 }
 
 func TestCertificatesOfTheVectorsEndAtTheirDates(t *testing.T) {

@@ -47,7 +47,7 @@ func (c *Credentials) Trust(pem, wantSN string, now time.Time) (sn string, cert 
 		return refuse(reason)
 	}
 	cert, unusable := signerOf(leaf)
-	cert.Downloaded = true
+	cert.PEM = pem
 	switch {
 	case !c.isNameOfAlipay(leaf.X509):
 		return refuse("subject and issuer of the downloaded certificate are not those of a configured certificate of Alipay's (AlipayPublicCertContent)")
@@ -105,7 +105,7 @@ func pick(list []certs.Certificate, sn string) (leaf certs.Certificate, reason s
 // certificate must not widen what is trusted later.
 func (c *Credentials) isNameOfAlipay(cert *x509.Certificate) bool {
 	for _, configured := range c.AlipayCerts {
-		if !configured.Downloaded && bytes.Equal(configured.RawSubject, cert.RawSubject) && bytes.Equal(configured.RawIssuer, cert.RawIssuer) {
+		if configured.PEM == "" && bytes.Equal(configured.RawSubject, cert.RawSubject) && bytes.Equal(configured.RawIssuer, cert.RawIssuer) {
 			return true
 		}
 	}

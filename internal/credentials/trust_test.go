@@ -47,7 +47,7 @@ func TestTheNextCertificateOfAlipaysIsTrusted(t *testing.T) {
 		got, cert, err := tc.credentials.Trust(tc.text, tc.sn, now)
 		require.NoError(t, err, name)
 		assert.Equal(t, snOf(tc.want.PEM), got, name)
-		assert.Equal(t, AlipayCert{tc.want.Cert, &p.nextKey.PublicKey, true}, cert, name)
+		assert.Equal(t, AlipayCert{tc.want.Cert, &p.nextKey.PublicKey, tc.text}, cert, name)
 	}
 	_, isKnown := base.AlipayCerts[sn]
 	assert.False(t, isKnown, "Trust changes nothing")
@@ -260,7 +260,7 @@ func TestWithAddsACertificateToACopy(t *testing.T) {
 
 	// What was trusted once does not widen what is trusted next.
 	stranger := issue(pkix.Name{CommonName: "stranger"}, p.nextKey, p.class2)
-	widened := base.With("x", AlipayCert{stranger.Cert, &p.nextKey.PublicKey, true})
+	widened := base.With("x", AlipayCert{stranger.Cert, &p.nextKey.PublicKey, stranger.PEM})
 	_, _, err = widened.Trust(stranger.PEM, snOf(stranger.PEM), now)
 	assert.ErrorContains(t, err, "are not those of a configured certificate")
 
