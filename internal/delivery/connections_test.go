@@ -123,13 +123,13 @@ func TestManyHoldersOfManyConnections(t *testing.T) {
 
 func TestAConnectionThatCannotBeTold(t *testing.T) {
 	for conn, known := range map[net.Conn]bool{&unhashable{}: true, closable{closed: new(bool)}: true} {
-		var report Report
+		report := Report{via: &Transport{}}
 		report.watch(t.Context())
 		assert.True(t, report.hold(conn))
 		assert.Equal(t, known, report.lease != nil)
 		report.Close()
 	}
-	var report Report
+	report := Report{via: &Transport{}}
 	report.watch(t.Context())
 	defer report.Close()
 	assert.True(t, report.hold(unhashable{}))
@@ -139,7 +139,7 @@ func TestAConnectionThatCannotBeTold(t *testing.T) {
 // TestALateConnectionIsNobodys: a RoundTripper may come back with a connection
 // after the attempt has ended.
 func TestALateConnectionIsNobodys(t *testing.T) {
-	var report Report
+	report := Report{via: &Transport{}}
 	report.watch(t.Context())
 	report.Close()
 	closed := false

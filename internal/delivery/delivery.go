@@ -16,8 +16,9 @@ import (
 
 // Transport sends requests through a base transport.
 type Transport struct {
-	base http.RoundTripper
-	kind kind
+	base  http.RoundTripper
+	kind  kind
+	http1 bool // without TLS it speaks HTTP/1.1 for certain
 }
 
 // kind is what is known about a base transport.
@@ -43,22 +44,23 @@ func NewTransport(client *http.Client) (*Transport, error) {
 	}
 	t, ok := client.Transport.(*http.Transport)
 	if !ok {
-		return &Transport{client.Transport, foreign}, nil
+		return &Transport{base: client.Transport}, nil
 	}
 	if t == nil {
 		return nil, ErrNilTransport
 	}
-	// Clone waits for the first request of another client, which changes t.
+	settings := t.Clone() // which waits for the first request of another client, that changes t
 	old := func(version uint16) bool { return version != 0 && version < tls.VersionTLS12 }
-	if conf := t.Clone().TLSClientConfig; conf != nil && (old(conf.MinVersion) || old(conf.MaxVersion)) {
+	if conf := settings.TLSClientConfig; conf != nil && (old(conf.MinVersion) || old(conf.MaxVersion)) {
 		return nil, ErrOldTLS
 	}
-	return &Transport{t, netHTTP}, nil
+	http2 := settings.Protocols != nil && settings.Protocols.UnencryptedHTTP2()
+	return &Transport{t, netHTTP, !http2}, nil
 }
 
 // Own sends through the connections of a transport that [NewHTTPTransport] made,
 // which nobody else may use or change.
-func Own(t *http.Transport) *Transport { return &Transport{newPool(t), own} }
+func Own(t *http.Transport) *Transport { return &Transport{newPool(t), own, true} }
 
 // patience is how long a dial and a TLS handshake may take.
 const patience = 5 * time.Second
@@ -153,7 +155,7 @@ var (
 // answer's body is read under the context of the report, which its Close ends. On
 // an error there is no answer.
 func (t *Transport) Send(ctx context.Context, r Request, report *Report) (*http.Response, error) {
-	report.kind, report.url = t.kind, r.URL
+	report.via, report.url = t, r.URL
 	if report.cause = ctx.Err(); report.cause != nil {
 		return nil, report.cause
 	}

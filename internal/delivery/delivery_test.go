@@ -21,6 +21,8 @@ type roundTripper func(*http.Request) (*http.Response, error)
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func TestWhatIsKnownOfACallersTransport(t *testing.T) {
+	http2 := new(http.Protocols)
+	http2.SetUnencryptedHTTP2(true)
 	withTLS := func(lowest, highest uint16) *http.Transport {
 		return &http.Transport{TLSClientConfig: &tls.Config{MinVersion: lowest, MaxVersion: highest}} //nolint:gosec // on purpose
 	}
@@ -32,6 +34,7 @@ func TestWhatIsKnownOfACallersTransport(t *testing.T) {
 		"none":           {nil, own, nil},
 		"another type":   {roundTripper(nil), foreign, nil},
 		"net/http":       {&http.Transport{}, netHTTP, nil},
+		"HTTP/2":         {&http.Transport{Protocols: http2}, netHTTP, nil},
 		"nil":            {(*http.Transport)(nil), foreign, ErrNilTransport},
 		"TLS by default": {withTLS(0, 0), netHTTP, nil},
 		"TLS 1.2":        {withTLS(tls.VersionTLS12, tls.VersionTLS12), netHTTP, nil},
@@ -43,6 +46,7 @@ func TestWhatIsKnownOfACallersTransport(t *testing.T) {
 		assert.Equal(t, tt.err, err, name)
 		if err == nil {
 			assert.Equal(t, tt.want, got.kind, name)
+			assert.Equal(t, tt.want != foreign && name != "HTTP/2", got.http1, name)
 		}
 	}
 	got, err := NewTransport(nil)

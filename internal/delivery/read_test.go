@@ -84,7 +84,7 @@ func (s silent) Read([]byte) (int, error) { <-s.attempt.Done(); return 0, s.atte
 
 func TestWhatIsNotWantedIsReadWhenItIsLittleAndComesSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var report Report
+		report := Report{via: &Transport{}}
 		defer report.Close()
 		attempt, body := report.watch(t.Context()), &endless{}
 		report.Drain(body)
@@ -96,7 +96,7 @@ func TestWhatIsNotWantedIsReadWhenItIsLittleAndComesSoon(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), timeout)
 			defer cancel()
-			var report Report
+			report := Report{via: &Transport{}}
 			defer report.Close()
 			attempt, began := report.watch(ctx), time.Now()
 			report.Drain(silent{attempt})

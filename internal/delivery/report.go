@@ -32,7 +32,7 @@ import (
 // does not reach a request in another context. A RoundTripper that hides the hooks
 // and brings its own body cannot be stopped.
 type Report struct {
-	kind  kind
+	via   *Transport
 	url   *url.URL
 	cause error // why Send failed
 
@@ -88,7 +88,7 @@ func reportOf(ctx context.Context) *Report {
 func (r *Report) watch(call context.Context) context.Context {
 	r.call = call
 	r.Context, r.cancel = context.WithCancel(call)
-	if r.kind == own {
+	if r.via.kind == own {
 		return r
 	}
 	r.trace = httptrace.ClientTrace{
@@ -181,14 +181,14 @@ func (r *Report) MaybeSent() bool {
 	case r.bodyRead.Load(): // the head is on the socket; a refused HTTP/2 stream is not processed
 		return !streamRefused
 	case !r.hooked.Load(): // a RoundTripper that hides the hooks, and perhaps read the body into memory
-		return r.kind != own && (r.bodyReadEarly.Load() || cause.op.Op != "dial")
+		return r.via.kind != own && (r.bodyReadEarly.Load() || cause.op.Op != "dial")
 	case !r.gotConn.Load(): // no connection that could carry it
 		return r.bodyReadEarly.Load() && !r.connInsecure.Load()
 	case r.call.Err() != nil: // a cancelled round trip returns while its writer may still write
 		return true
-	case r.kind == own: // HTTP/1.1, whose head is flushed before the body is read
+	case r.via.kind == own: // HTTP/1.1, whose head is flushed before the body is read
 		return false
-	case r.kind == netHTTP: // HTTP/2 writes the head without touching the body
+	case r.via.kind == netHTTP: // HTTP/2 writes the head without touching the body
 		return r.wroteHeaders.Load() && !streamRefused
 	default: // a RoundTripper may return while its writer still writes
 		return !streamRefused
@@ -206,11 +206,11 @@ func (r *Report) onGetConn(string) {
 }
 
 func (r *Report) onGotConn(info httptrace.GotConnInfo) {
-	if r.kind == foreign && (info.Conn == nil || info.Conn.RemoteAddr() == nil) {
+	if r.via.kind == foreign && (info.Conn == nil || info.Conn.RemoteAddr() == nil) {
 		r.bodyReadEarly.Store(true) // by httputil.DumpRequestOut, for one, to see what a request looks like
 		return
 	}
-	isHTTP1 := true
+	isHTTP1 := r.via.http1
 	if r.url.Scheme == "https" {
 		version, protocol := tlsOf(r.call, info.Conn)
 		if version < tls.VersionTLS12 {
@@ -224,7 +224,7 @@ func (r *Report) onGotConn(info httptrace.GotConnInfo) {
 	// net/http hands out a second connection if an HTTP/2 connection turned out
 	// closed before anything was written to it. Nothing else may do so.
 	second := !r.gotConn.CompareAndSwap(false, true)
-	if second && (r.kind == foreign || r.connIsHTTP1.Load() || r.maybeWritten()) {
+	if second && (r.via.kind == foreign || r.connIsHTTP1.Load() || r.maybeWritten()) {
 		r.stopRepetition()
 		_ = info.Conn.Close()
 		return

@@ -60,7 +60,7 @@ func fails(err error) func(*Report) { return func(r *Report) { r.cause = err } }
 
 // reported is what a report saw of an attempt over https.
 func reported(t *testing.T, kind kind, events ...func(*Report)) *Report {
-	r := &Report{kind: kind, url: &url.URL{Scheme: "https", Host: "gateway"}, cause: errors.New("failed")}
+	r := &Report{via: &Transport{kind: kind}, url: &url.URL{Scheme: "https", Host: "gateway"}, cause: errors.New("failed")}
 	r.watch(t.Context())
 	t.Cleanup(r.Close)
 	for _, event := range events {
@@ -111,7 +111,7 @@ func TestARequestCountsAsSentUnlessThereIsEvidenceThatItWasNot(t *testing.T) {
 		assert.False(t, r.MaybeSent(), "%s, by a request that the transport never saw", name)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	r := &Report{kind: own, url: &url.URL{}}
+	r := &Report{via: &Transport{kind: own}, url: &url.URL{}}
 	r.watch(ctx)
 	defer r.Close()
 	asks(r)
@@ -154,7 +154,7 @@ func TestASecondConnectionIsARepetition(t *testing.T) {
 		assert.ErrorIs(t, r.Failure().Err, errRepetition, name)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	r := &Report{url: &url.URL{}}
+	r := &Report{via: &Transport{}, url: &url.URL{}}
 	r.watch(ctx)
 	defer r.Close()
 	repeats(r)
@@ -195,7 +195,7 @@ func TestADeadConnectionIsKnown(t *testing.T) {
 		assert.NoError(t, r.Err())
 
 		ctx, cancel := context.WithCancel(t.Context())
-		r = &Report{kind: netHTTP, url: &url.URL{}}
+		r = &Report{via: &Transport{kind: netHTTP, http1: true}, url: &url.URL{}}
 		r.watch(ctx)
 		getsAgain(conn)(r)
 		cancel()
