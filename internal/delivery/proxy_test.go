@@ -140,3 +140,19 @@ func TestTheOwnTransportMakesTLSAsNetHTTPDoes(t *testing.T) {
 	var wrong x509.HostnameError
 	require.ErrorAs(t, err, &wrong, "the certificate is checked against the host that was asked for")
 }
+
+// TestASharedTransportServesOthers: their requests have no report.
+func TestASharedTransportServesOthers(t *testing.T) {
+	server, trusting := testTLS(t)
+	for target, proxy := range map[string]*url.URL{raw(t, nil, answering): nil, raw(t, server, answering): connectProxy(t)} {
+		shared := NewHTTPTransport()
+		shared.Proxy, shared.TLSClientConfig.RootCAs = http.ProxyURL(proxy), trusting.RootCAs
+		resp, err := (&http.Client{Transport: shared}).Get(target)
+		require.NoError(t, err)
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		resp.Body.Close()
+		assert.Equal(t, "hello", string(body))
+		shared.CloseIdleConnections()
+	}
+}
