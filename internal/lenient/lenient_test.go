@@ -134,6 +134,7 @@ func TestNumbersStringsAndBooleansAreReadAsTheOtherKindWhereNothingIsLost(t *tes
 		`{"i":"31536000"}`:                   {I: 31536000},
 		`{"s":2088402562742105}`:             {S: "2088402562742105"},
 		`{"s":1.50}`:                         {S: "1.50"},
+		`{"s":-5}`:                           {S: "-5"},
 		`{"s":true,"b":"false"}`:             {S: "true"},
 		`{"b":"true"}`:                       {B: true},
 		`{"f":"0.1","u":"255"}`:              {F: 0.1, U: 255},

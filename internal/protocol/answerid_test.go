@@ -28,6 +28,11 @@ func TestAnAnswerIsToldByItsSignature(t *testing.T) {
 		assert.True(t, ok)
 		assert.Equal(t, want, got)
 	}
+	every, ok := id("n", "09azAZ/+09azAZ/+09azAZ/+0912")
+	require.True(t, ok)
+	raw, err := base64.StdEncoding.DecodeString("09azAZ/09azAZ/09azAZ/0912"[:24])
+	require.NoError(t, err)
+	assert.Equal(t, raw[:len(every)], every[:], "of every character but +")
 	for name, tt := range map[string][2]string{
 		"no nonce": {"", signature}, "a nonce of null": {"null", signature}, "no signature": {"n", ""},
 		"too short": {"n", signature[:20]}, "not base64": {"n", strings.Repeat("?+=", 100)},
