@@ -22,9 +22,9 @@ import (
 	"github.com/seed-39a49030/alipay/internal/protocol"
 )
 
-// ExecuteRequest is a request to the old gateway that the merchant signs, and
-// that Alipay's app or the customer's browser sends. Printing and logging it shows
-// only the method.
+// ExecuteRequest is a request to the old gateway, which [Client.Execute] sends, or
+// which Alipay's app or the customer's browser does. Printing and logging it shows only
+// the method.
 type ExecuteRequest struct {
 	// Method is the API's name, such as zhima.credit.payafteruse.creditagreement.sign.
 	Method string

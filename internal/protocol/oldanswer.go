@@ -32,9 +32,9 @@ func NodeName(method string) string { return strings.ReplaceAll(method, ".", "_"
 
 // ReadOldAnswer takes an answer to method apart. Names that are equal once their
 // escapes are resolved are refused: the verifier and the reader must not look at
-// different nodes. An answer without its last brace is read all the same, and one that
-// is still compressed up to that many bytes. With an error, Sign still says whether the
-// answer has one.
+// different nodes. An answer that broke off behind its signature is read as far as it
+// came, and one that is still compressed up to that many bytes. With an error, Sign
+// still says whether the answer has one.
 func ReadOldAnswer(method string, body []byte, most int64) (a OldAnswer, err error) {
 	for original, damage := range originals(body, most) {
 		if lenient.StartsObject(original) {
@@ -79,8 +79,8 @@ func oldMembers(body []byte) (members map[string][]byte, err error) {
 		members[name] = body[end-len(value) : end]
 		quoted, rest = lenient.CutValue(rest)
 	}
-	if err != nil && len(members["sign"]) > 0 {
-		_, err = lenient.Object(append(text[:len(text):len(text)], '}'))
+	if _, cut := lenient.String(members["sign"]); cut == nil && len(rest) == 0 {
+		err = nil // it broke off behind the signature, which says whether the node is whole
 	}
 	if err == nil && twice {
 		err = ErrMemberTwice
