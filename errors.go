@@ -191,7 +191,7 @@ func (e *APIError) printedCode() string {
 // [ArgumentError], the context's error, and causes from the network that are safe to
 // show.
 type CallError struct {
-	Method     string // GET; "" when the call was refused for its arguments
+	Method     string // GET or POST, for example; "" when the call was refused for its arguments
 	Host       string // of the gateway, or the reverse proxy in front of it
 	Path       string // without the query
 	StatusCode int    // HTTP status, 0 without an answer

@@ -30,7 +30,7 @@ type Observer struct {
 type CallInfo struct {
 	AppID  string // APPID
 	Host   string // host, and port if any, of the base URL
-	Method string // GET
+	Method string // GET, or POST for the old gateway
 	Path   string // without the query
 }
 
