@@ -43,9 +43,8 @@ type Client struct {
 	warned    *atomic.Int64           // when a certificate's expiry was last logged, in Unix seconds
 }
 
-// NewClient checks the config, parses its keys and returns a client. A mistake
-// is reported as a *[ConfigError], with the field and what to do. It opens no
-// connection.
+// NewClient checks the config, parses its keys and returns a client. A mistake is a
+// *[ConfigError]. It opens no connection.
 func NewClient(config AlipayConfig, opts ...Option) (*Client, error) {
 	s, err := newSettings(opts)
 	if err != nil {
@@ -82,8 +81,7 @@ func NewClient(config AlipayConfig, opts ...Option) (*Client, error) {
 	return c, nil
 }
 
-// Format implements [fmt.Formatter]: every verb prints the application and the
-// gateway.
+// Format implements [fmt.Formatter] with the application and the gateway.
 func (c Client) Format(f fmt.State, _ rune) {
 	text := "alipay.Client{"
 	if c.origin != nil {
@@ -92,48 +90,41 @@ func (c Client) Format(f fmt.State, _ rune) {
 	_, _ = io.WriteString(f, text+"}")
 }
 
-// LogValue implements [slog.LogValuer] with what Format prints.
+// LogValue implements [slog.LogValuer].
 func (c Client) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }
 
-// CloseIdleConnections closes the connections that no call is using, also those
-// of a caller's RoundTripper that has this method. The library's own transport
-// closes each connection after 15 s without use.
+// CloseIdleConnections closes the connections that no call is using, also those of a
+// caller's RoundTripper that has this method.
 func (c *Client) CloseIdleConnections() {
 	if c != nil && c.transport != nil {
 		c.transport.CloseIdleConnections()
 	}
 }
 
-// NewTransport returns an http.Transport with the library's own settings, to
-// share between clients, to change, or to wrap: give it to [WithHTTPClient]. It
-// speaks HTTP/1.1 only and TLS 1.2 or newer, keeps one idle connection for each
-// concurrent caller, for 15 s, resumes TLS sessions, and honours HTTPS_PROXY.
+// NewTransport returns an http.Transport with the library's own settings, to share
+// between clients, to change, or to wrap: give it to [WithHTTPClient]. It speaks HTTP/1.1
+// and TLS 1.2 or newer, keeps one idle connection for each concurrent caller, for 15 s,
+// resumes TLS sessions, and honours HTTPS_PROXY. A client without [WithHTTPClient] makes
+// itself one, lends each connection to one attempt at a time, and closes one on which
+// more than the answer came.
 //
-// A client without [WithHTTPClient] makes itself such a transport, and lends each
-// of its connections to one attempt at a time. A connection on which the server
-// sent more than the answer is closed. Dialling and TLS handshakes end with the
-// call that waits for them.
-//
-// A clone of [http.DefaultTransport] would use HTTP/2, where one broken connection
-// leaves the outcome of every call on it unknown. It would also keep idle
-// connections longer than many servers do, which can leave the outcome of a call
-// unknown too.
+// A clone of [http.DefaultTransport] would use HTTP/2, where one broken connection leaves
+// the outcome of every call on it unknown, and would keep idle connections longer than
+// many servers do, which has the same effect.
 func NewTransport() *http.Transport { return delivery.NewHTTPTransport() }
 
-// Do calls any v3 endpoint and decodes its answer, a JSON object, into out: a
-// non-nil pointer, or nil to read only [Response].Body. It sends another complete
-// request only when it is certain that the gateway did not act on the ones before.
+// Do calls any v3 endpoint and decodes its answer, a JSON object, into out: a non-nil
+// pointer, or nil to read only [Response].Body. It sends another complete request only
+// when it is certain that the gateway did not act on the ones before.
 //
-// The error is an *[APIError] or a *[CallError]. [OutcomeOf] says what it means:
-// the gateway answered no, the outcome is unknown, or nothing was delivered. On
-// any error the Response is nil and out is unchanged.
+// The error is an *[APIError] or a *[CallError]; [OutcomeOf] says what it means. On any
+// error the Response is nil and out is unchanged.
 func (c *Client) Do(ctx context.Context, req *Request, out any, opts ...RequestOption) (*Response, error) {
 	return c.perform(ctx, out, func() (*call, error) { return c.encode(req, opts) })
 }
 
-// Heartbeat makes a signed call that does nothing (monitor.heartbeat.syn): without
-// an error, address, keys and clock are right. It is meant for readiness probes, and
-// fetches a new certificate of Alipay's like any call.
+// Heartbeat makes a signed call that does nothing (monitor.heartbeat.syn), for readiness
+// probes: without an error, address, keys and clock are right.
 func (c *Client) Heartbeat(ctx context.Context) error {
 	_, err := c.Do(ctx, &Request{Method: http.MethodPost, Path: "/v3/monitor/heartbeat/syn", Body: map[string]string{"biz_content": "{}"}}, nil)
 	return err
@@ -264,19 +255,15 @@ type report struct {
 // repeated. One for which nothing was written needs no pause, and so costs nothing
 // of the budget of retries.
 func decide(r report, err error) (again bool, pause time.Duration) {
-	var failed *CallError
 	switch {
-	case OutcomeOf(err) != OutcomeNotDelivered, r.ended, r.left <= 0, errors.As(err, &failed) && failed.permanent:
-		return false, 0
-	case r.number >= r.policy.MaxAttempts:
+	case !Retryable(err), r.ended, r.left <= 0, r.number >= r.policy.MaxAttempts:
 		return false, 0
 	case r.dead:
 		return true, 0
 	}
 	step := backoff.Step(r.policy.BaseDelay, r.policy.MaxDelay, r.number-1)
 	pause = step/2 + time.Duration(r.jitter*float64(step/2)) // so that callers that failed together do not retry together
-	var refused *APIError
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*APIError](err); ok {
 		pause = max(pause, backoff.RetryAfter(refused.Header, r.now))
 	}
 	if pause = max(pause, 1); pause >= r.left {

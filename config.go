@@ -22,53 +22,43 @@ const (
 	SandboxBaseURL = "https://openapi-sandbox.dl.alipaydev.com" // 沙箱环境
 )
 
-// AlipayConfig says who calls which gateway, with which keys. Give an
-// application private key (or a Signer) and one of the two modes: public-key
-// mode (公钥模式: AlipayPublicKey) or certificate mode (证书模式: AppCert…,
-// AlipayPublicCert… and RootCert…).
+// AlipayConfig says who calls which gateway, with which keys. Give an application private
+// key (or a Signer) and one of the two modes: public-key mode (公钥模式: AlipayPublicKey)
+// or certificate mode (证书模式: AppCert…, AlipayPublicCert… and RootCert…).
 //
-// A key is accepted in every usual form: PEM of PKCS#8, PKCS#1 or SPKI, or the
-// bare base64 of the same in one line or many, also with \n spelled out, CRLF,
-// indentation or spaces around it, in UTF-16, URL-safe, encoded in base64 once
-// more, or with invisible characters in it. Of a field and its …Path
-// variant, which names a regular file with the same content (or binary DER),
-// only one may be set.
+// A key is accepted in every usual form: PEM of PKCS#8, PKCS#1 or SPKI, or the bare base64
+// of the same, in whatever lines, spaces, escapes or encoding a console, file or variable
+// has put it. Of a field and its …Path variant, which names a regular file with the same
+// content (or binary DER), only one may be set.
 //
-// Printing, logging and JSON of an AlipayConfig show which fields are set, and
-// no key, token or certificate. NewClient copies it.
+// Printing, logging and JSON show which fields are set, and no key, token or certificate.
+// NewClient copies it.
 type AlipayConfig struct {
-	// BaseURL is the gateway, "" for DefaultBaseURL. It may carry the path
-	// prefix of a reverse proxy. https only, except for loopback addresses or
-	// with WithInsecureHTTP.
-	BaseURL string
-	// AppID is the application's APPID.
-	AppID string
-	// PrivateKey is the application's RSA private key (应用私钥), 2048 bits or more.
-	PrivateKey, PrivateKeyPath string
-	// Signer signs in place of a private key, for keys in a KMS or HSM. It must
-	// hold an RSA key of 2048 bits or more and sign with PKCS #1 v1.5 and
-	// SHA-256. It must be safe for concurrent use. A call waits for it without a
-	// limit, so it should have a timeout, or be a ContextSigner. The texts of its
-	// errors are not printed; errors.Is and errors.As reach them.
+	// BaseURL is the gateway, "" for DefaultBaseURL. It may carry the path prefix of a
+	// reverse proxy. https only, except for loopback addresses or WithInsecureHTTP.
+	BaseURL                    string
+	AppID                      string // APPID of the application
+	PrivateKey, PrivateKeyPath string // RSA private key of the application (应用私钥), 2048 bits or more
+	// Signer signs in place of a private key, for keys in a KMS or HSM: with an RSA key
+	// of 2048 bits or more, PKCS #1 v1.5 and SHA-256, safe for concurrent use. A call
+	// waits for it without a limit, so it should have a timeout, or be a ContextSigner.
+	// Its errors are not printed; errors.Is and errors.As reach them.
 	Signer crypto.Signer
-	// AlipayPublicKey is Alipay's public key (支付宝公钥, not 应用公钥), as the
-	// console shows it once the application's public key has been uploaded.
+	// AlipayPublicKey is Alipay's public key (支付宝公钥, not 应用公钥), which the
+	// console shows once the application's public key has been uploaded.
 	AlipayPublicKey, AlipayPublicKeyPath string
-	// AppCertContent is the application's certificate (应用公钥证书, appCertPublicKey_….crt).
-	AppCertContent, AppCertPath string
+
+	AppCertContent, AppCertPath string // certificate of the application (应用公钥证书, appCertPublicKey_….crt)
 	// AlipayPublicCertContent holds one or several of Alipay's certificates
-	// (支付宝公钥证书, alipayCertPublicKey_RSA2.crt), usually each with its
-	// intermediate, which helps to verify the next one. While a new certificate
-	// replaces an old one, give both. One that has expired opens answers that were
-	// received before.
+	// (支付宝公钥证书, alipayCertPublicKey_RSA2.crt), usually each with its intermediate,
+	// which helps to verify the next one. While a new one replaces an old one, give both.
+	// One that has expired opens answers that were received before.
 	AlipayPublicCertContent, AlipayPublicCertPath string
-	// RootCertContent is Alipay's root bundle (支付宝根证书, alipayRootCert.crt).
-	RootCertContent, RootCertPath string
-	// EncryptKey is the base64 AES key of content encryption (接口内容加密方式).
-	// When it is set, bodies are encrypted and answers decrypted.
-	EncryptKey string
-	// AppAuthToken is sent with every call that does not choose its own with
-	// WithAppAuthToken, to call on behalf of another merchant (应用授权令牌).
+
+	RootCertContent, RootCertPath string // root bundle of Alipay's (支付宝根证书, alipayRootCert.crt)
+	EncryptKey                    string // base64 AES key of content encryption (接口内容加密方式), which it turns on
+	// AppAuthToken (应用授权令牌), to call on behalf of another merchant, is sent with
+	// every call that does not choose its own.
 	AppAuthToken string
 }
 
@@ -81,20 +71,12 @@ type ConfigError struct {
 
 func (e *ConfigError) Error() string { return "alipay: config " + e.Field + ": " + e.Reason }
 
-// Validate reports the first mistake in the config as a *[ConfigError] with the
-// field and what to do, nil when there is none. It checks all that needs neither
-// an option nor the network; NewClient does the same, and also decides whether
-// an http base URL is allowed.
+// Validate reports the first mistake in the config as a *[ConfigError], nil when there is
+// none. It checks all that needs neither an option nor the network, as NewClient does,
+// which also decides whether an http base URL is allowed.
 func (c AlipayConfig) Validate() error {
-	_, err := c.resolve(time.Now())
-	return err
-}
-
-// resolve checks the config and parses every key in it, once. Its error is a
-// *[ConfigError].
-func (c AlipayConfig) resolve(now time.Time) (*credentials.Credentials, error) {
-	r, err := credentials.Resolve(credentials.Config(c), now)
-	return r, configError(err)
+	_, err := credentials.Resolve(credentials.Config(c), time.Now())
+	return configError(err)
 }
 
 // configError makes a *[ConfigError] of what package credentials reports.
@@ -105,14 +87,13 @@ func configError(err error) error {
 	return err
 }
 
-// Format implements [fmt.Formatter]: every verb shows which fields are set and none of the secrets in them.
+// Format implements [fmt.Formatter] with which fields are set.
 func (c AlipayConfig) Format(f fmt.State, verb rune) { c.shown().Format(f, verb) }
 
-// LogValue implements [slog.LogValuer] with what Format prints.
+// LogValue implements [slog.LogValuer].
 func (c AlipayConfig) LogValue() slog.Value { return c.shown().LogValue() }
 
-// MarshalJSON writes what Format prints: an AlipayConfig cannot be stored and
-// read back this way.
+// MarshalJSON writes what Format prints, which cannot be read back.
 func (c AlipayConfig) MarshalJSON() ([]byte, error) {
 	shown := make(map[string]string)
 	for _, f := range c.shown().Fields {
@@ -124,25 +105,19 @@ func (c AlipayConfig) MarshalJSON() ([]byte, error) {
 }
 
 func (c AlipayConfig) shown() redact.Value {
-	base, appID, signer := redact.Hidden("BaseURL", c.BaseURL), redact.Hidden("AppID", c.AppID), redact.Field{}
+	shown := shownOf(c)
+	f := shown.Fields // as the struct has them: BaseURL, AppID, the private key in two, Signer, and so on
 	if u, err := credentials.ParseBaseURL(c.BaseURL); err == nil && c.BaseURL != "" {
-		base.Text = u.Scheme + "://" + u.Host
+		f[0].Text = u.Scheme + "://" + u.Host
 	}
 	if c.AppID != "" && len(c.AppID) <= 32 && strings.Trim(c.AppID, "0123456789") == "" {
-		appID.Text = c.AppID // digits only: not a key in the wrong field
+		f[1].Text = c.AppID // digits only: not a key in the wrong field
 	}
 	if c.Signer != nil {
-		signer = redact.Field{Name: "Signer", Text: reflect.TypeOf(c.Signer).String()}
+		f[4].Text = reflect.TypeOf(c.Signer).String()
 	}
-	return redact.Value{TypeName: "alipay.AlipayConfig", Fields: []redact.Field{
-		base, appID, signer,
-		redact.Hidden("PrivateKey", c.PrivateKey), redact.Hidden("PrivateKeyPath", c.PrivateKeyPath),
-		redact.Hidden("AlipayPublicKey", c.AlipayPublicKey), redact.Hidden("AlipayPublicKeyPath", c.AlipayPublicKeyPath),
-		redact.Hidden("AppCertContent", c.AppCertContent), redact.Hidden("AppCertPath", c.AppCertPath),
-		redact.Hidden("AlipayPublicCertContent", c.AlipayPublicCertContent), redact.Hidden("AlipayPublicCertPath", c.AlipayPublicCertPath),
-		redact.Hidden("RootCertContent", c.RootCertContent), redact.Hidden("RootCertPath", c.RootCertPath),
-		redact.Hidden("EncryptKey", c.EncryptKey), redact.Hidden("AppAuthToken", c.AppAuthToken),
-	}}
+	f[2], f[3], f[4] = f[4], f[2], f[3]
+	return shown
 }
 
 // ConfigFromEnv reads the config from the environment:
@@ -157,18 +132,17 @@ func (c AlipayConfig) shown() redact.Value {
 //	ALIPAY_ENCRYPT_KEY                             EncryptKey
 //	ALIPAY_APP_AUTH_TOKEN                          AppAuthToken
 //
-// An empty variable counts as unset. When a required one is missing the error
-// is a *[ConfigError] that names every missing variable, and the config holds
-// what was found, so that the rest can be filled in: a Signer, for example.
-// The values are checked by NewClient or Validate.
+// An empty variable counts as unset. When a required one is missing the error is a
+// *[ConfigError] that names all of them, and the config holds what was found, so that the
+// rest can be filled in. The values are checked by NewClient or Validate.
 func ConfigFromEnv() (AlipayConfig, error) {
 	c, err := credentials.FromEnv(os.Getenv)
 	return AlipayConfig(c), configError(err)
 }
 
-// CertSN returns the SN of the first certificate in pem: what
-// app_cert_sn and alipay-sn carry. It is the lower-case hexadecimal MD5 of the
-// issuer name as Java prints it and the serial number in decimal.
+// CertSN returns the SN of the first certificate in pem, as app_cert_sn and alipay-sn
+// carry it: the lower-case hexadecimal MD5 of the issuer name as Java prints it and the
+// serial number in decimal.
 func CertSN(pem []byte) (string, error) {
 	list, err := certs.Parse(string(pem))
 	if err != nil {
@@ -177,15 +151,14 @@ func CertSN(pem []byte) (string, error) {
 	return list[0].SN, nil
 }
 
-// RootCertSN returns the SN of a root bundle (支付宝根证书): what
-// alipay-root-cert-sn carries. It joins the SNs of the certificates with an RSA
-// signature, in file order, by "_"; others, such as the SM2 root, are skipped.
+// RootCertSN returns the SN of a root bundle (支付宝根证书), as alipay-root-cert-sn carries
+// it: those of the certificates with an RSA signature, in file order, joined by "_".
 func RootCertSN(pem []byte) (string, error) {
 	list, err := certs.Parse(string(pem))
-	if err != nil {
-		return "", errors.New("alipay: " + err.Error())
+	sn := ""
+	if err == nil {
+		sn, err = certs.RootSN(list)
 	}
-	sn, err := certs.RootSN(list)
 	if err != nil {
 		return "", errors.New("alipay: " + err.Error())
 	}

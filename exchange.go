@@ -27,7 +27,6 @@ type exchange struct {
 	requestID string
 
 	request  outgoing
-	signed   signedRequest
 	report   delivery.Report
 	answer   answer
 	accepted bool         // the answer was taken for this call
@@ -56,7 +55,7 @@ func (x *exchange) do(out any) (*Response, error) {
 // send builds the request of this exchange, signs it and puts it on the wire.
 func (x *exchange) send() (resp *http.Response, err error) {
 	x.call.build(x.keys, x.requestID, &x.request)
-	if x.signed, err = x.keys.signRequest(x.ctx, &x.request); err != nil {
+	if err = x.keys.signRequest(x.ctx, &x.request); err != nil {
 		return nil, err
 	}
 	return x.client.transport.Send(x.ctx, x.request.Request, &x.report)
@@ -106,9 +105,8 @@ func (x *exchange) verify() error {
 		return protocol.ErrFromCache
 	}
 	if o := x.call.order; o != nil && o.download {
-		body, err := x.answer.old.content()
-		x.answer.body = body
-		return err
+		x.answer.body = x.answer.old.Content()
+		return x.answer.old.err
 	}
 	err := x.answer.verify(x.client.keys.Load(), x.keys)
 	unknown, ok := errors.AsType[*protocol.UnknownCertificate](err)
@@ -138,9 +136,8 @@ func (x *exchange) accept() error {
 // notAnswered is the error of an exchange that got no answer.
 func (x *exchange) notAnswered(err error) error {
 	e := x.callError("")
-	var signing *signerError
 	switch failure := x.report.Failure(); {
-	case errors.As(err, &signing):
+	case errors.As(err, new(*signerError)):
 		e.permanent, e.reasons = true, []error{err}
 	case failure.Err == nil: // signing took too long
 		e.reasons = []error{x.ctx.Err()}
@@ -194,7 +191,7 @@ func (x *exchange) refused(e *APIError) error {
 	}
 	e.of(&x.call.CallInfo, a, x.requestID, x.number).TraceID = x.shownTraceID()
 	if e.Code.bare() == CodeInvalidSignature {
-		e.cause = x.signed.diagnose(x.keys.Signer)
+		e.cause = x.keys.diagnose(&x.request)
 	}
 	if e.Code == "" && e.cause == nil && !a.isSigned() {
 		e.cause = errors.New(x.masked(delivery.DescribeUnsigned(a.header, a.isForeign()), maxMessage))
@@ -224,7 +221,7 @@ func (x *exchange) masked(text string, limit int) string {
 	}
 	if x.mask == nil {
 		x.mask = x.call.newMask()
-		x.mask.Add(x.signed.base64(), x.keys.AppAuthToken)
+		x.mask.Add(x.request.base64(), x.keys.AppAuthToken)
 	}
 	return x.mask.Apply(text, limit)
 }
@@ -280,35 +277,26 @@ func (a *answer) isSigned() bool {
 func (a *answer) isForeign() bool { return a.traceID() == "" && !a.isSigned() }
 
 func (a *answer) response(requestID string, attempts int) *Response {
-	return &Response{
-		StatusCode: a.status, Header: a.header, Body: a.body,
-		TraceID: a.traceID(), RequestID: requestID, Attempts: attempts,
-	}
+	return &Response{StatusCode: a.status, Header: a.header, Body: a.body, TraceID: a.traceID(), RequestID: requestID, Attempts: attempts}
 }
 
-// verify checks the answer as received under the first of the key sets that
-// verifies it, and undoes damage that the signature proves. Its error is that of
-// the first set.
-func (a *answer) verify(sets ...*keySet) error {
-	var first error
-	for i, keys := range sets {
-		if i > 0 && keys == sets[0] {
-			continue
-		}
-		original, damage, err := a.recover(keys)
-		if err == nil {
-			a.body, a.damage = original, damage
+// verify checks the answer as received under these keys or else under others, and undoes
+// damage that the signature proves. Its error is that of the first keys.
+func (a *answer) verify(keys *keySet, others ...*keySet) error {
+	original, damage, err := a.recover(keys)
+	if err == nil {
+		a.body, a.damage = original, damage
+		return nil
+	}
+	for _, other := range others {
+		if other != keys && a.verify(other) == nil {
 			return nil
 		}
-		if first == nil {
-			first = err
-		}
 	}
-	return first
+	return err
 }
 
-// recover checks the answer under these keys, and returns what was signed and what
-// had been done to it.
+// recover returns what was signed with these keys, and what had been done to it.
 func (a *answer) recover(keys *keySet) (signed []byte, damage string, err error) {
 	if a.old != nil {
 		return a.old.recover(a, keys)
@@ -316,22 +304,21 @@ func (a *answer) recover(keys *keySet) (signed []byte, damage string, err error)
 	return keys.verifier.Recover(a.header, a.raw, a.received)
 }
 
-// decrypt decrypts the body under the first of the key sets that can. A plain
-// object is a valid answer to an encrypted call, since it is signed. What cannot be
-// decrypted is left as it is, and the error is that of the first set.
-func (a *answer) decrypt(sets ...*keySet) error {
-	var first error
-	for i, keys := range sets {
-		plain, err := keys.decrypt(a.body)
-		if lenient.StartsObject(plain) {
-			a.body = plain
+// decrypt decrypts the body with these keys or else with others. A plain object is a
+// valid answer to an encrypted call, since it is signed. What cannot be decrypted is left
+// as it is, and the error is that of the first keys.
+func (a *answer) decrypt(keys *keySet, others ...*keySet) error {
+	plain, err := keys.decrypt(a.body)
+	if lenient.StartsObject(plain) {
+		a.body = plain
+		return nil
+	}
+	for _, other := range others {
+		if a.decrypt(other) == nil {
 			return nil
 		}
-		if i == 0 {
-			first = err
-		}
 	}
-	return first
+	return err
 }
 
 // acceptor is asked before an answer is handed over.
@@ -340,8 +327,8 @@ type acceptor interface{ accept() error }
 // decode decrypts a verified answer and decodes it into out. A refusal is returned
 // as an *APIError; any other error is why the answer cannot be used, and leaves out
 // unchanged.
-func (a *answer) decode(target *target, by acceptor, out any, sets ...*keySet) error {
-	sealed := a.decrypt(sets...)
+func (a *answer) decode(target *target, by acceptor, out any, keys *keySet, others ...*keySet) error {
+	sealed := a.decrypt(keys, others...)
 	object, err := lenient.Object(a.body)
 	_, typed := answerTypes[reflect.TypeOf(out)]
 	err = cmp.Or(sealed, err)

@@ -22,44 +22,35 @@ import (
 	"github.com/seed-39a49030/alipay/internal/protocol"
 )
 
-// ExecuteRequest is a request to the old gateway, which [Client.Execute] sends, or
-// which Alipay's app or the customer's browser does. Printing and logging it shows only
-// the method.
+// ExecuteRequest is a request to the old gateway: a call, or an order string or page
+// that Alipay's app or the customer's browser sends.
 type ExecuteRequest struct {
-	// Method is the API's name, such as zhima.credit.payafteruse.creditagreement.sign.
-	Method string
-	// BizContent holds the API's parameters (biz_content), a JSON object: a value
-	// that encodes to one, or a [json.RawMessage], []byte or string that is one
-	// already. White space around its members is left out. Nil, also as a pointer or
-	// a map, leaves biz_content out. With EncryptKey it is encrypted.
-	BizContent any
-	// NotifyURL is where the platform sends its notification (notify_url): http or
-	// https.
-	NotifyURL string
-	// ReturnURL is where the browser or the app goes afterwards (return_url): http,
-	// https, or the scheme of an app.
-	ReturnURL string
-	// AppAuthToken names the merchant to act for (app_auth_token); "" means the
-	// AppAuthToken of the config.
-	AppAuthToken string
-	// Params holds further common parameters. Those that the library sets are
-	// refused, and so are names that are not visible ASCII or contain = or &. A value
-	// that is empty or only white space is left out, as Alipay's Java SDK does:
-	// whether a signature covers white space depends on the signer.
+	Method string // name of the API, such as zhima.credit.payafteruse.creditagreement.sign
+	// BizContent holds the API's parameters (biz_content), a JSON object: a value that
+	// encodes to one, or a [json.RawMessage], []byte or string that is one already, sent
+	// without white space around its members. Nil, also as a pointer or a map, leaves
+	// biz_content out. With EncryptKey it is encrypted.
+	BizContent   any
+	NotifyURL    string // where the platform sends its notification (notify_url): http or https
+	ReturnURL    string // where browser or app go afterwards (return_url): http, https, or the scheme of an app
+	AppAuthToken string // the merchant to act for (app_auth_token); "" means that of the config
+	// Params holds further common parameters. Those that the library sets are refused,
+	// and names that are not visible ASCII or contain = or &. A value that is empty or
+	// only white space is left out, since signers differ in whether they cover it.
 	Params map[string]string
 }
 
-// Format implements [fmt.Formatter]: every verb prints the method.
+// Format implements [fmt.Formatter] with the method.
 func (r ExecuteRequest) Format(f fmt.State, _ rune) {
 	_, _ = io.WriteString(f, "alipay.ExecuteRequest{"+r.Method+"}")
 }
 
-// LogValue implements [slog.LogValuer] with what Format prints.
+// LogValue implements [slog.LogValuer].
 func (r ExecuteRequest) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }
 
-// SDKExecute signs an order string (orderStr), which an app or mini-program hands
-// to Alipay's app. Nothing is sent. The string contains BizContent, so do not log
-// it. The error is a *[CallError].
+// SDKExecute signs an order string (orderStr), which an app or mini-program hands to
+// Alipay's app. Nothing is sent. The string contains BizContent, so do not log it. The
+// error is a *[CallError].
 func (c *Client) SDKExecute(ctx context.Context, req *ExecuteRequest) (string, error) {
 	params, sign, err := c.signOrder(ctx, req)
 	if err != nil {
@@ -68,10 +59,9 @@ func (c *Client) SDKExecute(ctx context.Context, req *ExecuteRequest) (string, e
 	return protocol.OrderString(params, sign), nil
 }
 
-// PageExecute signs a page. With GET it returns a URL to send the browser to,
-// with POST an HTML page that submits itself, whatever charset it is served in.
-// Nothing is sent. The result contains BizContent, so do not log it. The error is
-// a *[CallError].
+// PageExecute signs a page: with GET a URL to send the browser to, with POST an HTML page
+// that submits itself, whatever charset it is served in. Otherwise it is like
+// [Client.SDKExecute].
 func (c *Client) PageExecute(ctx context.Context, method string, req *ExecuteRequest) (string, error) {
 	if method != http.MethodGet && method != http.MethodPost {
 		return "", errArgument("method", "the method is neither GET nor POST")
@@ -122,7 +112,7 @@ func (c *Client) signOrder(ctx context.Context, req *ExecuteRequest) (params map
 		return nil, "", err
 	}
 	keys := c.keys.Load()
-	params = keys.orderParams(call.order, call.merchant(keys))
+	params = keys.orderParams(call)
 	ctx, cancel := context.WithTimeout(ctx, c.settings.timeout)
 	defer cancel()
 	signature, err := keys.sign(ctx, protocol.OldContent(params, "sign"))
@@ -133,15 +123,13 @@ func (c *Client) signOrder(ctx context.Context, req *ExecuteRequest) (params map
 }
 
 // Execute calls a method of the old gateway (gateway.do), for an API that v3 has not
-// taken over, under the same rules as [Client.Do]: at most one delivery, and nothing
-// unverified is returned. What the method answers, the members beside code and msg
+// taken over, under the same rules as [Client.Do]. What the method answers, code and msg
 // included, is decoded into out.
 //
-// A refusal is an *[APIError] with the sub_code as its Code, or the code where there
-// is none; errors.Is finds the constant of v3 for it, which has no prefix (isv.,
-// isp., aop.). Nothing in an answer of the old gateway names the request or the
-// time: an earlier answer to the same method that is sent again cannot be told from
-// a new one.
+// A refusal is an *[APIError] with the sub_code as its Code, or the code where there is
+// none; errors.Is finds the constant of v3 for it, which has no prefix (isv., isp.,
+// aop.). Nothing in an answer names the request or the time, so an earlier one to the
+// same method that is sent again cannot be told from a new one.
 func (c *Client) Execute(ctx context.Context, req *ExecuteRequest, out any, opts ...RequestOption) (*Response, error) {
 	return c.perform(ctx, out, func() (*call, error) { return c.encodeOrder(req, c.settings.defaults, opts) })
 }
@@ -164,7 +152,7 @@ func (c *Client) encodeOrder(req *ExecuteRequest, defaults, opts []RequestOption
 	if err != nil {
 		return nil, err
 	}
-	o := &order{method: req.Method, bizContent: bizContent, params: map[string]string{"notify_url": req.NotifyURL, "return_url": req.ReturnURL}}
+	o := &order{params: map[string]string{"notify_url": req.NotifyURL, "return_url": req.ReturnURL}}
 	for name, value := range req.Params {
 		if err := o.add("ExecuteRequest.Params", name, value); err != nil {
 			return nil, err
@@ -173,7 +161,7 @@ func (c *Client) encodeOrder(req *ExecuteRequest, defaults, opts []RequestOption
 	if req.AppAuthToken != "" {
 		defaults = append(slices.Clip(defaults), WithAppAuthToken(req.AppAuthToken))
 	}
-	call := &call{order: o}
+	call := &call{body: bizContent, order: o}
 	if err := call.apply(defaults, opts); err != nil {
 		return nil, err
 	}
@@ -194,13 +182,10 @@ var reservedParams = map[string]bool{
 	"encrypt_type": true, "notify_url": true, "return_url": true, "app_auth_token": true,
 }
 
-// order is a request to the old gateway, checked and encoded once: an order string,
-// a page or a call.
+// order is what a call of the old gateway has besides its body, biz_content.
 type order struct {
-	method     string
-	bizContent []byte            // before encryption; nil for none
-	params     map[string]string // notify_url, return_url and the further ones
-	download   bool              // of a certificate: never encrypted, and checked by what it brings
+	params   map[string]string // notify_url, return_url and the further ones
+	download bool              // of a certificate: never encrypted, and checked by what it brings
 }
 
 // add adds a further parameter.
@@ -224,7 +209,7 @@ func (o *order) add(argument, name, value string) error {
 // build is what [call.build] does for a call of the old gateway. Its own parameters
 // stand in the URL, and what is the caller's in the body, which proxies do not log.
 func (o *order) build(c *call, keys *keySet, requestID string, r *outgoing) {
-	params := keys.orderParams(o, c.merchant(keys))
+	params := keys.orderParams(c)
 	r.content, r.query = protocol.OldContent(params, "sign"), make(map[string]string, len(params))
 	form := url.Values{}
 	for name, value := range params {
@@ -250,29 +235,20 @@ type oldAnswer struct {
 	err error // why it cannot be read
 }
 
-// content is what may be encrypted of the answer.
-func (o *oldAnswer) content() ([]byte, error) {
-	if o.err != nil {
-		return nil, o.err
-	}
-	return o.Content(), nil
-}
-
 // recover checks an answer under these keys, and returns what was signed and what had
 // been done to it. Without a signature it is a refusal at most.
 func (o *oldAnswer) recover(a *answer, keys *keySet) (signed []byte, damage string, err error) {
-	signed, err = o.content()
-	switch {
-	case o.Sign != "" && err == nil:
-		err = o.Verify(&keys.verifier, a.received)
-	case o.Sign == "":
+	if o.Sign == "" {
 		refused := newUnsignedRefusal(a, nil, keys)
-		if err != nil || a.status != http.StatusOK || refused.Code == "" || refused.gateway == oldSuccess {
+		if o.err != nil || a.status != http.StatusOK || refused.Code == "" || refused.gateway == oldSuccess {
 			return nil, "", ErrResponseUnsigned
 		}
-		err = refused
+		return nil, "", refused
 	}
-	return signed, o.Damage, err
+	if err = o.err; err == nil {
+		err = o.Verify(&keys.verifier, a.received)
+	}
+	return o.Content(), o.Damage, err
 }
 
 // check returns nil for a success. The status is not signed, so it makes none; and a
@@ -299,11 +275,7 @@ func (o *oldAnswer) check(a *answer, object []byte, typed bool, by acceptor) err
 // isCommon reports whether a member is one that every answer of the old gateway may
 // have.
 func isCommon(name []byte) bool {
-	switch string(name) {
-	case "code", "msg", "sub_code", "sub_msg":
-		return true
-	}
-	return false
+	return slices.Contains([]string{"code", "msg", "sub_code", "sub_msg"}, string(name))
 }
 
 // isBlank reports whether s is empty or only white space.

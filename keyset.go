@@ -23,7 +23,6 @@ type keySet struct {
 	clock    func() time.Time
 	verifier protocol.Verifier
 	header   http.Header // what every request carries
-
 }
 
 func newKeySet(c *credentials.Credentials, s *settings) *keySet {
@@ -84,9 +83,9 @@ func (k *keySet) sign(ctx context.Context, content []byte) ([]byte, error) {
 
 // orderParams returns the parameters of a request to the old gateway. Those that are
 // empty are neither signed nor sent.
-func (k *keySet) orderParams(o *order, appAuthToken string) map[string]string {
+func (k *keySet) orderParams(c *call) map[string]string {
 	params := map[string]string{
-		"method":              o.method,
+		"method":              c.api,
 		"app_id":              k.AppID,
 		"timestamp":           protocol.FormatOldTime(k.clock()),
 		"format":              "json",
@@ -96,12 +95,12 @@ func (k *keySet) orderParams(o *order, appAuthToken string) map[string]string {
 		"sign_type":           "RSA2",
 		"app_cert_sn":         k.AppCertSN,  // certificate mode only
 		"alipay_root_cert_sn": k.RootCertSN, // certificate mode only
-		"app_auth_token":      appAuthToken,
-		"biz_content":         string(o.bizContent),
+		"app_auth_token":      c.merchant(k),
+		"biz_content":         string(c.body),
 	}
-	maps.Copy(params, o.params)
-	if o.bizContent != nil && k.Cipher != nil && !o.download {
-		params["biz_content"] = string(k.Cipher.Encrypt(o.bizContent))
+	maps.Copy(params, c.order.params)
+	if c.body != nil && k.Cipher != nil && !c.order.download {
+		params["biz_content"] = string(k.Cipher.Encrypt(c.body))
 		params["encrypt_type"] = "AES"
 	}
 	return params
@@ -109,9 +108,9 @@ func (k *keySet) orderParams(o *order, appAuthToken string) map[string]string {
 
 // resolve checks a config as NewClient and Reload do.
 func resolve(config AlipayConfig, s *settings) (*credentials.Credentials, error) {
-	resolved, err := config.resolve(s.clock())
+	resolved, err := credentials.Resolve(credentials.Config(config), s.clock())
 	if err != nil {
-		return nil, err
+		return nil, configError(err)
 	}
 	if resolved.Base.Scheme != "https" && !s.insecureHTTP && !credentials.IsLoopback(resolved.Base.Hostname()) {
 		return nil, &ConfigError{"BaseURL", "http would send personal data in the clear; use https (http is for loopback addresses, or with WithInsecureHTTP)"}
@@ -119,14 +118,12 @@ func resolve(config AlipayConfig, s *settings) (*credentials.Credentials, error)
 	return resolved, nil
 }
 
-// Reload replaces the client's keys with those of another config that has the
-// same AppID and BaseURL. Use it when a key is changed or a certificate is about
-// to expire. It checks the config as [NewClient] does. If it returns an error, a
-// *[ConfigError], nothing changes.
+// Reload replaces the client's keys with those of another config that has the same AppID
+// and BaseURL: when a key is changed or a certificate is about to expire. It checks the
+// config as [NewClient] does. On an error, a *[ConfigError], nothing changes.
 //
-// Calls in progress sign their next attempt with the new keys. Their answers are
-// verified with the new keys and, failing that, with those that the attempt
-// began with. WaitForResult uses the new keys from its next poll.
+// The next attempt of every call is signed with the new keys. Answers are verified with
+// them and, failing that, with those that the attempt began with.
 func (c *Client) Reload(config AlipayConfig) error {
 	if c == nil || c.transport == nil {
 		return &ConfigError{"Client", "this Client was not made by NewClient"}
@@ -175,13 +172,10 @@ func (c *Client) keepFetched(resolved *credentials.Credentials, before *keySet) 
 // that is soon, and logs it once a day. Otherwise it returns the zero time.
 func (c *Client) certificateExpires(ctx context.Context) time.Time {
 	expiries := c.keys.Load().Expiries
-	if len(expiries) == 0 {
+	if len(expiries) == 0 || !expiries[0].Soon(c.settings.clock()) {
 		return time.Time{}
 	}
 	now := c.settings.clock()
-	if !expiries[0].Soon(now) {
-		return time.Time{}
-	}
 	if last := c.warned.Load(); now.Unix()-last >= 24*60*60 && c.warned.CompareAndSwap(last, now.Unix()) {
 		for _, expiry := range expiries {
 			if expiry.Soon(now) {

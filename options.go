@@ -252,7 +252,7 @@ func WithHeader(key, value string) RequestOption {
 		if !isToken(key) {
 			return errArgument("WithHeader", "the name is not a header name")
 		}
-		if reservedHeader(key) {
+		if reservedHeaders.MatchString(key) {
 			return errArgument("WithHeader", "this header cannot be set by the caller")
 		}
 		if hasControl(value) {

@@ -3,6 +3,7 @@ package alipay
 import (
 	"bytes"
 	"cmp"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"net/textproto"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,11 +33,10 @@ import (
 
 // Request is a call of any v3 endpoint.
 type Request struct {
-	// Method is GET, POST, PUT, PATCH or DELETE; "" means GET.
-	Method string
-	// Path begins with "/", as in "/v3/alipay/trade/query". The caller escapes path
-	// parameters, and they are sent as they are. It has no query. Errors and logs
-	// show it, so put personal values in Query or Body.
+	Method string // GET, POST, PUT, PATCH or DELETE; "" means GET
+	// Path begins with "/", as in "/v3/alipay/trade/query", and has no query. Path
+	// parameters are escaped by the caller. Errors and logs show it, so put personal
+	// values in Query or Body.
 	Path string
 	// Query is a struct (or a pointer to one) with url tags, as
 	// github.com/google/go-querystring reads them, or [url.Values]; nil for none.
@@ -44,32 +45,32 @@ type Request struct {
 	// string that is one already and is sent byte for byte. Nil, also as a pointer or a
 	// map, is no body. GET has none.
 	Body any
-	// Files are uploaded along with Body, as multipart/form-data. The signature that
-	// the platform asks for covers Body and not the files. GET has none.
+	// Files are uploaded along with Body, as multipart/form-data. The signature covers
+	// Body and not the files. GET and DELETE have none.
 	Files []File
 }
 
-// File is a file to upload. Printing and logging it shows its size.
+// File is a file to upload.
 type File struct {
 	Field   string // name of the parameter, such as image_content
 	Name    string // file name; its extension sets the type
 	Content []byte // not to be changed before the call returns
 }
 
-// Format implements [fmt.Formatter]: every verb prints the size.
+// Format implements [fmt.Formatter] with the size.
 func (f File) Format(s fmt.State, _ rune) {
 	_, _ = io.WriteString(s, "alipay.File{"+strconv.Itoa(len(f.Content))+" bytes}")
 }
 
-// LogValue implements [slog.LogValuer] with what Format prints.
+// LogValue implements [slog.LogValuer].
 func (f File) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(f)) }
 
-// Format implements [fmt.Formatter]: every verb prints method and path.
+// Format implements [fmt.Formatter] with method and path.
 func (r Request) Format(f fmt.State, _ rune) {
 	_, _ = io.WriteString(f, "alipay.Request{"+cmp.Or(r.Method, http.MethodGet)+" "+r.Path+"}")
 }
 
-// LogValue implements [slog.LogValuer] with what Format prints.
+// LogValue implements [slog.LogValuer].
 func (r Request) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }
 
 // call is a request encoded once, from which each attempt is made.
@@ -79,9 +80,9 @@ type call struct {
 	url   *url.URL
 	uri   string     // what the signature covers of the URL
 	query url.Values // what the URL's query encodes
-	body  []byte     // before encryption
+	body  []byte     // before encryption; nil for none
 	files []File     // uploaded along with body
-	order *order     // of a call of the old gateway, in place of query, body and files
+	order *order     // of a call of the old gateway, in place of query and files
 }
 
 // merchant is the app auth token that the call has under these keys.
@@ -174,11 +175,8 @@ func checkFiles(method string, files []File) error {
 		return errArgument("Request.Files", "a GET or DELETE has no files")
 	}
 	for _, file := range files {
-		switch {
-		case file.Field == "" || hasControl(file.Field) || file.Field == dataPart:
-			return errArgument("Request.Files", "the Field of a file is empty, is the library's own name data, or holds a control character")
-		case file.Name == "" || hasControl(file.Name):
-			return errArgument("Request.Files", "the Name of a file is empty or holds a control character")
+		if file.Field == "" || hasControl(file.Field) || file.Field == dataPart || file.Name == "" || hasControl(file.Name) {
+			return errArgument("Request.Files", "the Field or Name of a file is empty or holds a control character, or Field is the library's own name data")
 		}
 	}
 	return nil
@@ -276,17 +274,18 @@ func encodeQuery(parameters any, extra [][2]string) (url.Values, error) {
 // outgoing is a request of a call, complete but for its signature.
 type outgoing struct {
 	delivery.Request
-	uri          string // path and query, without the prefix of a reverse proxy
-	signedBody   []byte // all of the body except files
-	appAuthToken string
-	query        map[string]string // parameters of the old gateway in the URL; nil for v3
-	content      []byte            // what the signature covers of a request to the old gateway
+	content    []byte            // what the signature covers
+	signature  []byte            // kept to find out why the gateway did not accept it
+	authString string            // of v3
+	query      map[string]string // parameters of the old gateway in the URL; nil for v3
 
 	requestID, authorization [1]string // what the header's slices refer to
 }
 
-// build makes a request of the call, with the given keys and id. It fills r in
-// place, since the header refers to it.
+func (r *outgoing) base64() string { return base64.StdEncoding.EncodeToString(r.signature) }
+
+// build makes a request of the call, with the given keys and id, and a new nonce and
+// timestamp. It fills r in place, since the header refers to it.
 func (c *call) build(keys *keySet, requestID string, r *outgoing) {
 	if c.order != nil {
 		c.order.build(c, keys, requestID, r)
@@ -297,9 +296,10 @@ func (c *call) build(keys *keySet, requestID string, r *outgoing) {
 	maps.Copy(header, c.header)
 	r.requestID[0] = requestID
 	header[protocol.HeaderRequestID] = r.requestID[:]
-	header["Authorization"] = r.authorization[:] // filled in by signRequest
-	if r.appAuthToken = c.merchant(keys); r.appAuthToken != "" {
-		header[protocol.HeaderAppAuthToken] = []string{r.appAuthToken}
+	header["Authorization"] = r.authorization[:] // filled in by keySet.signRequest
+	merchant := c.merchant(keys)
+	if merchant != "" {
+		header[protocol.HeaderAppAuthToken] = []string{merchant}
 	}
 	body := c.body
 	switch {
@@ -308,7 +308,8 @@ func (c *call) build(keys *keySet, requestID string, r *outgoing) {
 	case keys.Cipher == nil && len(body) > 0:
 		header["Content-Type"] = []string{"application/json"}
 	}
-	r.uri, r.signedBody = c.uri, body
+	r.authString = protocol.AuthString(keys.AppID, keys.AppCertSN, protocol.NewID(), keys.clock().UnixMilli())
+	r.content = protocol.StringToSign(r.authString, c.Method, c.uri, body, merchant) // all of the body except files
 	r.Request = delivery.Request{Method: c.Method, URL: c.url, Header: header, Body: body}
 	if len(c.files) > 0 {
 		var contentType string
@@ -328,7 +329,6 @@ func (c *call) newMask() *redact.Mask {
 	}
 	mask.AddJSON(c.body)
 	if c.order != nil {
-		mask.AddJSON(c.order.bizContent)
 		mask.Add(slices.Collect(maps.Values(c.order.params))...)
 	}
 	mask.Add(c.appAuthToken)
@@ -354,23 +354,10 @@ func isToken(s string) bool {
 	return s != "" && isVisibleASCII(s) && !strings.ContainsAny(s, `"(),/:;<=>?@[\]{}`)
 }
 
-// reservedHeader reports whether a header is not the caller's to set.
-func reservedHeader(key string) bool {
-	key = http.CanonicalHeaderKey(key)
-	switch key {
-	case "Authorization", "Host", "Connection", "Expect", "Idempotency-Key", "X-Idempotency-Key",
-		"Accept", "User-Agent", "Cache-Control", // the library sets these
-		"Accept-Encoding", // would switch decompression off, and verification with it
-		"Te", "Trailer", "Upgrade", "Keep-Alive":
-		return true
-	}
-	for _, prefix := range []string{"Alipay-", "Content-", "Transfer-", "Proxy-"} {
-		if strings.HasPrefix(strings.ReplaceAll(key, "_", "-"), prefix) { // some servers treat _ and - alike
-			return true
-		}
-	}
-	return false
-}
+// reservedHeaders are not the caller's to set: the library sets them, or verification
+// or safe delivery depend on them. Some servers treat _ and - alike.
+var reservedHeaders = regexp.MustCompile(`(?i)^(authorization|host|connection|expect|(x-)?idempotency-key|accept|user-agent|cache-control|` +
+	`accept-encoding|te|trailer|upgrade|keep-alive|(alipay|content|transfer|proxy)[-_].*)$`)
 
 // isLink reports whether the platform may be given a link. An app's own scheme will
 // do only where the link is opened on the user's device, and none that runs or reads

@@ -21,30 +21,27 @@ import (
 	"github.com/seed-39a49030/alipay/internal/redact"
 )
 
-// SealedAnswer is a signed answer that could not be accepted, because its
-// certificate is unknown, a key was copied wrongly, a clock is wrong, or it is about
-// somebody else. It may be the only copy of a person's result, since a once_token
-// gives only one, so [CallError].Answer carries it. Once the cause is fixed,
-// [Client.Open] makes the same checks again, in this process or in another:
+// SealedAnswer is a signed answer that could not be accepted, because its certificate is
+// unknown, a key was copied wrongly, a clock is wrong, or it is about somebody else. It
+// may be the only copy of a person's result, since a once_token gives only one. Once the
+// cause is fixed, [Client.Open] makes the same checks again, in this process or another:
 //
 //	var failed *alipay.CallError
 //	if errors.As(err, &failed) && failed.Answer != nil {
 //		data, _ := failed.Answer.MarshalBinary() // a BLOB column, beside the order
 //	}
 //
-// It is bound to what was asked: it contains AppID, method and path of the call, and
-// a salted hash of each id that the request named. Nothing else of the request can
-// be read from it, so store it under your own number for the check. Without content
-// encryption the result in it is plain text, so protect it as you protect a
-// result: limit who may read it, and delete it in time. It is useful until the
-// cause is fixed, which takes hours or days, or until the person repeats the check.
+// It is bound to what was asked: it contains AppID, method and path of the call, and a
+// salted hash of each id that the request named, and nothing else of the request, so
+// store it under your own number for the check. Without content encryption the result
+// in it is plain text: protect it as you protect a result, and delete it in time.
 //
-// The signature proves who made the answer. The time at which it was received,
-// which decides whether it is fresh, comes only from the stored bytes: anyone who
-// can write them can make an old answer look new.
+// The signature proves who made the answer. When it was received, which decides whether
+// it is fresh, comes only from the stored bytes: who can write them can make an old
+// answer look new.
 //
-// Printing, logging and JSON show nothing of its content. The zero value holds no
-// answer; fill it with UnmarshalBinary.
+// Printing, logging and JSON show nothing of its content. The zero value holds no answer;
+// fill it with UnmarshalBinary.
 type SealedAnswer struct {
 	kept **keptAnswer // where fmt cannot call Format, it prints the struct behind one pointer, but not behind two
 }
@@ -111,8 +108,8 @@ const (
 )
 
 // keeps finds out what an answer says that was not accepted.
-func (a answer) keeps(target *target, sets ...*keySet) keptState {
-	switch err := a.verify(sets...); {
+func (a answer) keeps(target *target, keys *keySet, others ...*keySet) keptState {
+	switch err := a.verify(keys, others...); {
 	case errors.Is(err, ErrResponseAltered):
 		return keepsDamaged
 	case errors.Is(err, ErrResponseStale):
@@ -120,7 +117,7 @@ func (a answer) keeps(target *target, sets ...*keySet) keptState {
 	case err != nil:
 		return keepsUnknown
 	}
-	if a.decrypt(sets...) != nil {
+	if a.decrypt(keys, others...) != nil {
 		return keepsUnknown
 	}
 	var result QueryResponse
@@ -140,25 +137,21 @@ type OpenOption func(*openOptions)
 type openOptions struct{ anyUser bool }
 
 // WithoutUserCheck opens also an answer that is about another user, agreement or
-// application than was asked for, which is refused with [ErrResponseMismatch]
-// otherwise. It is for a person who has found out whose answer it is.
+// application than was asked for. It is for a person who has found out whose it is.
 func WithoutUserCheck() OpenOption { return func(o *openOptions) { o.anyUser = true } }
 
-// Open checks a sealed answer again, under the present keys of this client, and
-// decodes it into out, as [Client.Do] does with a new answer. An answer of another
-// application, another endpoint than that of out's type, or another user or
-// agreement than the call had asked for is refused with [ErrResponseMismatch]: see
-// [WithoutUserCheck].
+// Open checks a sealed answer again, under the present keys of this client, and decodes
+// it into out, as [Client.Do] does with a new answer. One of another application, another
+// endpoint than that of out's type, or another user or agreement than was asked for is
+// refused with [ErrResponseMismatch]: see [WithoutUserCheck].
 //
-// Open judges by the time at which the answer was received: whether its timestamp
-// is within the MaxClockSkew of this client, and whether a certificate was valid.
-// If a clock was wrong at that time, use a client with a larger WithMaxClockSkew.
-// Nothing is sent or downloaded.
+// Whether its timestamp is within the MaxClockSkew of this client and its certificate was
+// valid goes by the time at which it was received. If a clock was wrong then, use a
+// client with a larger WithMaxClockSkew. Nothing is sent or downloaded.
 //
-// If the answer still cannot be accepted, the error is a *[CallError] that carries
-// it again. The [Response] has the header lines that were kept: those that are
-// signed, name a certificate, or contain the trace id. An answer may be opened any
-// number of times.
+// If the answer still cannot be accepted, the error is a *[CallError] that carries it
+// again. The [Response] has the header lines that are signed, name a certificate, or
+// contain the trace id. An answer may be opened any number of times.
 func (c *Client) Open(answer *SealedAnswer, out any, opts ...OpenOption) (*Response, error) {
 	if err := c.check(context.Background(), out); err != nil {
 		return nil, err
@@ -254,8 +247,8 @@ var (
 	errSealedVersion = errors.New("alipay: this sealed answer was made by a newer version of this library; update it")
 )
 
-// UnmarshalBinary reads what MarshalBinary returned. Bytes that were cut short or
-// changed are refused, and leave the receiver as it is.
+// UnmarshalBinary reads what MarshalBinary returned. Bytes that were cut short or changed
+// are refused, and leave the receiver as it is.
 func (s *SealedAnswer) UnmarshalBinary(data []byte) error {
 	content, ok := bytes.CutPrefix(data, []byte(sealedMagic))
 	if !ok || len(content) <= sha256.Size {
@@ -283,14 +276,13 @@ func (s *SealedAnswer) UnmarshalBinary(data []byte) error {
 	return nil
 }
 
-// Format implements [fmt.Formatter]: every verb shows when the answer came and how large it is.
+// Format implements [fmt.Formatter] with when the answer came and how large it is.
 func (s SealedAnswer) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.shown().String()) }
 
-// LogValue implements [slog.LogValuer] with what Format prints.
+// LogValue implements [slog.LogValuer].
 func (s SealedAnswer) LogValue() slog.Value { return s.shown().LogValue() }
 
-// MarshalJSON writes what Format prints. To store a SealedAnswer and read it
-// back, use MarshalBinary.
+// MarshalJSON writes what Format prints. To store an answer, use MarshalBinary.
 func (s SealedAnswer) MarshalJSON() ([]byte, error) { return json.Marshal(s.shown().String()) }
 
 func (s SealedAnswer) shown() redact.Value {

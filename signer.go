@@ -2,9 +2,7 @@ package alipay
 
 import (
 	"context"
-	"crypto"
 	"crypto/rsa"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -12,37 +10,21 @@ import (
 	"github.com/seed-39a49030/alipay/internal/protocol"
 )
 
-// ContextSigner is a [crypto.Signer] that a context can cancel, for keys that are
-// reached over a network, in a KMS or HSM. When AlipayConfig.Signer is one, its
-// SignContext is called with the context and the deadline of the call.
+// ContextSigner is a [crypto.Signer] that a context can cancel, for keys in a KMS or HSM.
+// As AlipayConfig.Signer it is called with the context and the deadline of the call.
 type ContextSigner = protocol.ContextSigner
 
-// signedRequest is a signature and what it covers. It is kept until the attempt
-// ends, to find out why the gateway did not accept it.
-type signedRequest struct {
-	content   []byte
-	signature []byte
-}
-
-func (s signedRequest) base64() string { return base64.StdEncoding.EncodeToString(s.signature) }
-
-// signRequest signs a request as it will be on the wire. Nonce and timestamp are new
-// each time.
-func (k *keySet) signRequest(ctx context.Context, r *outgoing) (signed signedRequest, err error) {
-	authString := ""
-	if signed.content = r.content; r.query == nil {
-		authString = protocol.AuthString(k.AppID, k.AppCertSN, protocol.NewID(), k.clock().UnixMilli())
-		signed.content = protocol.StringToSign(authString, r.Method, r.uri, r.signedBody, r.appAuthToken)
-	}
-	if signed.signature, err = k.sign(ctx, signed.content); err != nil {
-		return signed, err
+// signRequest signs a request as it will be on the wire.
+func (k *keySet) signRequest(ctx context.Context, r *outgoing) (err error) {
+	if r.signature, err = k.sign(ctx, r.content); err != nil {
+		return err
 	}
 	if r.query == nil {
-		r.authorization[0] = protocol.Authorization(authString, signed.signature)
+		r.authorization[0] = protocol.Authorization(r.authString, r.signature)
 	} else {
-		r.URL.RawQuery = protocol.OrderString(r.query, signed.base64())
+		r.URL.RawQuery = protocol.OrderString(r.query, r.base64())
 	}
-	return signed, nil
+	return nil
 }
 
 var (
@@ -51,9 +33,9 @@ var (
 )
 
 // diagnose finds out which side is wrong when the gateway says invalid-signature.
-func (s signedRequest) diagnose(key crypto.Signer) error {
-	public, ok := key.Public().(*rsa.PublicKey)
-	if ok && protocol.Verify(public, s.content, s.base64()) != nil {
+func (k *keySet) diagnose(r *outgoing) error {
+	public, ok := k.Signer.Public().(*rsa.PublicKey)
+	if ok && protocol.Verify(public, r.content, r.base64()) != nil {
 		return errSignerMethod
 	}
 	return errOtherKeyOnFile
