@@ -60,7 +60,7 @@ func newPool(t *http.Transport) *pool {
 }
 
 // RoundTrip sends the request of an attempt. It tells the report when a connection
-// that was idle turns out to be closed, and nothing can have left on it.
+// that was idle turns out to be closed.
 func (p *pool) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx := req.Context()
 	report := reportOf(ctx)
@@ -78,7 +78,7 @@ func (p *pool) RoundTrip(req *http.Request) (*http.Response, error) {
 		return resp, nil
 	}
 	conn.drop()
-	if reused && !report.bodyRead.Load() && ctx.Err() == nil {
+	if reused && ctx.Err() == nil {
 		report.connIsDead()
 	}
 	return nil, err

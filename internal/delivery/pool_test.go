@@ -197,17 +197,17 @@ func TestAnIdleConnectionIsClosedInTime(t *testing.T) {
 	assert.Equal(t, 3, <-ended)
 }
 
-// mortal cannot be written to any more once it is dead.
-type mortal struct {
+// unwritable is a connection to which nothing can be written once it is broken.
+type unwritable struct {
 	net.Conn
-	dead *atomic.Bool
+	broken func() bool
 }
 
-func (m mortal) Write(p []byte) (int, error) {
-	if m.dead.Load() {
+func (u unwritable) Write(p []byte) (int, error) {
+	if u.broken() {
 		return 0, syscall.EPIPE
 	}
-	return m.Conn.Write(p)
+	return u.Conn.Write(p)
 }
 
 // TestDeadConnectionsAreSkippedWhileNothingWasWritten: however many there are, and
@@ -239,7 +239,7 @@ func TestDeadConnectionsAreSkippedWhileNothingWasWritten(t *testing.T) {
 					return conn, err
 				}
 				dying.Add(1)
-				return mortal{conn, dead}, err
+				return unwritable{conn, dead.Load}, err
 			}
 		})
 		r := requestFor(t, method, target, body)
@@ -262,6 +262,39 @@ func TestDeadConnectionsAreSkippedWhileNothingWasWritten(t *testing.T) {
 		assert.False(t, report.Reused())
 		assert.EqualValues(t, idle+1, requests.Load())
 	}
+}
+
+// TestOnlyADeadConnectionThatWasUsedIsSkipped: a new one that fails is a failure,
+// and after the end of the call nobody knows what its writer still writes.
+func TestOnlyADeadConnectionThatWasUsedIsSkipped(t *testing.T) {
+	target := raw(t, nil, answering)
+	dials := 0
+	broken := func() bool { return dials == 1 }
+	transport := ownTransport(t, nil, func(base *http.Transport) {
+		dial := base.DialContext
+		base.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			dials++
+			conn, err := dial(ctx, network, addr)
+			return unwritable{conn, func() bool { return broken() }}, err
+		}
+	})
+	_, report, err := ask(t, transport, requestFor(t, "GET", target, ""), nil)
+	require.Error(t, err)
+	assert.Equal(t, 1, dials)
+	assert.False(t, report.MaybeSent())
+	assert.False(t, report.DeadConnection())
+
+	broken = func() bool { return false }
+	_, _, err = ask(t, transport, requestFor(t, "GET", target, ""), nil)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	broken = func() bool { cancel(); return true }
+	var last Report
+	defer last.Close()
+	_, err = transport.Send(ctx, requestFor(t, "GET", target, ""), &last)
+	require.Error(t, err)
+	assert.Equal(t, 2, dials)
+	assert.True(t, last.MaybeSent())
 }
 
 // TestWhatWasWrittenIsNotRepeated: the server ends a connection that was idle when

@@ -41,7 +41,7 @@ type Report struct {
 	connReused    atomic.Bool // the connection had been used before
 	connIsHTTP1   atomic.Bool // the connection speaks HTTP/1.1
 	connInsecure  atomic.Bool // a connection was refused because of its TLS
-	connDead      atomic.Bool // a connection was closed already, and nothing can have left on it
+	connDead      atomic.Bool // a connection that was handed out was closed already
 	wroteHeaders  atomic.Bool // the head was written, perhaps only into a buffer
 	bodyRead      atomic.Bool // the body was read while there was a connection
 	bodyReadEarly atomic.Bool // the body was read before there was one: into memory
