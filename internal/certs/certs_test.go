@@ -162,8 +162,10 @@ func TestParseSaysWhatIsWrong(t *testing.T) {
 			assert.Nil(t, certs)
 			assert.Contains(t, err.Error(), tc.want)
 			assert.NotContains(t, err.Error(), "s3cr3t")
+			assert.NotContains(t, err.Error(), "block 1 of 1")
 		})
 	}
+	assert.Len(t, must(Parse(strings.Repeat(cert, maxCertificates))), maxCertificates)
 }
 
 // forge builds a certificate around a DER issuer name, with extra members
@@ -436,6 +438,8 @@ func TestCheckChain(t *testing.T) {
 		"issuer of the intermediate missing":  {leaf(orphan), bundle(orphan), bundle(root), false, "the issuer of its intermediate certificate is not in the root bundle"},
 		"upper intermediate missing":          {leaf(low), bundle(low), bundle(root), false, "the issuer of its intermediate certificate is not in the root bundle"},
 		"no roots":                            {leafOfMiddle, bundle(middle), nil, false, "not in the root bundle"},
+		"pathlen 0, of another root":          {leaf(short), bundle(short), bundle(otherRoot), false, "its intermediate certificate is not signed by the root certificate"},
+		"pathlen 1, of another root":          {leaf(belowOne), bundle(one, belowOne), bundle(otherRoot), false, "its intermediate certificate is not signed by the root certificate"},
 		"expired intermediate":                {leaf(expired), bundle(expired), bundle(root), false, "valid from 2029-01-01 to 2029-12-01 only"},
 		"intermediate of the future":          {leaf(future), bundle(future), bundle(root), false, "valid from 2030-02-01 to 2031-01-01 only"},
 		"an intermediate that is no CA":       {leaf(noCA), bundle(noCA), bundle(root), false, "not a CA certificate"},

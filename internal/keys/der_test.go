@@ -241,3 +241,9 @@ func TestBase64IsDecodedUpToWhatIsWrong(t *testing.T) {
 		assert.Equal(t, want.defect, defect.EN, in)
 	}
 }
+
+func TestATextMayHaveOneMebibyte(t *testing.T) {
+	public := read(t, vectors+"app_public.pem")
+	assert.Equal(t, Public, Inspect(strings.Repeat(" ", maxText-len(public))+public).Kind)
+	assert.Equal(t, Unknown, Inspect(strings.Repeat(" ", maxText+1-len(public))+public).Kind)
+}

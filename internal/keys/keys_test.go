@@ -449,7 +449,7 @@ func TestBase64IsDecodedAgainOnlyWhereAKeyIsInside(t *testing.T) {
 	public := read(t, vectors+"app_public.pem")
 	const notDER = "it decodes to something that is not the DER of a key or certificate"
 	for name, text := range map[string]string{
-		"nothing but padding": base64Of([]byte("====")), "white space": base64Of([]byte(" \n ")), "words": base64Of([]byte("changeme")), "words, three times": base64Of([]byte(base64Of([]byte(base64Of([]byte("secret")))))),
+		"nothing but padding": base64Of([]byte("====")), "white space": base64Of([]byte(" \n ")), "words": base64Of([]byte("changeme")), "a path": base64Of([]byte("/etc/keys/app.pem")), "words, three times": base64Of([]byte(base64Of([]byte(base64Of([]byte("secret")))))),
 	} {
 		assert.Equal(t, notDER, Inspect(text).Defect.EN, name)
 		assert.False(t, LooksLikeContent(text), name)
