@@ -362,6 +362,7 @@ func TestInspectSaysWhatIsWrong(t *testing.T) {
 		"two bare keys, no padding":                 {unaligned, Public, "two keys or certificates concatenated in one base64 text"},
 		"two keys in one PEM":                       {armour("PUBLIC KEY", append(append([]byte(nil), publicDER...), publicDER...)), Public, "two keys or certificates concatenated in one base64 text"},
 		"two bare certificates":                     {base64Of(append(append([]byte(nil), certDER...), certDER...)), Certificate, "two keys or certificates concatenated"},
+		"first certificate cut":                     {cert[:500] + cert, Certificate, "certificate 1 of 2: base64 cut short"},
 		"second certificate cut":                    {cert + cert[:500], Certificate, "certificate 2 of 2: base64 cut short"},
 		"padding in the middle":                     {barePublic[:100] + "==" + barePublic[100:], Public, "'=' in the middle"},
 		"stray bytes":                               {base64Of(append(append([]byte(nil), publicDER...), 0, 0)), Public, "2 stray bytes after the end"},
