@@ -197,25 +197,24 @@ func isRefusal(object []byte) bool {
 	if !bytes.Contains(object, []byte(`"code"`)) && !bytes.ContainsRune(object, '\\') { // the name may be spelled with escapes
 		return false
 	}
-	var code ErrorCode
-	message, more := false, false
+	var code, message []byte
+	more := false
 	_ = lenient.EachMember(object, func(name, value []byte) error {
-		isString := len(value) > 0 && value[0] == '"'
 		switch string(name) {
 		case "code":
-			if isString {
-				s, _ := lenient.String(value)
-				code = ErrorCode(s)
-			}
+			code = value
 		case "message":
-			message = isString
+			message = value
 		case "links", "details":
 		default:
 			more = true
 		}
 		return nil
 	})
-	return code.outcome() == OutcomeUnknown || code.Known() && message && !more
+	isString := func(value []byte) bool { return bytes.HasPrefix(value, []byte{'"'}) }
+	text, _ := lenient.String(code)
+	known := ErrorCode(text)
+	return isString(code) && (known.outcome() == OutcomeUnknown || known.Known() && isString(message) && !more)
 }
 
 // The block is generated from internal/hints/table.go by go generate.

@@ -1347,6 +1347,7 @@ func TestCallWithoutAnAnswerNamesWhatStandsInTheWay(t *testing.T) {
 		{"https://" + silent.Addr().String(), brief, nil, alipay.StageTLS, "no answer before the end of the client's timeout, 2s (WithTimeout); a firewall may block", 1, alipay.OutcomeNotDelivered, true},
 		{"https://" + silent.Addr().String(), nil, context.DeadlineExceeded, alipay.StageTLS, "no answer before the deadline of the caller's context; a firewall may block", 1, alipay.OutcomeNotDelivered, false},
 		{"https://" + silent.Addr().String(), nil, context.Canceled, alipay.StageTLS, "no answer before the caller's context was cancelled; nothing was sent", 1, alipay.OutcomeNotDelivered, false},
+		{hanging, nil, context.Canceled, alipay.StageAnswer, "no answer before the caller's context was cancelled; outcome unknown", 1, alipay.OutcomeUnknown, false},
 		{hanging, brief, nil, alipay.StageAnswer, "waiting for the answer of " + strings.TrimPrefix(hanging, "http://") + ": no answer before the end of the client's timeout", 1, alipay.OutcomeUnknown, false},
 	} {
 		t.Run(tt.says, func(t *testing.T) {

@@ -72,6 +72,8 @@ func TestOutcomeOf(t *testing.T) {
 		words = append(words, o.String())
 	}
 	assert.Equal(t, []string{"success", "pending", "rejected", "unknown", "not_delivered"}, words)
+	assert.Equal(t, "unknown", alipay.Outcome(-1).String())
+	assert.Equal(t, "unknown", alipay.Outcome(len(words)).String())
 }
 
 // TestErrorsOfCallsHaveOneJSONAndLogShape: the members of both types, in JSON and

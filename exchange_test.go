@@ -778,6 +778,7 @@ func TestAnswerInGBKIsUsed(t *testing.T) {
 		assert.Equal(t, "\ufffd\ufffd\ufffd\ufffd", got.OpenID)
 	}
 	assert.Equal(t, 1, strings.Count(log.String(), "an answer is not in UTF-8"), log.String())
+	assert.NotContains(t, log.String(), "changed on its way")
 	for _, sign := range []func(int, string) http.HandlerFunc{signed, unsigned} {
 		_, err := newClient(t, serve(t, sign(400, "{\"message\":\"token\xce\xde\x95\x5c\",\"code\":\"TOKEN_INVALID\"}")).URL).
 			ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())

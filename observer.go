@@ -197,18 +197,20 @@ func (s *settings) warn(ctx context.Context, message string, attrs ...slog.Attr)
 // tellUnusual logs what is unusual about an answer that is used all the same, once
 // for each kind.
 func (s *settings) tellUnusual(ctx context.Context, call *CallInfo, a *answer) {
-	if s.logger == nil || a.damage == "" && utf8.Valid(a.body) {
+	if s.logger == nil {
 		return
 	}
 	tell := func(kind, message, advice string) {
-		if _, told := s.told.LoadOrStore(kind, true); kind != "" && !told {
+		if _, told := s.told.LoadOrStore(kind, true); !told {
 			s.guard(ctx, func() {
 				s.logger.LogAttrs(ctx, slog.LevelInfo, message, slog.String("app_id", call.AppID), slog.String("host", call.Host),
 					slog.String("path", call.Path), slog.String("change", kind), slog.String("advice", advice))
 			})
 		}
 	}
-	tell(a.damage, "alipay: an answer was changed on its way", "the signature proves what Alipay sent, and that was used; look at the proxies in between")
+	if a.damage != "" {
+		tell(a.damage, "alipay: an answer was changed on its way", "the signature proves what Alipay sent, and that was used; look at the proxies in between")
+	}
 	if !utf8.Valid(a.body) {
 		tell("another charset than UTF-8", "alipay: an answer is not in UTF-8", "characters beyond ASCII were not read, and members that have them were not compared")
 	}

@@ -466,6 +466,7 @@ func TestAnyEndAfterALostPollIsOutcomeUnknown(t *testing.T) {
 			}}, nil, alipay.PollPolicy{})
 			assert.Equal(t, "unknown", meaning(t, err), name)
 			assert.Contains(t, err.Error(), "alipay: an earlier answer was lost (*errors.errorString), "+tt.says, name)
+			assert.Contains(t, mustJSON(t, err), `"outcome":"unknown"`, name)
 			assert.Equal(t, 2, polls)
 			assert.NotContains(t, err.Error(), "whatever")
 		})
