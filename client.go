@@ -250,10 +250,9 @@ type report struct {
 	dead   bool          // the connection had been used before, and was dead before anything was written
 }
 
-// decide says whether a call is tried again after an attempt that ended with err,
-// and after which pause. Only an attempt that was certainly not acted on is
-// repeated. One for which nothing was written needs no pause, and so costs nothing
-// of the budget of retries.
+// decide says whether a call is tried again after an attempt that ended with err, and
+// after which pause. Only one that was certainly not acted on is repeated. One for which
+// nothing was written needs no pause, and so costs nothing of the budget.
 func decide(r report, err error) (again bool, pause time.Duration) {
 	switch {
 	case !Retryable(err), r.ended, r.left <= 0, r.number >= r.policy.MaxAttempts:

@@ -151,9 +151,8 @@ func (x *exchange) notAnswered(err error) error {
 	return e
 }
 
-// failed is the error of an exchange that got an answer: a refusal of the gateway,
-// or why the answer cannot be used. A signed one may be the only copy of a result,
-// so the error carries it. The connection may be out of step, so it is closed.
+// failed is the error of an exchange that got an answer: a refusal, or why the answer
+// cannot be used. A signed one may be the only copy of a result, so the error carries it.
 func (x *exchange) failed(reason error) error {
 	if refused, ok := reason.(*APIError); ok {
 		return x.refused(refused)
@@ -283,9 +282,9 @@ func (a *answer) response(requestID string, attempts int) *Response {
 // verify checks the answer as received under these keys or else under others, and undoes
 // damage that the signature proves. Its error is that of the first keys.
 func (a *answer) verify(keys *keySet, others ...*keySet) error {
-	original, damage, err := a.recover(keys)
+	signed, damage, err := a.recover(keys)
 	if err == nil {
-		a.body, a.damage = original, damage
+		a.body, a.damage = signed, damage
 		return nil
 	}
 	for _, other := range others {

@@ -213,16 +213,15 @@ func (o *order) build(c *call, keys *keySet, requestID string, r *outgoing) {
 	r.content, r.query = protocol.OldContent(params, "sign"), make(map[string]string, len(params))
 	form := url.Values{}
 	for name, value := range params {
-		switch own := reservedParams[name] && name != "biz_content" && name != "app_auth_token"; {
-		case own:
+		if reservedParams[name] && name != "biz_content" && name != "app_auth_token" {
 			r.query[name] = value
-		case value != "":
+		} else if value != "" {
 			form.Set(name, value)
 		}
 	}
-	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded;charset=UTF-8"}, protocol.HeaderRequestID: {requestID}}
-	for _, name := range []string{"Accept", "Cache-Control", "User-Agent"} {
-		header[name] = keys.header[name]
+	header := http.Header{
+		"Content-Type": {"application/x-www-form-urlencoded;charset=UTF-8"}, protocol.HeaderRequestID: {requestID},
+		"Accept": keys.header["Accept"], "Cache-Control": keys.header["Cache-Control"], "User-Agent": keys.header["User-Agent"],
 	}
 	maps.Copy(header, c.header)
 	target := *c.url // whose query is filled in by signRequest

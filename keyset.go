@@ -2,8 +2,11 @@ package alipay
 
 import (
 	"context"
+	"crypto/rsa"
 	"encoding/base64"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -80,6 +83,45 @@ func (k *keySet) sign(ctx context.Context, content []byte) ([]byte, error) {
 	}
 	return signature, nil
 }
+
+// signRequest signs a request as it will be on the wire.
+func (k *keySet) signRequest(ctx context.Context, r *outgoing) (err error) {
+	if r.signature, err = k.sign(ctx, r.content); err != nil {
+		return err
+	}
+	if r.query == nil {
+		r.authorization[0] = protocol.Authorization(r.authString, r.signature)
+	} else {
+		r.URL.RawQuery = protocol.OrderString(r.query, r.base64())
+	}
+	return nil
+}
+
+// diagnose finds out which side is wrong when the gateway says invalid-signature.
+func (k *keySet) diagnose(r *outgoing) error {
+	if public, ok := k.Signer.Public().(*rsa.PublicKey); ok && protocol.Verify(public, r.content, r.base64()) != nil {
+		return errors.New("the Signer's signature does not verify under its own public key: it must be PKCS #1 v1.5 over SHA-256, made with that key")
+	}
+	return errors.New("the signature verifies under the configured private key, so the console has another public key (应用公钥) on file for this APPID, " +
+		"this is the other environment (沙箱), or the request was changed on the way")
+}
+
+// ContextSigner is a [crypto.Signer] that a context can cancel, for keys in a KMS or HSM.
+// As AlipayConfig.Signer it is called with the context and the deadline of the call.
+type ContextSigner = protocol.ContextSigner
+
+// signerError makes the error of a caller's Signer reachable by errors.Is and
+// errors.As, but never shows its text, which may contain anything.
+type signerError struct{ cause error }
+
+func (e *signerError) Error() string {
+	return fmt.Sprintf("the private key or Signer failed to sign (%T; errors.As reaches it)", e.cause)
+}
+func (e *signerError) Is(target error) bool { return errors.Is(e.cause, target) }
+func (e *signerError) As(target any) bool   { return errors.As(e.cause, target) }
+
+// Format prints the text for every verb of fmt.
+func (e *signerError) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.Error()) }
 
 // orderParams returns the parameters of a request to the old gateway. Those that are
 // empty are neither signed nor sent.
@@ -188,9 +230,6 @@ func (c *Client) certificateExpires(ctx context.Context) time.Time {
 	return expiries[0].NotAfter
 }
 
-// downloadMethod is the API of the old gateway that returns a certificate.
-const downloadMethod = "alipay.open.app.alipaycert.download"
-
 // downloadError is why a certificate cannot be had. It leads to the causes of the
 // download's error and not to the error itself, whose outcome is not that of the
 // call that waits.
@@ -239,7 +278,8 @@ func (c *Client) fetchCertificate(ctx context.Context, sn string) (*keySet, erro
 // that waits for it is sent. The answer's signature is not checked, since it may be
 // made with the very key that is asked for.
 func (c *Client) downloadCertificate(ctx context.Context, sn string) (pem string, err error) {
-	call, err := c.encodeOrder(&ExecuteRequest{Method: downloadMethod, BizContent: map[string]string{"alipay_cert_sn": sn}}, nil, nil)
+	request := &ExecuteRequest{Method: "alipay.open.app.alipaycert.download", BizContent: map[string]string{"alipay_cert_sn": sn}}
+	call, err := c.encodeOrder(request, nil, nil)
 	if err != nil {
 		return "", err
 	}

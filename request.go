@@ -251,11 +251,11 @@ func escapeRest(path string) string {
 // encodeQuery returns the parameters, and those of WithQueryParam in place of any
 // that have the same name.
 func encodeQuery(parameters any, extra [][2]string) (url.Values, error) {
-	var values url.Values
+	values := url.Values{}
 	switch v := parameters.(type) {
 	case nil:
 	case url.Values:
-		values = maps.Clone(v) // WithQueryParam must not change the caller's map
+		maps.Copy(values, v) // WithQueryParam must not change the caller's map
 	default:
 		var err error
 		if values, err = query.Values(parameters); err != nil {
@@ -263,9 +263,6 @@ func encodeQuery(parameters any, extra [][2]string) (url.Values, error) {
 		}
 	}
 	for _, p := range extra {
-		if values == nil {
-			values = make(url.Values)
-		}
 		values.Set(p[0], p[1])
 	}
 	return values, nil

@@ -46,8 +46,6 @@ type SealedAnswer struct {
 	kept **keptAnswer // where fmt cannot call Format, it prints the struct behind one pointer, but not behind two
 }
 
-func newSealedAnswer(kept *keptAnswer) SealedAnswer { return SealedAnswer{&kept} }
-
 // content returns what is kept, nil when there is nothing.
 func (s *SealedAnswer) content() *keptAnswer {
 	if s == nil || s.kept == nil {
@@ -81,8 +79,7 @@ func (x *exchange) seal() *SealedAnswer {
 		kept.values[i] = protocol.HeaderValue(a.header, name)
 	}
 	kept.values[len(keptHeaders)-1] = x.shownTraceID() // masked now: what was sent is not known when it is opened
-	sealed := newSealedAnswer(kept)
-	return &sealed
+	return &SealedAnswer{&kept}
 }
 
 // restored is the answer as it came.
@@ -242,10 +239,7 @@ func (s SealedAnswer) MarshalBinary() ([]byte, error) {
 	return append(b, sum[:]...), err
 }
 
-var (
-	errNotSealed     = errors.New("alipay: these bytes are not a sealed answer, or were cut short or changed")
-	errSealedVersion = errors.New("alipay: this sealed answer was made by a newer version of this library; update it")
-)
+var errNotSealed = errors.New("alipay: these bytes are not a sealed answer, or were cut short or changed")
 
 // UnmarshalBinary reads what MarshalBinary returned. Bytes that were cut short or changed
 // are refused, and leave the receiver as it is.
@@ -255,7 +249,7 @@ func (s *SealedAnswer) UnmarshalBinary(data []byte) error {
 		return errNotSealed
 	}
 	if content[0] > sealedVersion {
-		return errSealedVersion
+		return errors.New("alipay: this sealed answer was made by a newer version of this library; update it")
 	}
 	sum := sha256.Sum256(data[:len(data)-sha256.Size])
 	form, whole := bytes.CutSuffix(content[1:], sum[:])
@@ -272,7 +266,7 @@ func (s *SealedAnswer) UnmarshalBinary(data []byte) error {
 	copy(k.asked.Forms[:], stored.Forms)
 	k.received = time.Unix(stored.Seconds, stored.Nanoseconds)
 	k.attempts, k.status, k.raw = stored.Attempts, stored.Status, stored.Body
-	*s = newSealedAnswer(k)
+	s.kept = &k
 	return nil
 }
 
