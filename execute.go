@@ -26,10 +26,8 @@ import (
 // that Alipay's app or the customer's browser sends.
 type ExecuteRequest struct {
 	Method string // name of the API, such as zhima.credit.payafteruse.creditagreement.sign
-	// BizContent holds the API's parameters (biz_content), a JSON object: a value that
-	// encodes to one, or a [json.RawMessage], []byte or string that is one already, sent
-	// without white space around its members. Nil, also as a pointer or a map, leaves
-	// biz_content out. With EncryptKey it is encrypted.
+	// BizContent holds the API's parameters (biz_content), as [Request].Body does, and is
+	// sent without white space around its members. With EncryptKey it is encrypted.
 	BizContent   any
 	NotifyURL    string // where the platform sends its notification (notify_url): http or https
 	ReturnURL    string // where browser or app go afterwards (return_url): http, https, or the scheme of an app

@@ -372,6 +372,7 @@ func TestPathStaysAsTheCallerEscapedIt(t *testing.T) {
 				"/v3/a%2Fb%20c/%E4%B8":         "/v3/a%2Fb%20c/%E4%B8",
 				"/v3/中 文":                      "/v3/%E4%B8%AD%20%E6%96%87",
 				"//elsewhere/v3":               "//elsewhere/v3",
+				"/@elsewhere:1/v3":             "/@elsewhere:1/v3",
 				"/v3/../x":                     "/v3/../x",
 				"/v3/a:b@c;d=e":                "/v3/a:b@c;d=e",
 				"/v3/a%2Fb/单 x":                "/v3/a%2Fb/%E5%8D%95%20x",
