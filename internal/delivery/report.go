@@ -255,11 +255,11 @@ func (r *Report) onEarlyAnswer(int, textproto.MIMEHeader) error {
 
 // watchedBody is the body of one attempt. It cannot be repeated, and notifies the
 // report when it is read. Its sender may read again at the end; a read after it was
-// closed there means that the request is being repeated.
+// read and closed means that the request is being repeated.
 type watchedBody struct {
 	report *Report
 	rest   []byte
-	closed atomic.Bool // at its end
+	closed atomic.Bool // after it was read
 }
 
 var errBodyRead = errors.New("the request was sent already")
@@ -303,6 +303,6 @@ func (b *watchedBody) WriteTo(w io.Writer) (int64, error) {
 }
 
 func (b *watchedBody) Close() error {
-	b.closed.Store(len(b.rest) == 0 && b.report.wasRead())
+	b.closed.Store(b.report.wasRead())
 	return nil
 }

@@ -178,6 +178,16 @@ func TestAConnectionBelowTLS12IsClosedUnused(t *testing.T) {
 	}
 }
 
+func TestCallsShareAnHTTP2Connection(t *testing.T) {
+	conn := over(tls.VersionTLS13, "h2")
+	for range 2 { // neither waits
+		r := reported(t, netHTTP, asks, gets(conn))
+		assert.Nil(t, r.lease)
+		r.Refuse()
+		assert.False(t, conn.closed)
+	}
+}
+
 func TestADeadConnectionIsKnown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		conn := over(tls.VersionTLS12, "")
@@ -225,7 +235,7 @@ func TestAnAnswerWithoutEvidenceWasNotOnTheWire(t *testing.T) {
 	assert.True(t, r.OnTheWire())
 }
 
-func TestABodyCanBeReadAgainUntilItsEndAndItsClosing(t *testing.T) {
+func TestABodyCanBeReadAgainUntilItsClosing(t *testing.T) {
 	for name, read := range map[string]func(*watchedBody) (string, error){
 		"Read": func(b *watchedBody) (string, error) {
 			data, err := io.ReadAll(struct{ io.Reader }{b})
