@@ -344,6 +344,10 @@ func TestCancelDuringAPauseSatisfiesTheContextError(t *testing.T) {
 	var apiErr *alipay.APIError
 	require.ErrorAs(t, err, &apiErr)
 	assert.Equal(t, 429, apiErr.StatusCode)
+	var failed *alipay.CallError
+	require.ErrorAs(t, err, &failed)
+	assert.Equal(t, []any{"GET", jobworthPath, 429, 1, apiErr.RequestID}, []any{failed.Method, failed.Path, failed.StatusCode, failed.Attempts, failed.RequestID}, "of the last attempt")
+	assert.False(t, alipay.Retryable(err))
 }
 
 // TestCancelledCallsDoNotDrawOnTheRetryBudget: only what the gateway or the

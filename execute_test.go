@@ -661,6 +661,7 @@ func TestExecuteIsDeliveredAtMostOnce(t *testing.T) {
 		"400, unsigned refusal": {unsigned(400, `{"m_n_response":{"code":"40005"}}`), alipay.OutcomeSuccess, 2},
 		"201, signed refusal":   {oldAnswer(t, 201, "m.n", `{"code":"40005"}`), alipay.OutcomeUnknown, 1},
 		"201, unsigned refusal": {unsigned(201, `{"m_n_response":{"code":"40005"}}`), alipay.OutcomeUnknown, 1},
+		"a code in no node":     {unsigned(200, `{"code":"40005"}`), alipay.OutcomeUnknown, 1},
 		"303":                   {redirect(303), alipay.OutcomeUnknown, 1},
 	} {
 		s := script(t, tt.first, oldAnswer(t, 200, "m.n", ok))

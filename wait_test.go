@@ -588,3 +588,14 @@ func TestWaitKeepsWhatMayStillBeOpened(t *testing.T) {
 		})
 	}
 }
+
+func TestWaitKeepsTheLaterOfTwoAnswersThatSayAsMuch(t *testing.T) {
+	t.Parallel()
+	steps := []http.HandlerFunc{signed(200, resultOf("2088000000000001")), signed(200, resultOf("2088000000000003")), tokenInvalid}
+	bubble(t, steps, func(t *testing.T, client *alipay.Client, _ func() []time.Duration) {
+		_, err := client.ZhimaCustomerJobworthAuthentication.WaitForResult(t.Context(), testParams(), alipay.PollPolicy{Timeout: time.Minute})
+		got, err := client.ZhimaCustomerJobworthAuthentication.Open(stored(t, sealedIn(err)), alipay.WithoutUserCheck())
+		require.NoError(t, err)
+		assert.Equal(t, "2088000000000003", got.UserID)
+	})
+}
