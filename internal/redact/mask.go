@@ -7,6 +7,7 @@ import (
 	"iter"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -17,6 +18,7 @@ const Masked = "***"
 // The bounds of a mask. What a call sends and what a gateway says about it is a few
 // kilobytes; a text beyond these bounds is not searched but masked as a whole.
 const (
+	maxSent   = 256 << 10     // bytes that are looked for
 	maxBody   = 1 << 20       // bytes of a JSON text that is read for values
 	maxValue  = 1 << 10       // bytes of a value that are looked for; what follows its beginning is masked
 	maxSteps  = 32 << 20      // bytes that all searches together may look at
@@ -26,10 +28,11 @@ const (
 
 // Mask masks what a call has sent in what the gateway says. A text that repeats a value
 // escaped, for JSON, a URL or HTML and even several times over, is masked whole.
-// Values of one or two bytes and names of parameters stay: they identify nobody, and
+// Values of one or two ASCII characters and names of parameters stay: they identify nobody, and
 // say what was wrong.
 type Mask struct {
 	values []string // folded
+	sent   int
 	steps  int
 	blind  bool // more was sent than can be looked for
 }
@@ -38,11 +41,15 @@ type Mask struct {
 // may have it that way, and the values inside one that is JSON itself.
 func (m *Mask) Add(values ...string) {
 	for _, value := range values {
+		if m.sent += min(len(value), maxValue); m.sent > maxSent {
+			m.blind = true
+			return
+		}
 		start := value[:min(len(value), room)]
 		for layer := range layers(start) {
 			bare := strings.Trim(strings.TrimSpace(layer), "+")                  // a plus at an end is easily lost
 			m.blind = m.blind || len(start) < len(value) && len(bare) < maxValue // what follows would not be masked
-			if bare = fold(bare[:min(len(bare), maxValue)]); len(bare) > 2 {
+			if bare = fold(bare[:min(len(bare), maxValue)]); len(bare) > 2 || bare != "" && bare[0] >= utf8.RuneSelf {
 				m.values = append(m.values, bare)
 			}
 		}
@@ -188,22 +195,32 @@ func layers(s string) iter.Seq[string] {
 	}
 }
 
-// escapes are those of URLs, and of JSON and JavaScript.
-var escapes = regexp.MustCompile(`(?:[\\%][uU][0-9a-fA-F]{4})+|(?:%|\\x)[0-9a-fA-F]{2}|\\["\\/'bfnrt]`)
+// escapes are those of URLs, of JSON and JavaScript, and of HTML.
+var escapes = regexp.MustCompile(`(?:[\\%][uU][0-9a-fA-F]{4})+|(?:%|\\x)[0-9a-fA-F]{2}|\\["\\/'bfnrt]|&#(?:[xX][0-9a-fA-F]+|[0-9]+);?|&[a-zA-Z0-9]{2,31};`)
 
 var asJSON = strings.NewReplacer(`\'`, "'", "%", `\`, "U", "u")
 
-// unescape undoes one layer of escapes, and of HTML's.
+// unescape undoes one layer of escapes.
 func unescape(s string) string {
 	if !strings.ContainsAny(s, `\%&`) {
 		return s
 	}
-	return html.UnescapeString(escapes.ReplaceAllStringFunc(s, func(escape string) (plain string) {
-		if escape[1] == 'x' || escape[0] == '%' && len(escape) == 3 {
+	return escapes.ReplaceAllStringFunc(s, func(escape string) (plain string) {
+		switch hex, isHex := strings.CutPrefix(strings.ToLower(strings.Trim(escape, "&#;")), "x"); {
+		case strings.HasPrefix(escape, "&#"): // package html takes control characters for Windows-1252
+			base := 10
+			if isHex {
+				base = 16
+			}
+			n, _ := strconv.ParseInt(hex, base, 32)
+			plain = string(rune(n))
+		case escape[0] == '&':
+			plain = html.UnescapeString(escape)
+		case escape[1] == 'x', escape[0] == '%' && len(escape) == 3:
 			plain, _ = url.PathUnescape("%" + escape[len(escape)-2:])
-		} else {
+		default:
 			_ = json.Unmarshal([]byte(`"`+asJSON.Replace(escape)+`"`), &plain)
 		}
 		return plain
-	}))
+	})
 }

@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
@@ -24,7 +23,7 @@ func maskOf(values ...string) *Mask {
 }
 
 func TestAValueIsReplacedWhereItStands(t *testing.T) {
-	m := maskOf("2f1c/8e=&?", " padded ", "uuid 含空格+plus", `quo"te`, "abc", "0420", "", "张三丰收", "it's <b>", "+8613912345678", "100%25", "张三", "345678901", "9012345", "A-M-Z")
+	m := maskOf("2f1c/8e=&?", " padded ", "uuid 含空格+plus", `quo"te`, "abc", "0420", "", "张三丰收", "it's <b>", "+8613912345678", "100%25", "张三", "345678901", "9012345", "A-M-Z", "é")
 	for in, want := range map[string]string{
 		"token 2f1c/8e=&? bad": "token *** bad",
 		"padded":               "***",
@@ -41,6 +40,7 @@ func TestAValueIsReplacedWhereItStands(t *testing.T) {
 		"[34567890123456]":                   "[***6]",
 		"a-m-z, A-M-Z":                       "***, ***",
 		"nothing here":                       "nothing here",
+		"é, ü":                               "***, ü",
 		`10%2 a \ and & and %`:               `10%2 a \ and & and %`,
 		"":                                   "",
 	} {
@@ -49,7 +49,7 @@ func TestAValueIsReplacedWhereItStands(t *testing.T) {
 }
 
 func TestATextThatRepeatsAnEscapedValueIsMaskedWhole(t *testing.T) {
-	m := maskOf("2f1c/8e=&?", `quo"te`, "张三丰收", "it's <b>", "emoji 😀 in it", "uuid 含空格+plus")
+	m := maskOf("2f1c/8e=&?", `quo"te`, "张三丰收", "it's <b>", "emoji 😀 in it", "uuid 含空格+plus", "control \u0098\u009f", "lt4zhang san")
 	for _, escaped := range []string{
 		"2f1c%2F8e%3D%26%3F", "2f1c%2f8e%3d%26%3f", "2f1c%252F8e%253D%2526%253F", `2f1c\/8e=&?`, `2f1c\/8e=\u0026?`, "2f1c/8e=&amp;?",
 		"uuid%20%E5%90%AB%E7%A9%BA%E6%A0%BC%2Bplus", `quo\"te`, "quo&#34;Te", "quo&quot;te", "quo&#x22;te", "it&#x27;s &lt;b&gt;", "it&apos;s <b>", `it\u0027s \u003cb\u003e`, `it\'s <b>`,
@@ -57,6 +57,7 @@ func TestATextThatRepeatsAnEscapedValueIsMaskedWhole(t *testing.T) {
 		"&#24352;&#19977;&#20016;&#25910;", "&#x5f20;&#x4E09;&#x4e30;&#X6536;", "&#24352;&#19977;&#20016;&#25910", "&amp;#24352;&amp;#19977;&amp;#20016;&amp;#25910;",
 		"%25E5%25BC%25A0%25E4%25B8%2589%25E4%25B8%25B0%25E6%2594%25B6", `{\"n\":\"{\\\"n\\\":\\\"quo\\\\\\\"te\\\"}\"}`,
 		`emoji \ud83d\ude00 in it`, `emoji \uD83D\uDE00 in it`, `emoji %uD83D%uDE00 in it`, `emoji \ud83d\Ude00 in it`, "emoji &#128512; in it",
+		`a=1&lt%34zhang%20san`, "control &#x98;\\u009f", "control &#152;&#x9F;", `control \u0098\u009f`,
 	} {
 		assert.Equal(t, Masked, m.Apply("got "+escaped+" here", maxText), escaped)
 		assert.Equal(t, Masked, m.Apply(escaped, maxText), escaped)
@@ -169,6 +170,9 @@ func TestWhatCannotBeSearchedIsNotShown(t *testing.T) {
 	assert.Equal(t, "x *** y", body.Apply("x secret value y", maxText), "a megabyte is read")
 	m := &Mask{steps: maxSteps + 1, values: []string{"secret"}}
 	assert.Equal(t, Masked, m.Apply("some", maxText))
+	blind := maskOf(strings.Split(strings.Repeat(strings.Repeat("x", 1<<10)+",", 257), ",")...)
+	assert.Equal(t, Masked, blind.Apply("anything", maxText))
+	assert.Equal(t, "shown", maskOf(strings.Split(strings.Repeat(strings.Repeat("x", 1<<10)+",", 256), ",")...).Apply("shown", maxText))
 	m = &Mask{steps: maxSteps - len("some"), values: []string{"secret"}}
 	assert.Equal(t, "some", m.Apply("some", maxText))
 }
@@ -279,7 +283,7 @@ func FuzzMask(f *testing.F) {
 		// In any spelling it is found where nothing before it can be taken for the
 		// beginning of an escape, if it is not a short word.
 		plain := strings.TrimSpace(value)
-		if utf8.RuneCountInString(plain) <= 3 || strings.ContainsAny(value, `\%&+`) || strings.ContainsFunc(value, func(r rune) bool { return unicode.IsControl(r) || r > 0xffff || r == utf8.RuneError }) {
+		if utf8.RuneCountInString(plain) <= 3 || strings.ContainsAny(value, `\%&+`) || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > 0xffff || r == utf8.RuneError }) {
 			return
 		}
 		for _, way := range ways[:min(len(ways), 3)] {
