@@ -107,7 +107,7 @@ func refit(object []byte, wrong *json.UnmarshalTypeError) []byte {
 // valueAt returns the scalar that begins or ends at an offset, or is around it, and
 // where it ends.
 func valueAt(object []byte, offset int) (value []byte, end int) {
-	for rest := object; end < offset; end = len(object) - len(rest) {
+	for rest := object; end < offset && len(rest) > 0; end = len(object) - len(rest) {
 		value, rest = CutValue(bytes.TrimLeft(rest, " \t\r\n,:{}[]"))
 	}
 	return value, end

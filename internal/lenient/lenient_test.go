@@ -320,3 +320,16 @@ func FuzzObject(f *testing.F) {
 		assert.NoError(t, Decode(object, &anything))
 	})
 }
+
+// wrapping reports an offset in a text of its own, which lies behind the answer's end.
+type wrapping struct{ V int }
+
+func (w *wrapping) UnmarshalJSON(b []byte) error {
+	return json.Unmarshal([]byte(`{"wrapped_by_the_caller":`+string(b)+`}`), &struct {
+		V struct{ V int } `json:"wrapped_by_the_caller"`
+	}{})
+}
+
+func TestAnOffsetBehindTheEndIsAMisfit(t *testing.T) {
+	assert.ErrorAs(t, Decode([]byte(`{"v":"x"}`), new(wrapping)), new(*Misfit))
+}
