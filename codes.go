@@ -182,10 +182,13 @@ func newUnsignedRefusal(a *answer, unread error, sets ...*keySet) *APIError {
 	return e
 }
 
-// saysMore reports whether an answer has a member that no refusal has.
-func saysMore(object []byte) (more bool) {
+// refusalMembers are those of a refusal of v3, beside its code.
+var refusalMembers = []string{"message", "links", "details"}
+
+// saysMore reports whether an answer has a member beside the common ones and those.
+func saysMore(object []byte, beside ...string) (more bool) {
 	_ = lenient.EachMember(object, func(name, _ []byte) error {
-		more = more || !isCommon(name) && !slices.Contains([]string{"message", "links", "details"}, string(name))
+		more = more || !isCommon(name) && !slices.Contains(beside, string(name))
 		return nil
 	})
 	return more

@@ -337,7 +337,7 @@ func (a *answer) decode(target *target, by acceptor, out any, keys *keySet, othe
 	switch {
 	case err != nil && a.old != nil:
 		return err
-	case a.status >= 400 && sealed == nil && saysMore(object): // the status is not signed, and a refusal has a code
+	case a.status >= 400 && sealed == nil && saysMore(object, refusalMembers...): // the status is not signed, and a refusal has a code
 		return a.refuse(by, nil, errNoSuccess)
 	case a.status >= 400:
 		return a.refuse(by, sealed, nil)

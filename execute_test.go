@@ -616,7 +616,7 @@ func TestOldGatewayRefusalMeansWhatItsCodesSay(t *testing.T) {
 // A success is one by its code, or by a member of its own where there is no code.
 func TestOldGatewaySuccessNeedsTheMethodsOwnNode(t *testing.T) {
 	for node, accepted := range map[string]bool{
-		`{"code":"10000"}`: true, `{"code":10000,"msg":"Success"}`: true, `{"x":1}`: true, `{"code":"","sub_code":null,"x":null}`: true,
+		`{"code":"10000"}`: true, `{"code":10000,"msg":"Success"}`: true, `{"x":1}`: true, `{"message":"x"}`: true, `{"code":"","sub_code":null,"x":null}`: true,
 		`{}`: false, `{"msg":"Success"}`: false, `{"code":null,"sub_msg":"x"}`: false,
 	} {
 		s := serve(t, oldAnswer(t, 200, "m.n", node))

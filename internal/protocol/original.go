@@ -20,6 +20,8 @@ type signedAnswer struct{ timestamp, nonce, signature string }
 
 func (a *signedAnswer) content(body []byte) []byte { return SignedContent(a.timestamp, a.nonce, body) }
 
+const maxHashed = 32 << 20 // bytes, in the search for what was signed
+
 // search looks for what one of the keys has signed in place of the body, up to so many
 // bytes when decompressed. Its error says what else became of the answer.
 func (a *signedAnswer) search(keys []*rsa.PublicKey, body []byte, most int64) (signed []byte, damage string, err error) {
@@ -32,7 +34,12 @@ func (a *signedAnswer) search(keys []*rsa.PublicKey, body []byte, most int64) (s
 		sum := sha256.Sum256(content)
 		return slices.ContainsFunc(digests, func(digest []byte) bool { return bytes.Equal(digest, sum[:]) })
 	}
+	hashed := 0
 	for original, damage := range originals(body, most) {
+		if hashed > maxHashed {
+			return nil, "", alteredBy("")
+		}
+		hashed += len(original)
 		content := a.content(original)
 		if !covered(content) {
 			continue
@@ -139,5 +146,7 @@ func rewritten(body []byte) [][]byte {
 		_ = encoder.Encode(s)
 		return bytes.TrimSpace(b.Bytes())
 	})
-	return [][]byte{compact.Bytes(), plain, bytes.ReplaceAll(plain, []byte("/"), []byte(`\/`))}
+	bare := bytes.ReplaceAll(compact.Bytes(), []byte(`\/`), []byte("/"))
+	escaped := func(text []byte) []byte { return bytes.ReplaceAll(text, []byte("/"), []byte(`\/`)) }
+	return [][]byte{compact.Bytes(), bare, escaped(bare), plain, escaped(plain)}
 }

@@ -149,6 +149,9 @@ func TestOtherChangesOfAnAnswerAreNamed(t *testing.T) {
 		{`{"a":"\"\\u0041\n/😀"}`, `{ "a": "\"\\u0041\n\/\ud83d\ude00" }`, at, json},
 		{`{"a":"\u0022b\ud83d"}`, `{"a": "\u0022b\ud83d"}`, at, json},
 		{`{"a":"b\/c"}`, `{"a": "b/c"}`, at, json},
+		{`{"a":"\u4e2d\/c"}`, `{"a":"\u4e2d/c"}`, at, json},
+		{`{"a":"\u4e2d/c"}`, `{"a":"\u4e2d\/c"}`, at, json},
+		{sampleAnswer, sampleAnswer + strings.Repeat(" ", maxHashed), at, "other content; look at"}, // too much to search
 		{sampleAnswer, sampleAnswer, at[:10], "what changed is the unit of its timestamp"},
 		{sampleAnswer, sampleAnswer, at + "000", "what changed is the unit of its timestamp"},
 		{sampleAnswer, strings.ReplaceAll(sampleAnswer, "SUCCESS", "FAILED"), at, "other content; look at"},
