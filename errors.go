@@ -33,6 +33,7 @@ var (
 	ErrResponseStale      = protocol.ErrStale              // its timestamp is missing, or off by more than WithMaxClockSkew
 	// ErrResponseReplayed: this client has received it before, or it comes from a cache:
 	// it has an Age header, or the RoundTripper shows no sign of having sent the request.
+	// CallError.Answer keeps one from a cache, which may be the right one.
 	ErrResponseReplayed = protocol.ErrReplayed
 	// ErrResponseMismatch: it names another user (user_id, open_id) or agreement than was
 	// asked for. CallError.Answer may be its owner's only copy: see WithoutUserCheck.

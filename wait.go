@@ -35,10 +35,11 @@ type PollPolicy struct {
 // changed on its way ([ErrResponseAltered]) or is about somebody else, the asking
 // goes on.
 //
-// The policy's Timeout ends the asking, never a poll in progress. When it or ctx has
-// ended, WaitForResult returns the last answer (nil if there was none) and an error
-// that satisfies [ErrStillWaiting] and the context's error, and ErrOutcomeUnknown if
-// any poll was lost.
+// The policy's Timeout ends the asking, never a poll in progress: that one ends by the
+// client's own timeout, or by ctx. When ctx or the Timeout has ended, WaitForResult
+// returns the last answer (nil if there was none) and an error that satisfies
+// [ErrStillWaiting] and the context's error, and ErrOutcomeUnknown if any poll was
+// lost. Its text says what happened to that poll.
 //
 // A wait lives as long as its process. To record every poll, and go on after a
 // crash, use package check.
