@@ -76,7 +76,7 @@ func (b block) inspect() Material {
 	der, defect := decode(b.body)
 	m := Material{PEM: b.pem, DER: der}
 	switch {
-	case strings.Contains(b.body, ",ENCRYPTED"): // Proc-Type: 4,ENCRYPTED, and then a ciphertext
+	case strings.Contains(b.body, "ENCRYPTED"): // Proc-Type: 4,ENCRYPTED, and then a ciphertext
 		return Material{PEM: true, Kind: EncryptedPrivate, Form: "PKCS#1"}
 	case strings.Contains(b.label, "OPENSSH"), strings.Contains(b.label, "SSH2"), bytes.HasPrefix(der, []byte("openssh-key-v1\x00")):
 		m.Kind = OpenSSH

@@ -99,11 +99,15 @@ func InspectAll(text string) []Material {
 	switch {
 	case plain == "":
 		return []Material{{Kind: Empty}}
-	case strings.HasPrefix(plain, "ssh-"): // ssh-rsa AAAA… comment
+	case sshPublic.MatchString(plain):
 		return []Material{{Kind: OpenSSH}}
 	}
 	var all []Material
-	for _, b := range split(text) {
+	blocks := split(text)
+	if len(blocks) > 1 && strings.Contains(blocks[0].label, "PARAMETERS") { // openssl ecparam -genkey writes them before the key
+		blocks = blocks[1:]
+	}
+	for _, b := range blocks {
 		all = append(all, b.inspect())
 	}
 	if all[0].Kind != Unknown {
@@ -118,6 +122,8 @@ func InspectAll(text string) []Material {
 	}
 	return all
 }
+
+var sshPublic = regexp.MustCompile(`^ssh-\S+ AAAA`)
 
 // pathShape matches one line that begins as paths do, or ends as the names of key files
 // do. An AES key may begin with a slash, but then ends in '='.

@@ -287,6 +287,8 @@ func TestInspectCallsOtherMaterialByItsName(t *testing.T) {
 		"OpenSSH":             {armour("OPENSSH PRIVATE KEY", []byte("openssh-key-v1\x00rest")), OpenSSH, "an OpenSSH file"},
 		"OpenSSH, bare":       {base64Of([]byte("openssh-key-v1\x00rest")), OpenSSH, "an OpenSSH file"},
 		"OpenSSH, public":     {"ssh-rsa AAAAB3NzaC1yc2E= me@here", OpenSSH, "an OpenSSH file"},
+		"no OpenSSH":          {"ssh-keys/app.pem", PathLike, "a file path instead of a file's content"},
+		"EC with parameters":  {armour("EC PARAMETERS", []byte("\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07")) + read(t, vectors+"ec_private.pem"), Private, "an EC private key (SEC 1, PEM)"},
 		"PKCS#12":             {base64Of([]byte(derOf(t, read(t, "testdata/bundle.p12.pem")))), OtherFormat, "a PKCS#12 file"},
 		"PKCS#12, labelled":   {read(t, "testdata/bundle.p12.pem"), OtherFormat, "a PKCS#12 file"},
 		"PKCS#7":              {read(t, "testdata/chain.p7b.pem"), OtherFormat, "a PKCS#7 file"},
