@@ -29,8 +29,7 @@ type Certificate struct {
 // error here, is safe to show.
 var ErrUnsupported = errors.New("crypto/x509 cannot read the certificate (an unsupported algorithm such as SM2, or a malformed field)")
 
-// maxCertificates bounds the work for a hostile file; real ones hold up to four.
-const maxCertificates = 200
+const maxCertificates = 200 // a bound for hostile files; real ones hold up to four
 
 // Parse returns every certificate of text, in file order. Anything else, or a damaged
 // certificate that package keys does not repair, is an error.
@@ -127,7 +126,6 @@ func IsSelfSigned(c *x509.Certificate) (signed bool) {
 	return signed
 }
 
-// IsCA reports whether c may sign certificates. Only basic constraints say so:
-// the customers of the platform hold certificates of the very same issuer, some
-// of which are X.509 v1 or have a key usage that forbids nothing.
+// IsCA reports whether c may sign certificates. Only basic constraints say so: customers
+// hold certificates of the same issuer, some X.509 v1 or with a key usage that forbids nothing.
 func IsCA(c *x509.Certificate) bool { return c != nil && c.BasicConstraintsValid && c.IsCA }

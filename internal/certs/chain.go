@@ -16,9 +16,8 @@ import (
 // a CA in its validity period, and no restriction may forbid the leaf. Neither the
 // leaf's own dates nor the roots' are checked. Certificates without X509 are skipped.
 //
-// For a chain that does not verify it gives the reason, which is safe to show; and
-// none where no other certificate with the name of leaf's issuer is at hand, so that
-// nothing can be said.
+// For a chain that does not verify it gives the reason, which is safe to show; none where
+// no certificate with the name of leaf's issuer is at hand, so that nothing can be said.
 func CheckChain(leaf *x509.Certificate, intermediates, roots []Certificate, now time.Time) (verified bool, reason bilingual.Text) {
 	options := x509.VerifyOptions{
 		Roots: x509.NewCertPool(), Intermediates: x509.NewCertPool(), CurrentTime: now,

@@ -10,8 +10,7 @@ import (
 	"github.com/seed-39a49030/alipay/internal/bilingual"
 )
 
-// maxText bounds the work done for a text; a real one has a few kilobytes.
-const maxText = 1 << 20
+const maxText = 1 << 20 // bounds the work; a real text has a few kilobytes
 
 var (
 	defectAlphabet     = both("it contains characters that are not base64", "含有 base64 以外的字符")
@@ -31,9 +30,8 @@ type block struct {
 	defect bilingual.Text // of the armour
 }
 
-// split finds the pieces of base64 in text: its PEM blocks, or else the whole
-// text. encoding/pem does not help here, since it silently skips what it cannot
-// read and requires line ends where a pasted text has spaces.
+// split finds the pieces of base64 in text: its PEM blocks, or else the whole text.
+// encoding/pem silently skips what it cannot read, and needs line ends.
 func split(text string) []block {
 	text = spelledOut.ReplaceAllString(text, "")
 	const begin, end, dashes = "-----BEGIN", "-----END", "-----"

@@ -1,8 +1,7 @@
-// Package keys says what a pasted text really is: which kind of key or
-// certificate, in which form, and what is wrong with it. Keys reach a
-// configuration through consoles, environment variables, JSON and chat windows,
-// so the damage that these do to a text is undone first. The DER inside decides;
-// labels and file names are at most a hint.
+// Package keys says what a pasted text really is: which kind of key or certificate, in
+// which form, and what is wrong with it. Keys come through consoles, environment
+// variables, JSON and chat windows, so the damage that these do is undone first. The DER
+// inside decides; labels and file names are at most a hint.
 package keys
 
 import (
