@@ -818,3 +818,22 @@ func TestAnswerThatDoesNotFitIsKeptAndItsMemberNamed(t *testing.T) {
 	_, err = client.Open(stored(t, sealedIn(err)), nil)
 	require.NoError(t, err)
 }
+
+// TestAnAnswerThatWasGivenIsAReplayWhateverElseIsWrong: it is not kept, since nothing
+// is lost.
+func TestAnAnswerThatWasGivenIsAReplayWhateverElseIsWrong(t *testing.T) {
+	signed, now := http.Header{}, time.Now()
+	signHeader(signed, []byte(successBody), now)
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		maps.Copy(w.Header(), signed)
+		_, _ = io.WriteString(w, successBody)
+	})
+	client := newClient(t, s.URL, alipay.WithClock(func() time.Time { return now }))
+	_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+	require.NoError(t, err)
+	now = now.Add(time.Hour) // it is stale as well
+	_, err = client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), testParams())
+	require.ErrorIs(t, err, alipay.ErrResponseReplayed)
+	assert.NotErrorIs(t, err, alipay.ErrResponseStale)
+	assert.Nil(t, sealedIn(err))
+}

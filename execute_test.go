@@ -610,6 +610,11 @@ func TestOldGatewayRefusalMeansWhatItsCodesSay(t *testing.T) {
 	assert.True(t, alipay.ErrorCode("isv.invalid-app-id").Known())
 	assert.False(t, alipay.ErrorCode("isv.x").Known())
 	assert.Equal(t, (&alipay.APIError{Code: alipay.CodeInvalidAppID}).Hint(), (&alipay.APIError{Code: "isv.invalid-app-id"}).Hint())
+	broken := newClient(t, serve(t, unsigned(502, "<html>")).URL)
+	_, err := broken.Execute(t.Context(), &alipay.ExecuteRequest{Method: "m.n"}, nil)
+	refused, ok := errors.AsType[*alipay.APIError](err)
+	require.True(t, ok)
+	assert.Equal(t, (&alipay.APIError{StatusCode: 502}).Hint(), refused.Hint())
 	assert.Equal(t, (&alipay.APIError{Code: alipay.CodeInvalidAppID}).HintZH(), (&alipay.APIError{Code: "isv.invalid-app-id"}).HintZH())
 }
 

@@ -502,7 +502,7 @@ func TestFinalErrorOfAWaitIsReturnedUnchanged(t *testing.T) {
 // TestAnswerKeptByAnEarlierPollIsInTheFinalError where that one has none.
 func TestAnswerKeptByAnEarlierPollIsInTheFinalError(t *testing.T) {
 	kept, polls := oneSealed(t), 0
-	final := fmt.Errorf("of another querier: %w", alipay.ErrDecrypt)
+	final := fmt.Errorf("of another querier: %w, %w", alipay.ErrDecrypt, &alipay.CallError{TraceID: "the last one's"})
 	_, err := alipay.WaitForResult(t.Context(), alipaytest.StubQuerier{QueryFunc: func(context.Context, *alipay.QueryParams, ...alipay.RequestOption) (*alipay.QueryResponse, error) {
 		if polls++; polls == 1 {
 			return nil, &alipay.CallError{Answer: kept}
@@ -512,6 +512,9 @@ func TestAnswerKeptByAnEarlierPollIsInTheFinalError(t *testing.T) {
 	require.ErrorIs(t, err, final)
 	assert.Equal(t, alipay.OutcomeUnknown, alipay.OutcomeOf(err))
 	assert.Same(t, kept, sealedIn(err))
+	failed, ok := errors.AsType[*alipay.CallError](err)
+	require.True(t, ok)
+	assert.Equal(t, "the last one's", failed.TraceID)
 	assert.Equal(t, 2, polls)
 }
 
