@@ -464,6 +464,22 @@ func serve(t testing.TB, handler http.HandlerFunc, configure ...func(*httptest.S
 	return s
 }
 
+// opens runs a round up to ten times, until it opens so many connections: net/http gives
+// a connection up when its writer was not scheduled for 50 ms, so that on a starved
+// machine a round may open more.
+func (s *server) opens(t testing.TB, connections int64, round func()) {
+	t.Helper()
+	var opened int64
+	for range 10 {
+		before := s.connections.Load()
+		round()
+		if opened = s.connections.Load() - before; opened == connections {
+			return
+		}
+	}
+	t.Errorf("a round opened %d connections, and it should be %d", opened, connections)
+}
+
 func overTLS(s *httptest.Server) { s.StartTLS() }
 
 // script answers the first polls as listed and all later ones as the last says.

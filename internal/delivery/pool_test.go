@@ -128,7 +128,9 @@ func ask(t testing.TB, transport *Transport, r Request, decide func(*Report)) (s
 // attempt gets another connection; and what was refused is closed.
 func TestAConnectionIsLentToOneAttempt(t *testing.T) {
 	server, client := testTLS(t)
-	for _, config := range []*tls.Config{nil, server} {
+	// lent reports whether the connections were there again: net/http gives one up when
+	// its writer was not scheduled for 50 ms.
+	lent := func(config *tls.Config) bool {
 		ended := make(chan int, 10)
 		target := raw(t, config, func(conn net.Conn, number int) { answering(conn, number); ended <- number })
 		transport := ownTransport(t, client)
@@ -147,15 +149,24 @@ func TestAConnectionIsLentToOneAttempt(t *testing.T) {
 		assert.False(t, second.Reused(), "the first has not decided")
 		second.Close()
 		third := read()
-		assert.True(t, third.Reused())
 		third.Refuse()
 		third.Close()
+		if !third.Reused() {
+			return false
+		}
 		assert.Equal(t, 2, <-ended)
 		first.Close()
 		first.Refuse() // too late
 		last := read()
-		assert.True(t, last.Reused(), "of the first")
 		last.Refuse()
+		return last.Reused() // of the first
+	}
+	for _, config := range []*tls.Config{nil, server} {
+		ok := false
+		for try := 0; try < 10 && !ok; try++ {
+			ok = lent(config)
+		}
+		assert.True(t, ok)
 	}
 }
 
