@@ -226,6 +226,7 @@ func TestInvalidRequestsAndOptionsAreRefusedBeforeSending(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, err := client.ZhimaCustomerJobworthAuthentication.Query(t.Context(), nil, opt)
 			require.ErrorIs(t, err, alipay.ErrNotDelivered)
+			require.ErrorAs(t, err, new(*alipay.ArgumentError))
 		})
 	}
 	for name, call := range map[string]func() error{
@@ -243,7 +244,7 @@ func TestInvalidRequestsAndOptionsAreRefusedBeforeSending(t *testing.T) {
 			return err
 		},
 		"GET with a body": func() error {
-			_, err := client.Do(t.Context(), &alipay.Request{Path: "/v3/x", Body: 7}, nil)
+			_, err := client.Do(t.Context(), &alipay.Request{Path: "/v3/x", Body: "{}"}, nil)
 			return err
 		},
 		"body not JSON": func() error {
@@ -272,7 +273,11 @@ func TestInvalidRequestsAndOptionsAreRefusedBeforeSending(t *testing.T) {
 			return err
 		},
 	} {
-		t.Run(name, func(t *testing.T) { require.ErrorIs(t, call(), alipay.ErrNotDelivered) })
+		t.Run(name, func(t *testing.T) {
+			err := call()
+			require.ErrorIs(t, err, alipay.ErrNotDelivered)
+			require.ErrorAs(t, err, new(*alipay.ArgumentError))
+		})
 	}
 	assert.Zero(t, s.requests.Load())
 }
