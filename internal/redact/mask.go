@@ -111,10 +111,15 @@ func (m *Mask) addName(name string) {
 // Apply returns s with every value replaced by [Masked], cut to so many bytes.
 func (m *Mask) Apply(s string, limit int) string {
 	masked := m.masked(s[:min(len(s), limit+room)])
+	last := masked
 	for layer := range layers(masked) {
 		if layer != masked && m.masked(layer) != layer {
 			return Masked
 		}
+		last = layer
+	}
+	if unescape(last) != last { // escaped more often than is looked through
+		return Masked
 	}
 	return masked[:min(len(masked), limit)]
 }
