@@ -98,10 +98,10 @@ func (a *OldAnswer) Content() []byte {
 }
 
 // Verify checks the signature over the node as it was received, or over the same
-// with / for every \/, since the platform signs either. In certificate mode the
-// certificate is the one that alipay_cert_sn names, or any where it names none.
-// Its error satisfies one of [ErrUnsigned], [ErrUnknownCertificate] and
-// [ErrAnswerSignature].
+// with / for every \/, since the platform signs either. Other line ends than those that
+// were signed are undone. In certificate mode the certificate is the one that
+// alipay_cert_sn names, or any where it names none. The error satisfies one of
+// [ErrUnsigned], [ErrUnknownCertificate] and [ErrAnswerSignature].
 func (a *OldAnswer) Verify(v *Verifier, received time.Time) error {
 	if a.Sign == "" {
 		return ErrUnsigned
@@ -110,12 +110,17 @@ func (a *OldAnswer) Verify(v *Verifier, received time.Time) error {
 	if err != nil {
 		return err
 	}
-	spellings := [][]byte{a.Node, bytes.ReplaceAll(a.Node, []byte(`\/`), []byte("/"))}
-	switch ok, byKey := VerifyAny(keys, spellings, Signatures(a.Sign)); {
-	case ok:
-		return nil
-	case byKey:
-		return alteredBy("")
+	for i, node := range [][]byte{a.Node, bytes.ReplaceAll(a.Node, crlf, lf), bytes.ReplaceAll(a.Node, lf, crlf)} {
+		spellings := [][]byte{node, bytes.ReplaceAll(node, []byte(`\/`), []byte("/"))}
+		switch ok, byKey := VerifyAny(keys, spellings, Signatures(a.Sign)); {
+		case ok && i > 0:
+			a.Node, a.Damage = node, and(a.Damage, "other line ends")
+			return nil
+		case ok:
+			return nil
+		case !byKey:
+			return errForeignKey
+		}
 	}
-	return errForeignKey
+	return alteredBy("")
 }

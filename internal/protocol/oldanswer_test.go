@@ -146,6 +146,13 @@ func TestAnAnswerOfTheOldGatewayIsReadHoweverItIsWritten(t *testing.T) {
 			assert.Equal(t, damaged[name], a.Damage, name)
 		}
 	}
+	for signed, came := range map[string]string{"{\n\"x\":1}": "{\r\n\"x\":1}", "{\r\n\"x\":\"\\/\"\r\n}": "{\n\"x\":\"\\/\"\n}"} {
+		a, err := ReadOldAnswer("m.n", []byte(signedOld(t, came, strings.ReplaceAll(signed, `\/`, "/"))), 1<<20)
+		require.NoError(t, err)
+		require.NoError(t, a.Verify(syncVerifier(t, "key"), syncTime))
+		assert.Equal(t, signed, string(a.Node))
+		assert.Equal(t, "other line ends", a.Damage)
+	}
 	for lost := range len(ones) { // with + lost to blanks
 		node := `{"x":` + ones[:lost+1] + `}`
 		sign, err := Sign(readKey(t, "alipay_private_pkcs8.pem"), []byte(node))
