@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -18,7 +19,7 @@ import (
 type Transport struct {
 	base  http.RoundTripper
 	kind  kind
-	http1 bool // without TLS it speaks HTTP/1.1 for certain
+	http2 atomic.Bool // without TLS it speaks HTTP/2, and requests share a connection
 }
 
 // kind is what is known about a base transport.
@@ -54,13 +55,14 @@ func NewTransport(client *http.Client) (*Transport, error) {
 	if conf := settings.TLSClientConfig; conf != nil && (old(conf.MinVersion) || old(conf.MaxVersion)) {
 		return nil, ErrOldTLS
 	}
-	http2 := settings.Protocols != nil && settings.Protocols.UnencryptedHTTP2()
-	return &Transport{t, netHTTP, !http2}, nil
+	shared := &Transport{base: t, kind: netHTTP}
+	shared.http2.Store(settings.Protocols != nil && settings.Protocols.UnencryptedHTTP2() && !settings.Protocols.HTTP1()) // with both net/http speaks HTTP/1.1
+	return shared, nil
 }
 
 // Own sends through the connections of a transport that [NewHTTPTransport] made,
 // which nobody else may use or change.
-func Own(t *http.Transport) *Transport { return &Transport{newPool(t), own, true} }
+func Own(t *http.Transport) *Transport { return &Transport{base: newPool(t), kind: own} }
 
 // patience is how long a dial and a TLS handshake may take.
 const patience = 5 * time.Second
@@ -202,6 +204,9 @@ func (t *Transport) roundTrip(ctx context.Context, r Request, report *Report) (*
 	if err != nil {
 		report.cause = err
 		return nil, err
+	}
+	if t.kind == foreign && resp.ProtoMajor == 2 {
+		t.http2.Store(true)
 	}
 	if resp.Body == nil {
 		resp.Body = http.NoBody

@@ -23,6 +23,9 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 func TestWhatIsKnownOfACallersTransport(t *testing.T) {
 	http2 := new(http.Protocols)
 	http2.SetUnencryptedHTTP2(true)
+	either := new(http.Protocols) // and then it speaks HTTP/1.1
+	either.SetUnencryptedHTTP2(true)
+	either.SetHTTP1(true)
 	withTLS := func(lowest, highest uint16) *http.Transport {
 		return &http.Transport{TLSClientConfig: &tls.Config{MinVersion: lowest, MaxVersion: highest}} //nolint:gosec // on purpose
 	}
@@ -35,6 +38,7 @@ func TestWhatIsKnownOfACallersTransport(t *testing.T) {
 		"another type":   {roundTripper(nil), foreign, nil},
 		"net/http":       {&http.Transport{}, netHTTP, nil},
 		"HTTP/2":         {&http.Transport{Protocols: http2}, netHTTP, nil},
+		"either":         {&http.Transport{Protocols: either}, netHTTP, nil},
 		"nil":            {(*http.Transport)(nil), foreign, ErrNilTransport},
 		"TLS by default": {withTLS(0, 0), netHTTP, nil},
 		"TLS 1.2":        {withTLS(tls.VersionTLS12, tls.VersionTLS12), netHTTP, nil},
@@ -46,7 +50,7 @@ func TestWhatIsKnownOfACallersTransport(t *testing.T) {
 		assert.Equal(t, tt.err, err, name)
 		if err == nil {
 			assert.Equal(t, tt.want, got.kind, name)
-			assert.Equal(t, tt.want != foreign && name != "HTTP/2", got.http1, name)
+			assert.Equal(t, name == "HTTP/2", got.http2.Load(), name)
 		}
 	}
 	got, err := NewTransport(nil)

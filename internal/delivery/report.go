@@ -210,7 +210,7 @@ func (r *Report) onGotConn(info httptrace.GotConnInfo) {
 		r.bodyReadEarly.Store(true) // by httputil.DumpRequestOut, for one, to see what a request looks like
 		return
 	}
-	isHTTP1 := r.via.http1
+	isHTTP1 := !r.via.http2.Load()
 	if r.url.Scheme == "https" {
 		version, protocol := tlsOf(r.call, info.Conn)
 		if version < tls.VersionTLS12 {

@@ -205,7 +205,7 @@ func TestADeadConnectionIsKnown(t *testing.T) {
 		assert.NoError(t, r.Err())
 
 		ctx, cancel := context.WithCancel(t.Context())
-		r = &Report{via: &Transport{kind: netHTTP, http1: true}, url: &url.URL{}}
+		r = &Report{via: &Transport{kind: netHTTP}, url: &url.URL{}}
 		r.watch(ctx)
 		getsAgain(conn)(r)
 		cancel()
